@@ -1,0 +1,81 @@
+namespace Karya.Engine;
+
+/// <summary>Everything that a partition understands.</summary>
+public enum CommandKind : byte
+{
+    None = 0,
+
+    /// <summary>A new plan: <see cref="Command.Spec"/>, its hooks and its body.</summary>
+    Submit,
+
+    /// <summary>New period, attempts or hooks for a plan: <see cref="Command.Spec"/>, <see cref="Command.Update"/>, hooks and body.</summary>
+    Update,
+
+    /// <summary>Stops a plan and all its descendants.</summary>
+    Cancel,
+
+    /// <summary>Runs a dead letter again.</summary>
+    Replay,
+
+    /// <summary>An attempt succeeded.</summary>
+    AttemptSucceeded,
+
+    /// <summary>An attempt failed; <see cref="Command.Payload"/> is the error text.</summary>
+    AttemptFailed,
+}
+
+/// <summary>Which parts of a plan an update changes.</summary>
+[Flags]
+public enum PlanUpdate : byte
+{
+    None = 0,
+    Period = 1,
+    Attempts = 2,
+    Hooks = 4,
+}
+
+/// <summary>
+/// One message to a partition. Its payload is an array rented from <c>ArrayPool&lt;byte&gt;.Shared</c>; it belongs to the
+/// command, and to the shard once the inbox took the command, which returns it to the pool.
+/// </summary>
+public struct Command
+{
+    public CommandKind Kind;
+    public PlanUpdate Update;
+
+    /// <summary>A failed attempt may be tried again. False: permanent.</summary>
+    public bool Retryable;
+
+    public int Partition;
+
+    /// <summary>The attempt that ended, from 1; of <see cref="CommandKind.Replay"/>: the attempts made so far.</summary>
+    public int Attempt;
+
+    /// <summary>The epoch under which the attempt was dispatched. Of an older one the outcome still counts, once.</summary>
+    public long Epoch;
+
+    /// <summary>The plan or task that is meant.</summary>
+    public TaskKey Key;
+
+    /// <summary>When the node took the request or saw the attempt end: milliseconds since 1970 UTC, store time.</summary>
+    public long AtMs;
+
+    /// <summary>Of <see cref="CommandKind.Replay"/>: the task's due instant.</summary>
+    public long DueMs;
+
+    /// <summary>Of a failed attempt: no retry earlier than this many milliseconds (Retry-After); 0 for none.</summary>
+    public int RetryAfterMs;
+
+    public PlanSpec Spec;
+
+    /// <summary>The hooks of a submit or update; null when it has none. Read during the turn only.</summary>
+    public HookSpec[]? Hooks;
+
+    /// <summary>Rented bytes: the plan's body, or an error text in UTF-8. May be null.</summary>
+    public byte[]? Payload;
+
+    public int PayloadBytes;
+
+    /// <summary>Who waits for the answer; null when nobody does.</summary>
+    public IReplyTarget? ReplyTo;
+}

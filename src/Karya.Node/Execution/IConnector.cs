@@ -1,0 +1,36 @@
+using Karya.Engine;
+using Karya.Node.Plans;
+
+namespace Karya.Node.Execution;
+
+/// <summary>Carries out one kind of action.</summary>
+public interface IConnector
+{
+    /// <summary>
+    /// Makes one attempt. Ends within the action's time limit, or soon after <paramref name="stopping"/>. Never throws:
+    /// whatever goes wrong is an outcome.
+    /// </summary>
+    ValueTask<Outcome> RunAsync(Attempt attempt, PlanAction action, CancellationToken stopping);
+}
+
+/// <summary>What a connector is told of the attempt: for headers, logs and child plans.</summary>
+/// <param name="User">The owner of the plan.</param>
+/// <param name="Number">From 1.</param>
+/// <param name="DueMs">When the task was due: milliseconds since 1970 UTC.</param>
+public readonly record struct Attempt(
+    TaskKey Key, UserId User, int Partition, long Epoch, int Number, int NumberMax, long DueMs, long StartedMs);
+
+/// <summary>How an attempt ended.</summary>
+/// <param name="Error">Null for success; else what went wrong, as it will stand in the error log.</param>
+/// <param name="Retryable">A further attempt could end otherwise.</param>
+/// <param name="RetryAfterMs">The target asked for a pause of this length; 0 when it did not.</param>
+public readonly record struct Outcome(string? Error, bool Retryable, int RetryAfterMs = 0)
+{
+    public static readonly Outcome Success = new(null, false);
+
+    public bool IsSuccess => Error is null;
+
+    public static Outcome Failed(string error) => new(error, true);
+
+    public static Outcome FailedForGood(string error) => new(error, false);
+}

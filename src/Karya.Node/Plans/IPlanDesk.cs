@@ -1,0 +1,97 @@
+using Karya.Engine;
+
+namespace Karya.Node.Plans;
+
+/// <summary>
+/// The counter at which requests are served, whatever protocol they came by: HTTP and TCP both talk to this. What it
+/// acknowledged is durable, and visible to every later call.
+/// </summary>
+/// <remarks>
+/// Thread-safe. Every method may throw <see cref="DeskException"/> and nothing else but cancellation.
+/// </remarks>
+public interface IPlanDesk
+{
+    /// <summary>Makes a user. Names need not be unique, nor non-empty.</summary>
+    ValueTask<UserView> CreateUserAsync(string name, CancellationToken stopping);
+
+    /// <summary>The oldest user of that exact name; null when there is none.</summary>
+    ValueTask<UserView?> FindUserAsync(string name, CancellationToken stopping);
+
+    /// <summary>
+    /// Accepts a plan. <see cref="DeskError.UserNotFound"/> when the owner does not exist.
+    /// </summary>
+    ValueTask<PlanView> SubmitAsync(PlanDraft draft, CancellationToken stopping);
+
+    /// <summary>
+    /// Changes what is not null. The task that is already waiting keeps its due instant. Null: no such plan.
+    /// </summary>
+    ValueTask<PlanView?> UpdateAsync(PlanId id, PlanChange change, CancellationToken stopping);
+
+    /// <summary>Stops a plan, whatever its state, and all its descendants that have not ended. Null: no such plan.</summary>
+    ValueTask<PlanView?> CancelAsync(PlanId id, CancellationToken stopping);
+
+    /// <summary>The plan with its latest task (the one that waits, or else the last that ended). Null: no such plan.</summary>
+    ValueTask<(PlanView Plan, TaskView Task)?> GetAsync(PlanId id, CancellationToken stopping);
+
+    /// <summary>The plan with its tasks (oldest first) and error logs, the latest 10,000 of each. Null: no such plan.</summary>
+    ValueTask<PlanSummary?> SummarizeAsync(PlanId id, CancellationToken stopping);
+
+    /// <summary>A user's plans, newest first. An unknown user has none.</summary>
+    ValueTask<PlanPage> ListAsync(UserId user, int skip, int take, CancellationToken stopping);
+
+    /// <summary>Tasks and hooks that ran out of attempts, newest plan first.</summary>
+    /// <param name="cursor">The <see cref="DeadLetterPage.Next"/> of the page before; null for the first page.</param>
+    ValueTask<DeadLetterPage> ListDeadAsync(string? cursor, int take, CancellationToken stopping);
+
+    /// <summary>Gives a dead letter its attempts once more. False: no such dead letter (any more).</summary>
+    ValueTask<bool> ReplayAsync(TaskKey key, CancellationToken stopping);
+}
+
+/// <summary>What an update changes; null keeps what is there.</summary>
+public sealed record PlanChange(string? PeriodText, long? PeriodMs, int? RetriesMax, IReadOnlyList<PlanHook>? Hooks);
+
+/// <summary>Why a request could not be served. Each has one HTTP status and, later, one protocol code.</summary>
+public enum DeskError
+{
+    /// <summary>The owner of a new plan does not exist.</summary>
+    UserNotFound,
+
+    /// <summary>Something in the request is out of bounds; the message names it.</summary>
+    Invalid,
+
+    /// <summary>A queue is full, or the store is too slow: try again later.</summary>
+    Overloaded,
+
+    /// <summary>The node is starting or stopping.</summary>
+    Unavailable,
+
+    /// <summary>The store cannot say whether it has it. Look before you repeat it.</summary>
+    Unknown,
+}
+
+/// <summary>A request that could not be served. The message is for the client's eyes.</summary>
+public sealed class DeskException : Exception
+{
+    public DeskException(DeskError error, string message, TimeSpan? retryAfter = null) : base(message)
+    {
+        Error = error;
+        RetryAfter = retryAfter;
+    }
+
+    public DeskException() : this(DeskError.Unavailable, "The request could not be served.")
+    {
+    }
+
+    public DeskException(string message) : this(DeskError.Unavailable, message)
+    {
+    }
+
+    public DeskException(string message, Exception innerException) : base(message, innerException)
+    {
+        Error = DeskError.Unavailable;
+    }
+
+    public DeskError Error { get; }
+
+    public TimeSpan? RetryAfter { get; }
+}
