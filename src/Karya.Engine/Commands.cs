@@ -54,13 +54,16 @@ public struct Command
     /// <summary>The epoch under which the attempt was dispatched. Of an older one the outcome still counts, once.</summary>
     public long Epoch;
 
+    /// <summary>Of an outcome: the lane that the attempt was dispatched on, which gets its place back.</summary>
+    public uint Lane;
+
     /// <summary>The plan or task that is meant.</summary>
     public TaskKey Key;
 
     /// <summary>When the node took the request or saw the attempt end: milliseconds since 1970 UTC, store time.</summary>
     public long AtMs;
 
-    /// <summary>Of <see cref="CommandKind.Replay"/>: the task's due instant.</summary>
+    /// <summary>Of <see cref="CommandKind.Replay"/>: the task's due instant; when it was made is in <see cref="Spec"/>.</summary>
     public long DueMs;
 
     /// <summary>Of a failed attempt: no retry earlier than this many milliseconds (Retry-After); 0 for none.</summary>

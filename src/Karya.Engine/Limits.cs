@@ -26,4 +26,19 @@ public static class Limits
 
     /// <summary>The latest instant that the engine works with: 1 January 10000 UTC. Nothing overflows when added to it.</summary>
     public const long InstantMsMax = 253_402_300_800_000;
+
+    /// <summary>Attempts handed out in one turn of a shard; the rest follows in the next one.</summary>
+    public const int DispatchesPerTurnMax = 512;
+
+    /// <summary>The longest pause that a target may ask for (Retry-After) and get: one hour.</summary>
+    public const int RetryAfterMsMax = 3_600_000;
+
+    /// <summary>Commands that wait for a plan to be loaded from the tables, per shard.</summary>
+    public const int ParkedCommandsMax = 4096;
+
+    /// <summary>Rows after which a projection batch takes no further partition: some milliseconds of the store's time.</summary>
+    public const int ProjectionRowsTarget = 1500;
+
+    /// <summary>How long a task whose record is not durable yet is put off before it is looked at again, in ms.</summary>
+    public const int NotDurableDelayMs = 1;
 }

@@ -1,0 +1,41 @@
+using Karya.Engine.Journal;
+
+namespace Karya.Engine;
+
+/// <summary>A plan that a parked command needs from the tables.</summary>
+/// <param name="WithDescendants">Its descendants that have not ended, too.</param>
+public readonly record struct PlanRequest(PlanId Plan, bool WithDescendants);
+
+/// <summary>A window of wake instants whose plans are wanted in memory: [From, To).</summary>
+public readonly record struct HorizonRequest(long FromMs, long ToMs);
+
+/// <summary>
+/// What one turn of a shard asks for. The engine fills it and performs none of it; the node performs it and decides
+/// nothing. Reused from turn to turn: whoever performs the effects is done with the list before the next turn.
+/// </summary>
+public sealed class EffectList
+{
+    /// <summary>The turn's records, or null when there are none. Whoever takes it returns it to the shard when it is durable.</summary>
+    public JournalChunk? Chunk { get; internal set; }
+
+    public Rows<Dispatch> Dispatches { get; } = new();
+
+    public Rows<Reply> Replies { get; } = new();
+
+    public Rows<PlanRequest> PlanRequests { get; } = new();
+
+    public Rows<HorizonRequest> HorizonRequests { get; } = new();
+
+    /// <summary>Changes that the tables have to catch up with, or null. Confirmed by <c>ShardInbox.PostProjected</c>.</summary>
+    public ProjectionBatch? Projection { get; internal set; }
+
+    internal void Clear()
+    {
+        Chunk = null;
+        Projection = null;
+        Dispatches.Clear();
+        Replies.Clear();
+        PlanRequests.Clear();
+        HorizonRequests.Clear();
+    }
+}

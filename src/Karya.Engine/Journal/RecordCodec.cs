@@ -1,0 +1,162 @@
+namespace Karya.Engine.Journal;
+
+/// <summary>Records to bytes and back.</summary>
+/// <remarks>
+/// <code>
+/// record:   length int32 | kind byte | partition varint | sequence varint | plan 16 bytes | fields of the kind
+/// </code>
+/// The length counts what follows it. A reader that meets an unknown kind stops: it is older than the writer.
+/// </remarks>
+internal static class RecordCodec
+{
+    public static void Write(ByteWriter writer, in Record record)
+    {
+        int start = writer.Length;
+        writer.WriteInt32(0);
+        writer.WriteByte((byte)record.Kind);
+        writer.WriteVarint((ulong)record.Partition);
+        writer.WriteVarint((ulong)record.Sequence);
+        writer.WriteUInt128(record.Key.Plan.Value);
+        writer.WriteVarint((ulong)record.AtMs);
+        switch (record.Kind)
+        {
+            case RecordKind.Submitted:
+                WriteSpec(writer, record.Spec);
+                writer.Write(record.Hooks);
+                writer.Write(record.Payload);
+                break;
+            case RecordKind.Updated:
+                writer.WriteByte((byte)record.Update);
+                writer.WriteVarint((ulong)record.Spec.PeriodMs);
+                writer.WriteVarint((ulong)record.Spec.AttemptsMax);
+                writer.WriteByte((byte)record.Spec.HookCount);
+                writer.Write(record.Hooks);
+                writer.Write(record.Payload);
+                break;
+            case RecordKind.Cancelled:
+                break;
+            case RecordKind.Skipped:
+                writer.WriteVarint((ulong)record.Key.Occurrence);
+                writer.WriteVarint((ulong)record.OccurrenceTo);
+                writer.WriteByte((byte)record.Reason);
+                writer.WriteVarint((ulong)record.DueMs);
+                break;
+            default:
+                WriteAttempt(writer, record);
+                break;
+        }
+
+        writer.PatchInt32(start, writer.Length - start - sizeof(int));
+    }
+
+    public static void Read(ReadOnlySpan<byte> bytes, ref Record record)
+    {
+        var reader = new ByteReader(bytes);
+        record.Kind = (RecordKind)reader.ReadByte();
+        record.Partition = (int)reader.ReadVarint();
+        record.Sequence = (long)reader.ReadVarint();
+        var plan = new PlanId(reader.ReadUInt128());
+        record.Key = new TaskKey(plan, 0, 0);
+        record.AtMs = (long)reader.ReadVarint();
+        switch (record.Kind)
+        {
+            case RecordKind.Submitted:
+                ReadSpec(ref reader, ref record.Spec);
+                record.Spec.Id = plan;
+                record.Spec.CreatedMs = record.AtMs;
+                ReadBody(ref reader, ref record);
+                break;
+            case RecordKind.Updated:
+                record.Update = (PlanUpdate)reader.ReadByte();
+                record.Spec.PeriodMs = (long)reader.ReadVarint();
+                record.Spec.AttemptsMax = (int)reader.ReadVarint();
+                record.Spec.HookCount = reader.ReadByte();
+                ReadBody(ref reader, ref record);
+                break;
+            case RecordKind.Cancelled:
+                break;
+            case RecordKind.Skipped:
+                record.Key = new TaskKey(plan, (long)reader.ReadVarint(), 0);
+                record.OccurrenceTo = (long)reader.ReadVarint();
+                record.Reason = (SkipReason)reader.ReadByte();
+                record.DueMs = (long)reader.ReadVarint();
+                break;
+            case RecordKind.Started or RecordKind.Retrying or RecordKind.Succeeded or RecordKind.Failed
+                or RecordKind.Replayed:
+                ReadAttempt(ref reader, ref record, plan);
+                break;
+            default:
+                throw new RecordDamagedException($"Record kind {(byte)record.Kind} is not known to this version.");
+        }
+    }
+
+    public static void WriteSpec(ByteWriter writer, in PlanSpec spec)
+    {
+        writer.WriteUInt128(spec.User.Value);
+        writer.WriteUInt128(spec.Parent.Value);
+        writer.WriteByte((byte)spec.Kind);
+        writer.WriteByte((byte)spec.Misfire);
+        writer.WriteVarint((ulong)spec.FirstDueMs);
+        writer.WriteVarint((ulong)spec.PeriodMs);
+        writer.WriteVarint(spec.EndMs == PlanSpec.NoEnd ? 0 : (ulong)spec.EndMs + 1);
+        writer.WriteVarint((ulong)spec.AttemptsMax);
+        writer.WriteVarint((ulong)spec.RetryDelayMs);
+        writer.WriteVarint((ulong)spec.RetryDelayMsMax);
+        writer.WriteInt32((int)spec.Lane);
+        writer.WriteByte((byte)spec.HookCount);
+    }
+
+    public static void ReadSpec(ref ByteReader reader, ref PlanSpec spec)
+    {
+        spec.User = new UserId(reader.ReadUInt128());
+        spec.Parent = new PlanId(reader.ReadUInt128());
+        spec.Kind = (ScheduleKind)reader.ReadByte();
+        spec.Misfire = (MisfirePolicy)reader.ReadByte();
+        spec.FirstDueMs = (long)reader.ReadVarint();
+        spec.PeriodMs = (long)reader.ReadVarint();
+        ulong end = reader.ReadVarint();
+        spec.EndMs = end == 0 ? PlanSpec.NoEnd : (long)(end - 1);
+        spec.AttemptsMax = (int)reader.ReadVarint();
+        spec.RetryDelayMs = (int)reader.ReadVarint();
+        spec.RetryDelayMsMax = (int)reader.ReadVarint();
+        spec.Lane = (uint)reader.ReadInt32();
+        spec.HookCount = reader.ReadByte();
+    }
+
+    private static void ReadBody(ref ByteReader reader, ref Record record)
+    {
+        record.Hooks = reader.ReadBytes(record.Spec.HookCount * HookTable.BytesPerHook);
+        record.Payload = reader.ReadBytes(reader.Remaining);
+    }
+
+    private static void WriteAttempt(ByteWriter writer, in Record record)
+    {
+        writer.WriteVarint((ulong)record.Key.Occurrence);
+        writer.WriteVarint((ulong)record.Key.Hook);
+        writer.WriteVarint((ulong)record.Attempt);
+        if (record.Kind is RecordKind.Retrying or RecordKind.Replayed)
+            writer.WriteVarint((ulong)record.DueMs);
+        if (record.Kind == RecordKind.Replayed)
+        {
+            writer.WriteVarint((ulong)record.AttemptsMax);
+            writer.WriteVarint((ulong)record.Spec.CreatedMs);
+        }
+
+        writer.Write(record.Payload);
+    }
+
+    private static void ReadAttempt(ref ByteReader reader, ref Record record, PlanId plan)
+    {
+        record.Key = new TaskKey(plan, (long)reader.ReadVarint(), (int)reader.ReadVarint());
+        record.Attempt = (int)reader.ReadVarint();
+        if (record.Kind is RecordKind.Retrying or RecordKind.Replayed)
+            record.DueMs = (long)reader.ReadVarint();
+        if (record.Kind == RecordKind.Replayed)
+        {
+            record.AttemptsMax = (int)reader.ReadVarint();
+            record.Spec.CreatedMs = (long)reader.ReadVarint();
+        }
+
+        record.Payload = reader.ReadBytes(reader.Remaining);
+    }
+}

@@ -1,0 +1,349 @@
+using System.Buffers;
+using Karya.Engine.Journal;
+using Karya.Engine.Scheduling;
+using Karya.Engine.Tables;
+
+namespace Karya.Engine;
+
+/// <summary>What <see cref="Partition.Apply"/> did with a command.</summary>
+internal enum ApplyResult
+{
+    Done,
+
+    /// <summary>The plan is not in memory. Load it, then apply the command again.</summary>
+    NeedsPlan,
+
+    /// <summary>The plan is in memory, but descendants of it may not be. Load them, then apply again.</summary>
+    NeedsDescendants,
+}
+
+/// <summary>
+/// The state machine of one partition. It decides: a command or a due task becomes records. What a record changes is
+/// done by <see cref="PartitionState"/>, the same for a fresh record and a replayed one.
+/// </summary>
+/// <remarks>Owned by one shard, called during its turns only. See <c>docs/states.md</c> for the states and their moves.</remarks>
+internal sealed class Partition(int number, long epoch, long sequence, ShardTables tables)
+{
+    private readonly PartitionState _state = new(number, tables);
+    private readonly HashSet<PlanId> _family = [];
+
+    public int Number => number;
+
+    public long Epoch => epoch;
+
+    /// <summary>The number of the last record.</summary>
+    public long Sequence { get; private set; } = sequence;
+
+    public PartitionState State => _state;
+
+    /// <param name="loaded">
+    /// Null on the first try. Else the plan was looked for in the tables, and these came (with its descendants if they
+    /// were asked for): what is not in memory now does not exist.
+    /// </param>
+    public ApplyResult Apply(in Command command, Turn turn, HashSet<PlanId>? loaded)
+    {
+        switch (command.Kind)
+        {
+            case CommandKind.Submit:
+                Submit(command, turn);
+                return ApplyResult.Done;
+            case CommandKind.AttemptSucceeded or CommandKind.AttemptFailed:
+                EndAttempt(command, turn);
+                return ApplyResult.Done;
+        }
+
+        int plan = _state.Find(command.Key.Plan);
+        if (plan < 0)
+        {
+            if (loaded is null)
+                return ApplyResult.NeedsPlan;
+            turn.ReplyNow(command, ReplyCode.NotFound);
+            return ApplyResult.Done;
+        }
+
+        switch (command.Kind)
+        {
+            case CommandKind.Update:
+                Update(command, turn);
+                break;
+            case CommandKind.Replay:
+                Replay(command, plan, turn);
+                break;
+            case CommandKind.Cancel:
+                if (loaded is null && (tables.Plans[plan].Flags & PlanFlags.HasChildren) != 0)
+                    return ApplyResult.NeedsDescendants;
+                Cancel(command, plan, turn, loaded);
+                break;
+            default:
+                Invariant.Fail($"command kind {command.Kind}");
+                break;
+        }
+
+        return ApplyResult.Done;
+    }
+
+    /// <summary>
+    /// A task came out of the ready queue with a place to run. Starts an attempt, or finds out that none is to be made.
+    /// </summary>
+    /// <returns>False: the place was not used.</returns>
+    public bool TryStart(int task, Turn turn)
+    {
+        ref var entry = ref tables.Tasks[task];
+        if (entry.State != PlanTaskState.Created)
+            return false;
+
+        if (entry.BornPosition > turn.DurablePosition)
+        {
+            tables.Wheel.Schedule(task, turn.NowMs + Limits.NotDurableDelayMs);
+            return false;
+        }
+
+        ref var plan = ref tables.Plans[entry.Plan];
+        if (entry.Hook == 0 && plan.Kind == ScheduleKind.Every && !entry.IsReplayed && entry.Attempts == 0
+            && TrySkip(task, turn, out int latest))
+        {
+            if (latest < 0)
+                return false;
+            task = latest;
+            entry = ref tables.Tasks[task];
+            tables.Wheel.Cancel(task);
+        }
+
+        Start(task, turn);
+        return true;
+    }
+
+    /// <summary>
+    /// After loading and replaying: what the previous owner had running starts again (it may have run: at least once), and
+    /// what belongs to a cancelled plan ends.
+    /// </summary>
+    public void Open(Turn turn)
+    {
+        foreach (int task in _state.TakeInterrupted())
+        {
+            ref var entry = ref tables.Tasks[task];
+            if (tables.Plans[entry.Plan].State == PlanState.Cancelled)
+            {
+                var record = NewRecord(RecordKind.Failed, KeyOf(entry), turn.NowMs);
+                record.Attempt = entry.Attempts;
+                record.Payload = "The node stopped while this attempt of a cancelled plan was running."u8;
+                Commit(ref record, turn);
+            }
+            else
+            {
+                _state.PutBack(task, turn.NowMs);
+            }
+        }
+    }
+
+    private void Submit(in Command command, Turn turn)
+    {
+        if (_state.Find(command.Spec.Id) >= 0)
+        {
+            turn.ReplyNow(command, ReplyCode.AlreadyExists);
+            return;
+        }
+
+        if (command.Spec.Parent != PlanId.None)
+        {
+            int parent = _state.Find(command.Spec.Parent);
+            if (parent < 0 || tables.Plans[parent].State == PlanState.Cancelled)
+            {
+                turn.ReplyNow(command, ReplyCode.WrongState);
+                return;
+            }
+        }
+
+        Span<byte> hooks = stackalloc byte[Limits.HooksPerPlanMax * HookTable.BytesPerHook];
+        scoped var record = NewRecord(RecordKind.Submitted, new TaskKey(command.Spec.Id, 0, 0), command.Spec.CreatedMs);
+        record.Spec = command.Spec;
+        record.Hooks = hooks[..HookTable.Write(command.Hooks, hooks)];
+        record.Payload = command.Payload.AsSpan(0, command.PayloadBytes);
+        Commit(ref record, turn);
+        turn.ReplyWhenDurable(command);
+    }
+
+    private void Update(in Command command, Turn turn)
+    {
+        Span<byte> hooks = stackalloc byte[Limits.HooksPerPlanMax * HookTable.BytesPerHook];
+        scoped var record = NewRecord(RecordKind.Updated, command.Key, command.AtMs);
+        record.Update = command.Update;
+        record.Spec = command.Spec;
+        record.Hooks = hooks[..HookTable.Write(command.Hooks, hooks)];
+        record.Payload = command.Payload.AsSpan(0, command.PayloadBytes);
+        Commit(ref record, turn);
+        turn.ReplyWhenDurable(command);
+    }
+
+    /// <summary>
+    /// One record per plan, all in this turn and therefore in one commit. Ended descendants stay as they are: there is
+    /// nothing to stop. The plan itself is marked whatever its state, as clients of the original expect.
+    /// </summary>
+    private void Cancel(in Command command, int plan, Turn turn, HashSet<PlanId>? loaded)
+    {
+        bool hasChildren = (tables.Plans[plan].Flags & PlanFlags.HasChildren) != 0;
+        CancelOne(command.Key.Plan, command.AtMs, turn);
+        if (hasChildren)
+        {
+            _family.Clear();
+            _family.Add(command.Key.Plan);
+            if (loaded is not null)
+                _family.UnionWith(loaded);
+            _state.AddDescendants(_family);
+            foreach (var member in _family)
+            {
+                int row = member == command.Key.Plan ? -1 : _state.Find(member);
+                if (row >= 0 && !PlanStates.IsEnded(tables.Plans[row].State))
+                    CancelOne(member, command.AtMs, turn);
+            }
+        }
+
+        turn.ReplyWhenDurable(command);
+    }
+
+    private void CancelOne(PlanId plan, long atMs, Turn turn)
+    {
+        var record = NewRecord(RecordKind.Cancelled, new TaskKey(plan, 0, 0), atMs);
+        Commit(ref record, turn);
+    }
+
+    private void Replay(in Command command, int plan, Turn turn)
+    {
+        ref var entry = ref tables.Plans[plan];
+        if (entry.State == PlanState.Cancelled || command.Key.Hook > entry.HookCount
+            || _state.FindTask(plan, command.Key) >= 0)
+        {
+            turn.ReplyNow(command, ReplyCode.WrongState);
+            return;
+        }
+
+        var record = NewRecord(RecordKind.Replayed, command.Key, command.AtMs);
+        record.Attempt = command.Attempt;
+        record.AttemptsMax = command.Attempt + _state.AttemptsMaxOf(plan, command.Key.Hook);
+        record.DueMs = command.DueMs;
+        record.Spec.CreatedMs = command.Spec.CreatedMs;
+        Commit(ref record, turn);
+        turn.ReplyWhenDurable(command);
+    }
+
+    private void EndAttempt(in Command command, Turn turn)
+    {
+        int plan = _state.Find(command.Key.Plan);
+        int task = plan < 0 ? -1 : _state.FindTask(plan, command.Key);
+        if (task < 0 || tables.Tasks[task].State != PlanTaskState.Processing
+            || tables.Tasks[task].Attempts != command.Attempt)
+        {
+            turn.ReplyNow(command, ReplyCode.WrongState); // An outcome of an attempt that is no longer ours to end.
+            return;
+        }
+
+        ref var entry = ref tables.Tasks[task];
+        var kind = RecordKind.Succeeded;
+        if (command.Kind == CommandKind.AttemptFailed)
+        {
+            bool goesOn = command.Retryable && entry.Attempts < entry.AttemptsMax
+                && tables.Plans[plan].State != PlanState.Cancelled;
+            kind = goesOn ? RecordKind.Retrying : RecordKind.Failed;
+        }
+
+        var record = NewRecord(kind, command.Key, command.AtMs);
+        record.Attempt = command.Attempt;
+        if (kind != RecordKind.Succeeded)
+            record.Payload = command.Payload.AsSpan(0, command.PayloadBytes);
+        if (kind == RecordKind.Retrying)
+            record.DueMs = command.AtMs + RetryDelayMs(command, tables.Plans[plan]);
+        Commit(ref record, turn);
+        turn.ReplyWhenDurable(command);
+    }
+
+    private static long RetryDelayMs(in Command command, in PlanEntry plan) =>
+        Math.Max(
+            RetryPolicy.DelayMs(command.Key, command.Attempt, plan.RetryDelayMs, plan.RetryDelayMsMax),
+            Math.Min(command.RetryAfterMs, Limits.RetryAfterMsMax));
+
+    /// <summary>
+    /// Misfire: later occurrences fell due as well while this one waited. All but the latest are recorded as skipped, as
+    /// one range; under <see cref="MisfirePolicy.Skip"/> the latest, too, if it is late itself.
+    /// </summary>
+    /// <returns>True: occurrences were skipped; <paramref name="latest"/> is the task to start now, or -1 for none.</returns>
+    private bool TrySkip(int task, Turn turn, out int latest)
+    {
+        latest = -1;
+        ref var entry = ref tables.Tasks[task];
+        ref var plan = ref tables.Plans[entry.Plan];
+        long lateMs = turn.NowMs - entry.DueMs;
+        if (plan.Misfire == MisfirePolicy.All || lateMs <= Limits.MisfireGraceMs)
+            return false;
+
+        long missed = Math.Max(0, Math.Min(turn.NowMs, plan.EndMs) - entry.DueMs) / plan.PeriodMs;
+        long lastDueMs = entry.DueMs + missed * plan.PeriodMs;
+        bool skipsLast = plan.Misfire == MisfirePolicy.Skip && turn.NowMs - lastDueMs > Limits.MisfireGraceMs;
+        if (missed == 0 && !skipsLast)
+            return false;
+
+        var key = KeyOf(entry);
+        var record = NewRecord(RecordKind.Skipped, key, turn.NowMs);
+        record.Reason = SkipReason.Misfire;
+        record.OccurrenceTo = key.Occurrence + missed - (skipsLast ? 0 : 1);
+        record.DueMs = skipsLast ? lastDueMs + plan.PeriodMs : lastDueMs;
+        int row = entry.Plan;
+        Commit(ref record, turn);
+        latest = skipsLast ? -1 : _state.FindTask(row, new TaskKey(key.Plan, record.OccurrenceTo + 1, 0));
+        return true;
+    }
+
+    private void Start(int task, Turn turn)
+    {
+        ref var entry = ref tables.Tasks[task];
+        var key = KeyOf(entry);
+        var record = NewRecord(RecordKind.Started, key, turn.NowMs);
+        record.Attempt = entry.Attempts + 1;
+        long attemptDueMs = entry.AttemptDueMs;
+        Commit(ref record, turn);
+
+        ref var plan = ref tables.Plans[entry.Plan];
+        var body = tables.Bytes.Read(plan.Body);
+        byte[] copy = ArrayPool<byte>.Shared.Rent(Math.Max(1, body.Length));
+        body.CopyTo(copy);
+        ref var dispatch = ref turn.Effects.Dispatches.Add();
+        dispatch.Key = key;
+        dispatch.User = plan.User;
+        dispatch.Partition = number;
+        dispatch.Epoch = epoch;
+        dispatch.Attempt = record.Attempt;
+        dispatch.AttemptsMax = entry.AttemptsMax;
+        dispatch.DueMs = entry.DueMs;
+        dispatch.AttemptDueMs = attemptDueMs;
+        dispatch.StartedMs = turn.NowMs;
+        dispatch.Lane = entry.Lane;
+        dispatch.Body = copy;
+        dispatch.BodyBytes = body.Length;
+    }
+
+    private TaskKey KeyOf(in TaskEntry entry) => new(tables.Plans[entry.Plan].Id, entry.Occurrence, entry.Hook);
+
+    private Record NewRecord(RecordKind kind, TaskKey key, long atMs) =>
+        new() { Kind = kind, Partition = number, Sequence = Sequence + 1, Key = key, AtMs = atMs };
+
+    private void Commit(scoped ref Record record, Turn turn)
+    {
+        turn.Append(record, epoch);
+        Sequence = record.Sequence;
+        _state.Evolve(record, turn.Position);
+    }
+
+    /// <summary>A record of the journal, after the tables were loaded. What the tables contain already is passed over.</summary>
+    public void ReplayRecord(in Record record)
+    {
+        if (record.Sequence <= Sequence)
+            return;
+        if (record.Sequence != Sequence + 1)
+        {
+            throw new RecordDamagedException(
+                $"Partition {number}: record {record.Sequence} follows {Sequence}; the journal has a gap.");
+        }
+
+        Sequence = record.Sequence;
+        _state.Evolve(record, bornPosition: 0);
+    }
+}

@@ -1,0 +1,342 @@
+using System.Buffers;
+using Karya.Engine.Dispatching;
+using Karya.Engine.Journal;
+using Karya.Engine.Tables;
+
+namespace Karya.Engine.Shards;
+
+/// <summary>How large a shard is and how far it looks ahead.</summary>
+/// <param name="Number">From 0, within the node.</param>
+/// <param name="PartitionCount">Of the whole store; the shard has room for all and owns some.</param>
+/// <param name="InFlightMax">Attempts that may run at once.</param>
+/// <param name="LaneInFlightMax">Attempts that may run at once against one target.</param>
+/// <param name="HorizonMs">Plans due later than this from now rest in the store.</param>
+/// <param name="ProjectionIntervalMs">How long changes may be coalesced before they go to the tables.</param>
+/// <param name="ProjectionLagMax">Changed plans that may wait for the tables before new ones are refused.</param>
+public sealed record ShardOptions(
+    int Number, int PartitionCount, int InFlightMax, int LaneInFlightMax, long HorizonMs, long ProjectionIntervalMs,
+    int ProjectionLagMax);
+
+/// <summary>
+/// One single-threaded loop's worth of partitions: takes commands, advances the wheel, hands out effects. It has no
+/// thread and no clock; whoever drives it calls <see cref="Turn"/> with the current tick, performs the effects, and calls
+/// again when something comes in or when <see cref="NextTurnMs"/> is reached.
+/// </summary>
+/// <remarks>
+/// Order of use: <see cref="Own"/>, <see cref="Load"/> and <see cref="Replay"/> for everything the store has, <see cref="Open"/>
+/// once, then turns. All on one thread at a time; only <see cref="Inbox"/> may be used by others, and the figures of
+/// <see cref="Status"/>.
+/// </remarks>
+public sealed class Shard : IDisposable
+{
+    private readonly ShardOptions _options;
+    private readonly ShardTables _tables;
+    private readonly Partition?[] _partitions;
+    private readonly ReadyQueue _ready;
+    private readonly CommitQueue _commits = new();
+    private readonly EffectList _effects = new();
+    private readonly Turn _turn;
+    private readonly Projection _projection;
+    private readonly Residency _residency;
+    private readonly int[] _expired = new int[Limits.WheelWorkPerTurnMax];
+    private Rows<Command> _commands = new();
+    private List<LoadedPage> _pages = [];
+    private int _nextCommand;
+    private JournalChunk _chunk;
+    private long _position;
+    private long _projectedCount;
+    private long _projectionDueMs;
+    private long _projectionTarget;
+    private int _nextProjected;
+    private bool _isDispatchStopped;
+    private bool _isProjectionWanted;
+    private bool _hasWheelWork;
+    private bool _isSurveyDue = true;
+
+    public Shard(ShardOptions options, ShardInbox inbox, long nowMs)
+    {
+        _options = options;
+        Inbox = inbox;
+        _tables = new ShardTables(nowMs - 1);
+        _partitions = new Partition?[options.PartitionCount];
+        _ready = new ReadyQueue(_tables.Tasks, options.InFlightMax, options.LaneInFlightMax);
+        _turn = new Turn(_effects, _commits);
+        _projection = new Projection(_tables);
+        _residency = new Residency(_tables, _partitions, options.HorizonMs, nowMs);
+        _chunk = inbox.TakeChunk();
+        _projectionDueMs = nowMs + options.ProjectionIntervalMs;
+    }
+
+    public ShardInbox Inbox { get; }
+
+    /// <summary>Figures for health and metrics; any thread may read them, each by itself.</summary>
+    public ShardStatus Status { get; } = new();
+
+    /// <summary>When the next turn is wanted if nothing comes in before.</summary>
+    public long NextTurnMs { get; private set; }
+
+    /// <summary>Everything that the store has of plans due before this instant has to be loaded before <see cref="Open"/>.</summary>
+    public long ResidentUntilMs => _residency.UntilMs;
+
+    /// <summary>Takes a partition, as the store has it: records up to <paramref name="sequence"/> are in its tables.</summary>
+    public void Own(int partition, long epoch, long sequence) =>
+        _partitions[partition] = new Partition(partition, epoch, sequence, _tables);
+
+    public bool Owns(int partition) => _partitions[partition] is not null;
+
+    /// <summary>Takes a plan over from the tables, unless it is there already.</summary>
+    public void Load(PlanId id, int partition, ReadOnlySpan<byte> memo, ReadOnlySpan<byte> body)
+    {
+        var state = _partitions[partition]!.State;
+        if (state.Find(id) < 0)
+            state.Load(id, memo, body);
+    }
+
+    /// <summary>Adds the plans that a journal row changed after the tables were written, and that are not in memory.</summary>
+    public void CollectMissing(ReadOnlySpan<byte> journalRow, HashSet<PlanId> missing)
+    {
+        while (!journalRow.IsEmpty)
+        {
+            journalRow = JournalChunk.ReadChunk(journalRow, (in record) =>
+            {
+                if (_partitions[record.Partition] is { } partition && record.Sequence > partition.Sequence
+                    && partition.State.Find(record.Key.Plan) < 0)
+                {
+                    missing.Add(record.Key.Plan);
+                }
+            });
+        }
+    }
+
+    /// <summary>Makes the changes again that a journal row records and the tables lack.</summary>
+    public void Replay(ReadOnlySpan<byte> journalRow)
+    {
+        while (!journalRow.IsEmpty)
+        {
+            journalRow = JournalChunk.ReadChunk(
+                journalRow, (in record) => _partitions[record.Partition]?.ReplayRecord(record));
+        }
+    }
+
+    /// <summary>Everything is loaded and replayed: from the next turn on, tasks start.</summary>
+    public void Open(long nowMs)
+    {
+        BeginTurn(nowMs);
+        foreach (var partition in _partitions)
+            partition?.Open(_turn);
+        NextTurnMs = nowMs;
+    }
+
+    /// <summary>
+    /// One turn: takes a limited number of commands, advances the wheel by a limited amount of work, starts what is due
+    /// and has a place. Everything in it happens at <paramref name="nowMs"/>.
+    /// </summary>
+    /// <returns>What is to be done; valid until the next call.</returns>
+    public EffectList Turn(long nowMs)
+    {
+        _effects.Clear();
+        BeginTurn(nowMs);
+        TakeMessages(nowMs);
+        TakeCommands();
+        AdvanceWheel(nowMs);
+        StartReady();
+        _commits.Release(_turn.DurablePosition, _effects.Replies);
+        EndChunk();
+        _residency.RequestHorizon(nowMs, _effects);
+        Report(nowMs);
+        Project(nowMs);
+        NextTurnMs = NextTurn(nowMs);
+        return _effects;
+    }
+
+    public void Dispose() => _tables.Dispose();
+
+    /// <summary>A canonical picture of a partition's plans, for comparing states.</summary>
+    internal void WriteSnapshot(int partition, ByteWriter writer)
+    {
+        var rows = new List<int>();
+        _partitions[partition]!.State.CopyPlans(rows);
+        rows.Sort((a, b) => _tables.Plans[a].Id.CompareTo(_tables.Plans[b].Id));
+        foreach (int row in rows)
+        {
+            ref var plan = ref _tables.Plans[row];
+            writer.WriteUInt128(plan.Id.Value);
+            _projection.WriteMemo(writer, plan);
+            writer.Write(_tables.Bytes.Read(plan.Body));
+        }
+    }
+
+    private void BeginTurn(long nowMs) => _turn.Begin(nowMs, _position + 1, _chunk);
+
+    private void TakeMessages(long nowMs)
+    {
+        if (_nextCommand == _commands.Count)
+        {
+            _commands.Clear();
+            _nextCommand = 0;
+        }
+
+        var state = Inbox.Drain(ref _commands, ref _pages);
+        _turn.DurablePosition = state.DurablePosition;
+        _isDispatchStopped = state.IsDispatchStopped;
+        _isProjectionWanted |= state.IsProjectionWanted;
+        if (state.ProjectedCount != _projectedCount)
+        {
+            _projectedCount = state.ProjectedCount;
+            _residency.DropUnneeded(_projection.Confirm());
+            _isSurveyDue = true;
+        }
+
+        foreach (var page in _pages)
+        {
+            if (_residency.Take(page, nowMs, out var parked))
+                ApplyParked(parked);
+        }
+
+        _pages.Clear();
+    }
+
+    private void ApplyParked(in Residency.Parked parked)
+    {
+        if (parked.HasFailed)
+            _turn.ReplyNow(parked.Command, ReplyCode.Overloaded);
+        else
+            _partitions[parked.Command.Partition]!.Apply(parked.Command, _turn, parked.Loaded);
+        ReturnPayload(parked.Command);
+    }
+
+    private void TakeCommands()
+    {
+        int end = Math.Min(_commands.Count, _nextCommand + Limits.CommandsPerTurnMax);
+        var commands = _commands.Span;
+        for (; _nextCommand < end; _nextCommand++)
+        {
+            ref var command = ref commands[_nextCommand];
+            if (!Apply(command))
+                ReturnPayload(command);
+            command = default; // Its reply target and payload must not be kept alive.
+        }
+    }
+
+    /// <returns>True: the command waits for a plan, and keeps its payload.</returns>
+    private bool Apply(in Command command)
+    {
+        if (command.Kind is CommandKind.AttemptSucceeded or CommandKind.AttemptFailed)
+            _ready.Release(command.Lane);
+
+        if (_partitions[command.Partition] is not { } partition)
+        {
+            _turn.ReplyNow(command, ReplyCode.NotOwner);
+            return false;
+        }
+
+        if (command.Kind == CommandKind.Submit && Status.ChangedPlans > _options.ProjectionLagMax)
+        {
+            _turn.ReplyNow(command, ReplyCode.Overloaded);
+            return false;
+        }
+
+        var result = partition.Apply(command, _turn, loaded: null);
+        if (result == ApplyResult.Done)
+            return false;
+        if (_residency.TryPark(command, result == ApplyResult.NeedsDescendants || command.Kind == CommandKind.Cancel, _effects))
+            return true;
+        _turn.ReplyNow(command, ReplyCode.Overloaded);
+        return false;
+    }
+
+    private static void ReturnPayload(in Command command)
+    {
+        if (command.Payload is { } payload)
+            ArrayPool<byte>.Shared.Return(payload);
+    }
+
+    private void AdvanceWheel(long nowMs)
+    {
+        int workLeft = Limits.WheelWorkPerTurnMax;
+        int count = _tables.Wheel.Advance(nowMs, _expired, ref workLeft);
+        _hasWheelWork = _tables.Wheel.NowTick < nowMs;
+        foreach (int task in _expired.AsSpan(0, count))
+            _ready.Enqueue(task);
+    }
+
+    /// <summary>Hands out attempts while there are due tasks and places for them.</summary>
+    private void StartReady()
+    {
+        int looks = Limits.WheelWorkPerTurnMax; // Tasks that were cancelled while they waited cost a look each.
+        while (!_isDispatchStopped && looks-- > 0 && _effects.Dispatches.Count < Limits.DispatchesPerTurnMax
+            && _ready.TryTake(out int task))
+        {
+            ref var entry = ref _tables.Tasks[task];
+            uint lane = entry.Lane;
+            if (entry.IsDetached)
+            {
+                _tables.Tasks.Free(task);
+                _ready.Release(lane);
+                continue;
+            }
+
+            if (!_partitions[_tables.Plans[entry.Plan].Partition]!.TryStart(task, _turn))
+                _ready.Release(lane);
+        }
+    }
+
+    private void EndChunk()
+    {
+        if (_chunk.IsEmpty)
+            return;
+        _chunk.Shard = _options.Number;
+        _chunk.Position = ++_position;
+        _effects.Chunk = _chunk;
+        _chunk = Inbox.TakeChunk();
+        _isSurveyDue = true;
+    }
+
+    /// <summary>
+    /// Starts a sweep over the partitions when the interval has passed or somebody waits, and goes on with it, one batch at
+    /// a time, until the tables have everything that was there when it started.
+    /// </summary>
+    private void Project(long nowMs)
+    {
+        if (_isProjectionWanted || (nowMs >= _projectionDueMs && _projectionTarget <= Status.ProjectedPosition))
+        {
+            _isProjectionWanted = false;
+            _projectionTarget = _position;
+            _projectionDueMs = nowMs + _options.ProjectionIntervalMs;
+        }
+
+        if (!_projection.IsUnderWay && Status.ProjectedPosition < _projectionTarget)
+            _effects.Projection = _projection.Take(_partitions, ref _nextProjected, _projectionTarget, _position);
+    }
+
+    private long NextTurn(long nowMs)
+    {
+        bool hasWork = _nextCommand < _commands.Count || _hasWheelWork || (_ready.CanTake && !_isDispatchStopped);
+        if (hasWork)
+            return nowMs;
+        long projectionMs = Status.ProjectedPosition < _position && !_projection.IsUnderWay
+            ? Math.Max(_projectionDueMs, nowMs + 1)
+            : long.MaxValue;
+        return Math.Min(Math.Min(_tables.Wheel.NextWakeTick, _residency.NextMs), projectionMs);
+    }
+
+    private void Report(long nowMs)
+    {
+        Status.SetTurn(nowMs, _position, _ready.InFlight, _ready.Waiting, _tables.Wheel.Count);
+        if (!_isSurveyDue)
+            return;
+
+        _isSurveyDue = false;
+        long oldest = _projection.OldestUnderWay;
+        long changed = 0;
+        foreach (var partition in _partitions)
+        {
+            if (partition is null)
+                continue;
+            oldest = Math.Min(oldest, partition.State.OldestUnprojected);
+            changed += partition.State.DirtyCount;
+        }
+
+        Status.SetTables(oldest == long.MaxValue ? _position : oldest - 1, _tables.Plans.Count, changed);
+    }
+}

@@ -1,0 +1,140 @@
+using Karya.Engine.Journal;
+
+namespace Karya.Engine.Shards;
+
+/// <summary>
+/// The only way into a shard: a bounded mailbox that many threads fill and the shard's thread empties. A full mailbox
+/// refuses; refusal is an answer.
+/// </summary>
+/// <remarks>
+/// <para>Commands change hands as a whole array: writers append to one under a lock held for a copy, the shard swaps it
+/// against its empty one once per turn (about 30 ns an item, measured; an item-wise bounded channel costs 100).</para>
+/// <para>Outcomes of attempts and answers of the store are never refused: their number is bounded by what the shard
+/// itself handed out.</para>
+/// </remarks>
+/// <param name="capacity">Commands that may wait.</param>
+/// <param name="wake">Called after each message; wakes the shard's thread if it sleeps. Must be cheap and not block.</param>
+public sealed class ShardInbox(int capacity, Action wake)
+{
+    private readonly Lock _lock = new();
+    private readonly Stack<JournalChunk> _chunks = new();
+    private Rows<Command> _incoming = new();
+    private List<LoadedPage> _pages = [];
+    private long _durablePosition;
+    private long _projectedCount;
+    private bool _isClosed;
+    private bool _isIntakeHeld;
+    private bool _isDispatchStopped;
+    private bool _isProjectionWanted;
+
+    /// <summary>Takes a request. False: full, or closed.</summary>
+    public bool TryPost(in Command command)
+    {
+        lock (_lock)
+        {
+            if (_isClosed || _isIntakeHeld || _incoming.Count >= capacity)
+                return false;
+            _incoming.Add() = command;
+        }
+
+        wake();
+        return true;
+    }
+
+    /// <summary>Takes the outcome of an attempt, always.</summary>
+    public void PostOutcome(in Command command)
+    {
+        lock (_lock)
+            _incoming.Add() = command;
+        wake();
+    }
+
+    /// <summary>Records up to this position are durable; the chunk's memory comes back.</summary>
+    public void PostDurable(long position, JournalChunk chunk)
+    {
+        chunk.Clear();
+        lock (_lock)
+        {
+            _durablePosition = Math.Max(_durablePosition, position);
+            _chunks.Push(chunk);
+        }
+
+        wake();
+    }
+
+    /// <summary>The projection that was handed out last is in the tables.</summary>
+    public void PostProjected()
+    {
+        lock (_lock)
+            _projectedCount++;
+        wake();
+    }
+
+    public void PostPage(LoadedPage page)
+    {
+        lock (_lock)
+            _pages.Add(page);
+        wake();
+    }
+
+    /// <summary>Somebody waits for the tables: project now instead of when the interval has passed.</summary>
+    public void RequestProjection()
+    {
+        lock (_lock)
+            _isProjectionWanted = true;
+        wake();
+    }
+
+    /// <summary>The journal lags too far behind (or moves again): refuse requests, start no attempts.</summary>
+    public void HoldIntake(bool isHeld)
+    {
+        lock (_lock)
+            _isIntakeHeld = isHeld;
+        wake();
+    }
+
+    /// <summary>Takes no more requests and starts no more attempts; what runs may still report.</summary>
+    public void Close()
+    {
+        lock (_lock)
+        {
+            _isClosed = true;
+            _isDispatchStopped = true;
+        }
+
+        wake();
+    }
+
+    /// <summary>
+    /// Hands what came in to the shard's thread: the answers of the store always, the commands when the shard has none
+    /// left (its empty array is exchanged for the full one).
+    /// </summary>
+    internal InboxState Drain(ref Rows<Command> commands, ref List<LoadedPage> pages)
+    {
+        lock (_lock)
+        {
+            if (commands.Count == 0)
+                (commands, _incoming) = (_incoming, commands);
+            (pages, _pages) = (_pages, pages);
+            bool isProjectionWanted = _isProjectionWanted;
+            _isProjectionWanted = false;
+            return new InboxState(
+                _durablePosition, _projectedCount, _isDispatchStopped || _isIntakeHeld, isProjectionWanted);
+        }
+    }
+
+    internal JournalChunk TakeChunk()
+    {
+        lock (_lock)
+        {
+            if (_chunks.TryPop(out var chunk))
+                return chunk;
+        }
+
+        return new JournalChunk();
+    }
+}
+
+/// <summary>What else the mailbox knows when it is emptied.</summary>
+internal readonly record struct InboxState(
+    long DurablePosition, long ProjectedCount, bool IsDispatchStopped, bool IsProjectionWanted);

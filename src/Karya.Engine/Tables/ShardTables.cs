@@ -1,0 +1,22 @@
+using Karya.Engine.Timing;
+
+namespace Karya.Engine.Tables;
+
+/// <summary>
+/// The memory of a shard, shared by its partitions: one wheel and one pool of each kind of row, so that 256 partitions
+/// cost no more than one. A task's row number is also its timer in the wheel.
+/// </summary>
+internal sealed class ShardTables(long nowTick) : IDisposable
+{
+    public Slab<PlanEntry> Plans { get; } = new();
+
+    public Slab<TaskEntry> Tasks { get; } = new();
+
+    public Slab<ErrorEntry> Errors { get; } = new();
+
+    public ByteArena Bytes { get; } = new();
+
+    public TimingWheel Wheel { get; } = new(nowTick);
+
+    public void Dispose() => Wheel.Dispose();
+}

@@ -1,0 +1,53 @@
+using Karya.Engine.Journal;
+
+namespace Karya.Engine;
+
+/// <summary>
+/// What the partitions of a shard share during one turn: the instant, the journal chunk that is being filled, and where
+/// the effects go. Everything in a turn happens at the same tick.
+/// </summary>
+internal sealed class Turn(EffectList effects, CommitQueue commits)
+{
+    private readonly HashSet<int> _partitions = [];
+    private JournalChunk? _chunk;
+
+    public EffectList Effects { get; } = effects;
+
+    public long NowMs { get; private set; }
+
+    /// <summary>The position that this turn's records get in the shard's journal stream.</summary>
+    public long Position { get; private set; }
+
+    /// <summary>Records up to this position are durable.</summary>
+    public long DurablePosition { get; set; }
+
+    public void Begin(long nowMs, long position, JournalChunk chunk)
+    {
+        NowMs = nowMs;
+        Position = position;
+        _chunk = chunk;
+        _partitions.Clear();
+    }
+
+    /// <summary>Appends a record to the turn's chunk.</summary>
+    public void Append(in Record record, long epoch)
+    {
+        if (_partitions.Add(record.Partition))
+            _chunk!.AddPartition(record.Partition, epoch);
+        _chunk!.Append(record);
+    }
+
+    /// <summary>Answers when this turn's records are durable.</summary>
+    public void ReplyWhenDurable(in Command command, ReplyCode code = ReplyCode.Ok)
+    {
+        if (command.ReplyTo is { } target)
+            commits.Park(Position, new Reply { Code = code, Plan = command.Key.Plan, Target = target });
+    }
+
+    /// <summary>Answers at once: nothing was done that would have to be durable.</summary>
+    public void ReplyNow(in Command command, ReplyCode code)
+    {
+        if (command.ReplyTo is { } target)
+            Effects.Replies.Add() = new Reply { Code = code, Plan = command.Key.Plan, Target = target };
+    }
+}
