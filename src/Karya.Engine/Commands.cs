@@ -22,6 +22,9 @@ public enum CommandKind : byte
 
     /// <summary>An attempt failed; <see cref="Command.Payload"/> is the error text.</summary>
     AttemptFailed,
+
+    /// <summary>Changes nothing; answered when everything that came before it is durable.</summary>
+    Flush,
 }
 
 /// <summary>Which parts of a plan an update changes.</summary>

@@ -38,10 +38,13 @@ internal sealed class Turn(EffectList effects, CommitQueue commits)
     }
 
     /// <summary>Answers when this turn's records are durable.</summary>
-    public void ReplyWhenDurable(in Command command, ReplyCode code = ReplyCode.Ok)
+    public void ReplyWhenDurable(in Command command) => ReplyWhenDurable(command, Position);
+
+    /// <summary>Answers when the records up to a position are durable.</summary>
+    public void ReplyWhenDurable(in Command command, long position)
     {
         if (command.ReplyTo is { } target)
-            commits.Park(Position, new Reply { Code = code, Plan = command.Key.Plan, Target = target });
+            commits.Park(position, new Reply { Code = ReplyCode.Ok, Plan = command.Key.Plan, Target = target });
     }
 
     /// <summary>Answers at once: nothing was done that would have to be durable.</summary>

@@ -224,6 +224,12 @@ public sealed class Shard : IDisposable
         if (command.Kind is CommandKind.AttemptSucceeded or CommandKind.AttemptFailed)
             _ready.Release(command.Lane);
 
+        if (command.Kind == CommandKind.Flush)
+        {
+            _turn.ReplyWhenDurable(command, _chunk.IsEmpty ? _position : _turn.Position);
+            return false;
+        }
+
         if (_partitions[command.Partition] is not { } partition)
         {
             _turn.ReplyNow(command, ReplyCode.NotOwner);
@@ -239,7 +245,7 @@ public sealed class Shard : IDisposable
         var result = partition.Apply(command, _turn, loaded: null);
         if (result == ApplyResult.Done)
             return false;
-        if (_residency.TryPark(command, result == ApplyResult.NeedsDescendants || command.Kind == CommandKind.Cancel, _effects))
+        if (_residency.TryPark(command, withDescendants: command.Kind == CommandKind.Cancel, _effects))
             return true;
         _turn.ReplyNow(command, ReplyCode.Overloaded);
         return false;

@@ -1,0 +1,230 @@
+using Karya.Engine;
+using Karya.Engine.Shards;
+using Karya.Node.Configuration;
+using Karya.Node.Diagnostics;
+using Karya.Node.Execution;
+using Karya.Node.Http;
+using Karya.Node.Plans;
+using Karya.Node.Storage;
+using Karya.Node.Storage.Sqlite;
+using Microsoft.Extensions.Logging;
+
+namespace Karya.Node;
+
+/// <summary>Where a running node can be reached, with the ports that were really taken.</summary>
+/// <param name="Tcp">For the eyes of the operator.</param>
+internal sealed record NodeAddresses(Uri Http, string Tcp);
+
+/// <summary>
+/// A whole node: builds the parts, connects them, starts and stops them in a written order. The only place where they meet.
+/// </summary>
+/// <remarks>
+/// <code>
+/// start: store ─ recover ─ journal ─ projector ─ loader ─ executor ─ shards ─ HTTP
+/// stop:  HTTP ─ shards closed ─ executor drained ─ tables caught up ─ shards ─ loader ─ projector ─ journal ─ store
+/// </code>
+/// Use once: <see cref="StartAsync"/>, then <see cref="StopAsync"/>.
+/// </remarks>
+internal sealed class Node : IAsyncDisposable
+{
+    private static readonly TimeSpan FlushMax = TimeSpan.FromSeconds(10);
+    private static readonly TimeSpan UpkeepPeriod = TimeSpan.FromSeconds(1);
+
+    private readonly NodeOptions _options;
+    private readonly TimeProvider _clock;
+    private readonly TickClock _ticks;
+    private readonly SqliteStore _store;
+    private readonly Shard[] _shards;
+    private readonly ShardLoop[] _loops;
+    private readonly JournalRows _rows = new();
+    private readonly GroupCommit _journal;
+    private readonly Projector _projector;
+    private readonly Loader _loader;
+    private readonly RestConnector _rest;
+    private readonly Executor _executor;
+    private readonly PlanDesk _desk;
+    private readonly HttpApi _http;
+    private ITimer? _upkeep;
+    private volatile string? _notReady = "The node is starting.";
+    private bool _isStopped;
+
+    /// <param name="attemptEnded">Hears of every attempt that ended, on the threads that carry them out; for the demo's printing.</param>
+    public Node(NodeOptions options, TimeProvider clock, ILoggerFactory loggers, AttemptEnded? attemptEnded = null)
+    {
+        _options = options;
+        _clock = clock;
+        _ticks = new TickClock(clock);
+        _store = new SqliteStore(options.Storage.Path);
+
+        int shardCount = options.Engine.ShardCount;
+        var waiters = new DeadlineWaiter[shardCount];
+        _shards = new Shard[shardCount];
+        for (int i = 0; i < shardCount; i++)
+        {
+            waiters[i] = new DeadlineWaiter(clock);
+            _shards[i] = new Shard(ShardOptionsOf(i), new ShardInbox(options.Engine.InboxCapacity, waiters[i].Wake), _ticks.NowMs());
+        }
+
+        _journal = new GroupCommit(_store, [.. _shards.Select(shard => shard.Inbox)], _rows);
+        _projector = new Projector(_store, _journal, _rows, _shards, options.Storage.Retention, clock);
+        _loader = new Loader(_store, _shards, options.Engine.Partitions);
+
+        Metrics = new Metrics();
+        _rest = new RestConnector(
+            new Execution.RestOptions(options.Connectors.Rest.ResponseBytesMax, options.Connectors.Rest.FollowRedirects), clock);
+        _executor = new Executor(
+            ExecutorOptionsOf(attemptEnded), new Connectors(_rest, new ChainedConnector(SubmitChildAsync)),
+            PostOutcome, _ticks.NowMs, clock);
+
+        _loops = new ShardLoop[shardCount];
+        for (int i = 0; i < shardCount; i++)
+            _loops[i] = new ShardLoop(i, _shards[i], waiters[i], _ticks, _journal, _projector, _loader, _executor);
+
+        _desk = new PlanDesk(
+            new DeskOptions(
+                options.Engine.Partitions, (int)options.Retry.Delay.TotalMilliseconds,
+                (int)options.Retry.DelayMax.TotalMilliseconds),
+            _store, _shards, _loops, _ticks, clock);
+        var health = new Health(clock, () => _notReady ?? _journal.Trouble ?? _projector.Trouble);
+        foreach (var shard in _shards)
+            health.Watch($"shard {Array.IndexOf(_shards, shard)}", () => shard.Status.LastTurnMs);
+        AddGauges();
+        _http = new HttpApi(HttpOptionsOf(options), _desk, Metrics, health, loggers);
+        Failed = WhenFailedAsync();
+    }
+
+    public NodeAddresses Addresses { get; private set; } = new(new Uri("http://127.0.0.1"), "");
+
+    public Metrics Metrics { get; }
+
+    /// <summary>The counter for callers in this process.</summary>
+    public IPlanDesk Desk => _desk;
+
+    /// <summary>Completes with the reason when the node cannot go on. It must then be stopped; a restart reads what is true.</summary>
+    public Task<string> Failed { get; }
+
+    /// <summary>Throws <see cref="StoreException"/> when the store cannot be opened, or an I/O exception when a port is taken.</summary>
+    public async Task StartAsync(CancellationToken stopping)
+    {
+        var marks = _store.Open(_options.Engine.Partitions);
+        PartitionHost.OpenAll(_store, marks, _shards, _ticks.NowMs());
+        _journal.Start();
+        _projector.Start();
+        _loader.Start();
+        _executor.Start();
+        foreach (var loop in _loops)
+            loop.Start();
+        var addresses = await _http.StartAsync(stopping);
+        Addresses = new NodeAddresses(addresses[0], _options.Tcp.Listen.ToString());
+        _upkeep = _clock.CreateTimer(_ => _projector.Nudge(), null, UpkeepPeriod, UpkeepPeriod);
+        _notReady = null;
+    }
+
+    /// <summary>Finishes what runs, up to the drain time, writes everything out, and lets the store go.</summary>
+    public async Task StopAsync()
+    {
+        if (_isStopped)
+            return;
+        _isStopped = true;
+        _notReady = "The node is stopping.";
+        if (_upkeep is not null)
+            await _upkeep.DisposeAsync();
+        using (var impatient = new CancellationTokenSource(_options.Executor.Drain, _clock))
+            await _http.StopAsync(impatient.Token);
+        foreach (var loop in _loops)
+            loop.Close();
+        await _executor.StopAsync(_options.Executor.Drain);
+        await FlushAsync();
+        foreach (var loop in _loops)
+            loop.Dispose();
+        _loader.Dispose();
+        _journal.Dispose();
+        _projector.Dispose();
+        _store.Dispose();
+        foreach (var shard in _shards)
+            shard.Dispose();
+    }
+
+    public async ValueTask DisposeAsync()
+    {
+        await StopAsync();
+        await _http.DisposeAsync();
+        await _executor.DisposeAsync();
+        _rest.Dispose();
+    }
+
+    private static Http.HttpOptions HttpOptionsOf(NodeOptions options) => new()
+    {
+        Endpoints = [new HttpEndpoint(options.Http.Listen.Host, options.Http.Listen.Port)],
+        Cors = options.Compat.Cors,
+        MaxChainedDepth = options.Compat.MaxChainedDepth,
+        Strict = options.Compat.Strict,
+    };
+
+    private ShardOptions ShardOptionsOf(int number) => new(
+        number,
+        _options.Engine.Partitions,
+        Math.Max(1, _options.Executor.Concurrency / _options.Engine.ShardCount),
+        Math.Max(1, _options.Executor.PerTarget / _options.Engine.ShardCount),
+        (long)_options.Engine.Horizon.TotalMilliseconds,
+        (long)_options.Storage.ProjectionInterval.TotalMilliseconds,
+        _options.Storage.ProjectionLagMax);
+
+    private Execution.ExecutorOptions ExecutorOptionsOf(AttemptEnded? attemptEnded) => new(_options.Executor.Concurrency)
+    {
+        Started = (in dispatch, nowMs) =>
+        {
+            Metrics.TaskDue(dispatch.StartedMs - dispatch.AttemptDueMs);
+            Metrics.TaskDispatched(nowMs - dispatch.StartedMs);
+            Metrics.AttemptStarted(nowMs - dispatch.AttemptDueMs);
+        },
+        Ended = (in dispatch, in outcome, nowMs) =>
+        {
+            Metrics.AttemptEnded(outcome.IsSuccess, nowMs - dispatch.StartedMs);
+            attemptEnded?.Invoke(in dispatch, in outcome, nowMs);
+        },
+    };
+
+    private void AddGauges()
+    {
+        Metrics.Gauge("karya_resident_plans", "Plans held in memory.", () => _shards.Sum(shard => shard.Status.ResidentPlans));
+        Metrics.Gauge("karya_scheduled_tasks", "Tasks in the timing wheels.", () => _shards.Sum(shard => shard.Status.Scheduled));
+        Metrics.Gauge("karya_ready_tasks", "Due tasks that wait for a place.", () => _shards.Sum(shard => shard.Status.Ready));
+        Metrics.Gauge("karya_attempts_running", "Attempts that run.", () => _shards.Sum(shard => shard.Status.InFlight));
+        Metrics.Gauge("karya_journal_backlog_bytes", "Bytes of records not durable yet.", () => _journal.BacklogBytes);
+        Metrics.Gauge("karya_projection_lag_plans", "Changed plans that the tables lack.", () => _shards.Sum(shard => shard.Status.ChangedPlans));
+        Metrics.Gauge("karya_clock_stalled_seconds", "How far the machine's clock was set back.", () => _ticks.StalledMs / 1000.0);
+    }
+
+    private ValueTask<string?> SubmitChildAsync(Attempt attempt, PlanDraft draft, CancellationToken stopping) =>
+        _desk.SubmitChildAsync(attempt, draft, stopping);
+
+    private void PostOutcome(in Command command) => _shards[command.Partition % _shards.Length].Inbox.PostOutcome(command);
+
+    private async Task<string> WhenFailedAsync()
+    {
+        var first = await Task.WhenAny([_journal.Failed, .. _loops.Select(loop => loop.Failed)]);
+        return await first;
+    }
+
+    /// <summary>Lets the journal and the tables catch up. What does not make it in time is in the journal, or repeats.</summary>
+    private async Task FlushAsync()
+    {
+        try
+        {
+            foreach (var shard in _shards)
+            {
+                var flushed = new PendingReply();
+                shard.Inbox.PostOutcome(new Command { Kind = CommandKind.Flush, ReplyTo = flushed });
+                await flushed.Code.WaitAsync(FlushMax, _clock);
+            }
+
+            foreach (var loop in _loops)
+                await loop.WhenTablesCaughtUpAsync().WaitAsync(FlushMax, _clock);
+        }
+        catch (TimeoutException)
+        {
+            _notReady = "The tables did not catch up before the stop; the journal has the rest.";
+        }
+    }
+}

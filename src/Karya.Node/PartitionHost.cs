@@ -1,0 +1,51 @@
+using Karya.Engine;
+using Karya.Engine.Journal;
+using Karya.Engine.Shards;
+using Karya.Node.Storage;
+using Karya.Protocol;
+
+namespace Karya.Node;
+
+/// <summary>Brings partitions from the store into shards: tables first, then what the journal has beyond them.</summary>
+internal static class PartitionHost
+{
+    /// <summary>
+    /// Opens every partition of the store in the shard that its number selects. Runs before the shards' threads do.
+    /// </summary>
+    /// <remarks>
+    /// <code>
+    /// marks ──► own ──► load what is due within the horizon ──► load what the journal changed besides ──► replay ──► open
+    /// </code>
+    /// A plan that a journal record names has to be in memory before the record is replayed, however far its next task is.
+    /// </remarks>
+    public static void OpenAll(IStore store, IReadOnlyList<ProjectedMark> marks, IReadOnlyList<Shard> shards, long nowMs)
+    {
+        foreach (var mark in marks)
+            shards[mark.Partition % shards.Count].Own(mark.Partition, mark.Epoch, mark.Sequence);
+
+        StoredPlanReader load = (id, memo, body) =>
+        {
+            int partition = PartitionHash.Of(id.Value, marks.Count);
+            shards[partition % shards.Count].Load(id, partition, memo, body);
+        };
+        long untilMs = shards.Max(shard => shard.ResidentUntilMs);
+        store.LoadDue(long.MinValue, untilMs, load);
+
+        var missing = new HashSet<PlanId>();
+        store.ReadJournal(row =>
+        {
+            foreach (var shard in shards)
+                shard.CollectMissing(row, missing);
+        });
+        foreach (var id in missing)
+            store.LoadPlan(id, withDescendants: false, load);
+
+        store.ReadJournal(row =>
+        {
+            foreach (var shard in shards)
+                shard.Replay(row);
+        });
+        foreach (var shard in shards)
+            shard.Open(nowMs);
+    }
+}

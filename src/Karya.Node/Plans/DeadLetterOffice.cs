@@ -1,0 +1,67 @@
+using System.Buffers.Binary;
+using System.Buffers.Text;
+using Karya.Engine;
+using Karya.Engine.Journal;
+using Karya.Node.Storage;
+
+namespace Karya.Node.Plans;
+
+/// <summary>Pages through dead letters. A cursor is the key of the last one listed, in base64url.</summary>
+internal sealed class DeadLetterOffice(IStore store, int partitionCount)
+{
+    private const int CursorBytes = 16 + sizeof(long) + sizeof(int);
+    private const int ErrorsLookedAt = 100;
+
+    /// <exception cref="DeskException">The cursor is not one of ours.</exception>
+    public DeadLetterPage List(string? cursor, int take)
+    {
+        var rows = store.ListDead(cursor is null ? null : Decode(cursor), take + 1);
+        var letters = new List<DeadLetter>();
+        for (int i = 0; i < Math.Min(take, rows.Count); i++)
+        {
+            if (store.FindPlan(rows[i].Key.Plan) is { } plan)
+                letters.Add(Describe(plan, rows[i]));
+        }
+
+        return new DeadLetterPage(letters, rows.Count > take ? Encode(rows[take - 1].Key) : null);
+    }
+
+    private DeadLetter Describe(StoredPlan plan, in TaskRow row)
+    {
+        string lastError = "";
+        var key = row.Key;
+        foreach (var error in store.ListErrors(plan.Id, ErrorsLookedAt))
+        {
+            if (error.Key == key)
+                lastError = error.Text;
+        }
+
+        int partition = Protocol.PartitionHash.Of(plan.Id.Value, partitionCount);
+        return new DeadLetter(PlanViews.Of(row, partition), plan.User, PlanBodyCodec.Read(plan.Body).Description, lastError);
+    }
+
+    private static string Encode(TaskKey key)
+    {
+        Span<byte> bytes = stackalloc byte[CursorBytes];
+        BinaryPrimitives.WriteUInt128BigEndian(bytes, key.Plan.Value);
+        BinaryPrimitives.WriteInt64BigEndian(bytes[16..], key.Occurrence);
+        BinaryPrimitives.WriteInt32BigEndian(bytes[24..], key.Hook);
+        return Base64Url.EncodeToString(bytes);
+    }
+
+    private static TaskKey Decode(string cursor)
+    {
+        Span<byte> bytes = stackalloc byte[CursorBytes];
+        if (cursor.Length != Base64Url.GetEncodedLength(CursorBytes)
+            || !Base64Url.TryDecodeFromChars(cursor, bytes, out int written) || written != CursorBytes)
+        {
+            throw new DeskException(
+                DeskError.Invalid, "cursor is not one that this server gave out. Start without it, or pass `next` unchanged.");
+        }
+
+        return new TaskKey(
+            new PlanId(BinaryPrimitives.ReadUInt128BigEndian(bytes)),
+            BinaryPrimitives.ReadInt64BigEndian(bytes[16..]),
+            BinaryPrimitives.ReadInt32BigEndian(bytes[24..]));
+    }
+}

@@ -1,0 +1,383 @@
+using System.Buffers;
+using System.Collections.Concurrent;
+using Karya.Engine;
+using Karya.Engine.Journal;
+using Karya.Engine.Shards;
+using Karya.Node.Execution;
+using Karya.Node.Storage;
+using Karya.Protocol;
+
+namespace Karya.Node.Plans;
+
+/// <summary>What the desk has to know of the node's settings.</summary>
+/// <param name="RetryDelayMs">The pause after a plan's first failed attempt; it doubles with each further one.</param>
+internal sealed record DeskOptions(int PartitionCount, int RetryDelayMs, int RetryDelayMsMax);
+
+/// <summary>
+/// Serves requests on plans: turns each into a command for the shard that owns the plan and waits for its answer, or reads
+/// the tables once they have caught up with everything acknowledged so far.
+/// </summary>
+/// <remarks>
+/// Thread-safe. Reads go to the store on the caller's thread: with SQLite they are calls into the process, some
+/// microseconds long, and a detour over another thread would cost more than it saves.
+/// </remarks>
+internal sealed class PlanDesk : IPlanDesk
+{
+    private const int HistoryRowsMax = 10_000;
+    private const int KnownUsersMax = 100_000; // About 10 MB; beyond it the store is asked again.
+    private const int UpdateStripes = 64;
+
+    /// <summary>How long a request waits for a store that does not answer, before its client is told that the outcome is open.</summary>
+    private static readonly TimeSpan ReplyTimeout = TimeSpan.FromSeconds(10);
+
+    private readonly DeskOptions _options;
+    private readonly IStore _store;
+    private readonly IReadOnlyList<Shard> _shards;
+    private readonly IReadOnlyList<ShardLoop> _loops;
+    private readonly TickClock _ticks;
+    private readonly TimeProvider _clock;
+    private readonly PlanIds _ids = new();
+    private readonly ConcurrentDictionary<UserId, bool> _knownUsers = new();
+    private readonly SemaphoreSlim[] _updates;
+    private readonly DeadLetterOffice _dead;
+
+    public PlanDesk(
+        DeskOptions options, IStore store, IReadOnlyList<Shard> shards, IReadOnlyList<ShardLoop> loops, TickClock ticks,
+        TimeProvider clock)
+    {
+        _options = options;
+        _store = store;
+        _shards = shards;
+        _loops = loops;
+        _ticks = ticks;
+        _clock = clock;
+        _dead = new DeadLetterOffice(store, options.PartitionCount);
+        _updates = new SemaphoreSlim[UpdateStripes];
+        for (int i = 0; i < UpdateStripes; i++)
+            _updates[i] = new SemaphoreSlim(1);
+    }
+
+    public ValueTask<UserView> CreateUserAsync(string name, CancellationToken stopping)
+    {
+        long nowMs = _ticks.NowMs();
+        var user = new UserView(new UserId(_ids.New(nowMs).Value), name, nowMs);
+        Read(() =>
+        {
+            _store.AddUser(user);
+            return true;
+        });
+        return ValueTask.FromResult(user);
+    }
+
+    public ValueTask<UserView?> FindUserAsync(string name, CancellationToken stopping) =>
+        ValueTask.FromResult(Read(() => _store.FindUser(name)));
+
+    public async ValueTask<PlanView> SubmitAsync(PlanDraft draft, CancellationToken stopping)
+    {
+        long nowMs = _ticks.NowMs();
+        return await SubmitAsync(draft, _ids.New(nowMs), PlanId.None, nowMs, stopping);
+    }
+
+    /// <summary>Starts the plan of a chained action. The parent's task names the child, so a second attempt makes no second child.</summary>
+    /// <returns>Null when the child is there, else why it is not.</returns>
+    public async ValueTask<string?> SubmitChildAsync(Attempt attempt, PlanDraft draft, CancellationToken stopping)
+    {
+        int partition = PartitionHash.Of(attempt.Key.Plan.Value, _options.PartitionCount);
+        var id = PlanIds.OfChild(attempt.Key, attempt.DueMs, partition, _options.PartitionCount);
+        try
+        {
+            await CatchUpAsync(partition, stopping);
+            if (Read(() => _store.FindPlan(id)) is null)
+                await SubmitAsync(draft, id, attempt.Key.Plan, _ticks.NowMs(), stopping);
+            return null;
+        }
+        catch (DeskException e) when (e.Error == DeskError.UserNotFound)
+        {
+            return $"User ({draft.User}) not found";
+        }
+        catch (DeskException e)
+        {
+            return e.Message;
+        }
+    }
+
+    public async ValueTask<PlanView?> UpdateAsync(PlanId id, PlanChange change, CancellationToken stopping)
+    {
+        CheckRetries(change.RetriesMax ?? 0);
+        // The new body is made from the old one, so two updates of one plan must not overtake each other.
+        var stripe = _updates[(int)(TaskKey.Mix((ulong)id.Value) % UpdateStripes)];
+        await stripe.WaitAsync(stopping);
+        try
+        {
+            if (await FindAsync(id, stopping) is not { } stored)
+                return null;
+            var body = PlanBodyCodec.Read(stored.Body);
+            body = body with
+            {
+                PeriodText = change.PeriodText ?? body.PeriodText,
+                Hooks = change.Hooks ?? body.Hooks,
+            };
+            var command = NewCommand(CommandKind.Update, id);
+            command.Update = (change.PeriodMs is null ? 0 : PlanUpdate.Period)
+                | (change.RetriesMax is null ? 0 : PlanUpdate.Attempts)
+                | (change.Hooks is null ? 0 : PlanUpdate.Hooks);
+            command.Spec.PeriodMs = change.PeriodMs ?? 0;
+            command.Spec.AttemptsMax = AttemptsMax(change.RetriesMax ?? 0);
+            SetBody(ref command, body);
+            var code = await PostAsync(command, stopping);
+            Check(code);
+            return code == ReplyCode.NotFound ? null : await ViewAsync(id, stopping);
+        }
+        finally
+        {
+            stripe.Release();
+        }
+    }
+
+    public async ValueTask<PlanView?> CancelAsync(PlanId id, CancellationToken stopping)
+    {
+        var code = await PostAsync(NewCommand(CommandKind.Cancel, id), stopping);
+        Check(code);
+        return code == ReplyCode.NotFound ? null : await ViewAsync(id, stopping);
+    }
+
+    public async ValueTask<(PlanView Plan, TaskView Task)?> GetAsync(PlanId id, CancellationToken stopping)
+    {
+        if (await FindAsync(id, stopping) is not { } stored)
+            return null;
+        var memo = PlanMemo.Read(stored.Memo);
+        var view = PlanViews.Of(stored, memo);
+        if (PlanViews.LatestOpen(stored, memo) is { } open)
+            return (view, open);
+        var ended = Read(() => _store.ListTasks(id, 1 + Limits.HooksPerPlanMax));
+        for (int i = ended.Count - 1; i >= 0; i--)
+        {
+            if (ended[i].Key.Hook == 0)
+                return (view, PlanViews.Of(ended[i], stored.Partition));
+        }
+
+        return (view, PlanViews.Removed(stored, memo));
+    }
+
+    public async ValueTask<PlanSummary?> SummarizeAsync(PlanId id, CancellationToken stopping)
+    {
+        if (await FindAsync(id, stopping) is not { } stored)
+            return null;
+        var memo = PlanMemo.Read(stored.Memo);
+        var tasks = new List<TaskView>();
+        foreach (var row in Read(() => _store.ListTasks(id, HistoryRowsMax)))
+            tasks.Add(PlanViews.Of(row, stored.Partition));
+        PlanViews.AddOpen(tasks, stored, memo);
+        var errors = new List<ErrorView>();
+        foreach (var error in Read(() => _store.ListErrors(id, HistoryRowsMax)))
+            errors.Add(new ErrorView(error.Key, error.Attempt, error.AtMs, error.Text));
+        return new PlanSummary(PlanViews.Of(stored, memo), tasks, errors);
+    }
+
+    public async ValueTask<PlanPage> ListAsync(UserId user, int skip, int take, CancellationToken stopping)
+    {
+        await CatchUpAllAsync(stopping);
+        var plans = new List<PlanView>();
+        foreach (var stored in Read(() => _store.ListPlans(user, skip, take)))
+            plans.Add(PlanViews.Of(stored, PlanMemo.Read(stored.Memo)));
+        return new PlanPage(plans, Read(() => _store.CountPlans(user)));
+    }
+
+    public async ValueTask<DeadLetterPage> ListDeadAsync(string? cursor, int take, CancellationToken stopping)
+    {
+        await CatchUpAllAsync(stopping);
+        return Read(() => _dead.List(cursor, take));
+    }
+
+    public async ValueTask<bool> ReplayAsync(TaskKey key, CancellationToken stopping)
+    {
+        await CatchUpAsync(PartitionHash.Of(key.Plan.Value, _options.PartitionCount), stopping);
+        if (Read(() => _store.FindTask(key)) is not { State: PlanTaskState.Failure } row)
+            return false;
+        var command = NewCommand(CommandKind.Replay, key.Plan);
+        command.Key = key;
+        command.Attempt = row.Attempts;
+        command.DueMs = row.DueMs;
+        command.Spec.CreatedMs = row.CreatedMs;
+        var code = await PostAsync(command, stopping);
+        Check(code);
+        return code == ReplyCode.Ok;
+    }
+
+    private async ValueTask<PlanView> SubmitAsync(
+        PlanDraft draft, PlanId id, PlanId parent, long nowMs, CancellationToken stopping)
+    {
+        CheckRetries(draft.RetriesMax);
+        if (!UserExists(draft.User))
+            throw new DeskException(DeskError.UserNotFound, $"User ({draft.User}) not found");
+
+        var command = NewCommand(CommandKind.Submit, id);
+        command.Spec = new PlanSpec
+        {
+            Id = id,
+            User = draft.User,
+            Parent = parent,
+            CreatedMs = nowMs,
+            FirstDueMs = nowMs + draft.PeriodMs,
+            PeriodMs = draft.PeriodMs,
+            EndMs = draft.EndAtMs is { } end ? Math.Clamp(end, 0, Limits.InstantMsMax) : PlanSpec.NoEnd,
+            Kind = draft.Recurring ? ScheduleKind.Every : ScheduleKind.Once,
+            AttemptsMax = AttemptsMax(draft.RetriesMax),
+            RetryDelayMs = _options.RetryDelayMs,
+            RetryDelayMsMax = _options.RetryDelayMsMax,
+            Lane = Lanes.Of(draft.Body.Action),
+        };
+        SetBody(ref command, draft.Body);
+        var code = await PostAsync(command, stopping);
+        if (code == ReplyCode.WrongState)
+            throw new DeskException(DeskError.Invalid, $"The parent plan {parent} was cancelled.");
+        Check(code);
+        return new PlanView(
+            id, draft.User, parent, PlanState.Created, draft.Recurring, draft.EndAtMs, Math.Max(0, draft.RetriesMax), nowMs,
+            nowMs, draft.Body);
+    }
+
+    private Command NewCommand(CommandKind kind, PlanId id) => new()
+    {
+        Kind = kind,
+        Partition = PartitionHash.Of(id.Value, _options.PartitionCount),
+        Key = new TaskKey(id, 0, 0),
+        AtMs = _ticks.NowMs(),
+    };
+
+    private static void SetBody(ref Command command, PlanBody body)
+    {
+        var writer = new ArrayBufferWriter<byte>(512);
+        PlanBodyCodec.Write(body, writer);
+        if (writer.WrittenCount > Limits.BodyBytesMax)
+        {
+            throw new DeskException(
+                DeskError.Invalid,
+                $"The plan takes {writer.WrittenCount} bytes; at most {Limits.BodyBytesMax} are allowed. Shorten its bodies or hooks.");
+        }
+
+        command.Payload = ArrayPool<byte>.Shared.Rent(writer.WrittenCount);
+        writer.WrittenSpan.CopyTo(command.Payload);
+        command.PayloadBytes = writer.WrittenCount;
+        command.Spec.HookCount = body.Hooks.Count;
+        if (body.Hooks.Count == 0)
+            return;
+        command.Hooks = new HookSpec[body.Hooks.Count];
+        for (int i = 0; i < body.Hooks.Count; i++)
+        {
+            var hook = body.Hooks[i];
+            command.Hooks[i] = new HookSpec(hook.Trigger, AttemptsMax(hook.RetriesMax), Lanes.Of(hook.Action));
+        }
+    }
+
+    private static int AttemptsMax(int retriesMax) => 1 + Math.Clamp(retriesMax, 0, Limits.AttemptsMax - 1);
+
+    private static void CheckRetries(int retriesMax)
+    {
+        if (retriesMax >= Limits.AttemptsMax)
+        {
+            throw new DeskException(
+                DeskError.Invalid, $"max_failure_retry is {retriesMax}; at most {Limits.AttemptsMax - 1} retries are allowed.");
+        }
+    }
+
+    private async ValueTask<ReplyCode> PostAsync(Command command, CancellationToken stopping)
+    {
+        var pending = new PendingReply();
+        command.ReplyTo = pending;
+        if (!ShardOf(command.Partition).Inbox.TryPost(command))
+        {
+            if (command.Payload is not null)
+                ArrayPool<byte>.Shared.Return(command.Payload);
+            throw Overloaded();
+        }
+
+        try
+        {
+            return await pending.Code.WaitAsync(ReplyTimeout, _clock, stopping);
+        }
+        catch (TimeoutException)
+        {
+            throw new DeskException(
+                DeskError.Unknown,
+                "The store did not answer in time. The request may have been stored; look before you repeat it.");
+        }
+    }
+
+    private static DeskException Overloaded() => new(
+        DeskError.Overloaded, "The node has more requests than it can record at present. Try again later.",
+        TimeSpan.FromSeconds(1));
+
+    private static void Check(ReplyCode code)
+    {
+        switch (code)
+        {
+            case ReplyCode.Overloaded:
+                throw Overloaded();
+            case ReplyCode.NotOwner:
+                throw new DeskException(DeskError.Unavailable, "The node is starting or stopping. Try again later.");
+            case ReplyCode.Unknown or ReplyCode.StoreRefused:
+                throw new DeskException(
+                    DeskError.Unknown, "The store failed while it recorded the request. Look before you repeat it.");
+        }
+    }
+
+    private async ValueTask<PlanView?> ViewAsync(PlanId id, CancellationToken stopping) =>
+        await FindAsync(id, stopping) is { } stored ? PlanViews.Of(stored, PlanMemo.Read(stored.Memo)) : null;
+
+    private async ValueTask<StoredPlan?> FindAsync(PlanId id, CancellationToken stopping)
+    {
+        await CatchUpAsync(PartitionHash.Of(id.Value, _options.PartitionCount), stopping);
+        return Read(() => _store.FindPlan(id));
+    }
+
+    private ValueTask CatchUpAsync(int partition, CancellationToken stopping) =>
+        CatchUpAsync(_loops[partition % _loops.Count], stopping);
+
+    private async ValueTask CatchUpAllAsync(CancellationToken stopping)
+    {
+        foreach (var loop in _loops)
+            await CatchUpAsync(loop, stopping);
+    }
+
+    private async ValueTask CatchUpAsync(ShardLoop loop, CancellationToken stopping)
+    {
+        var caughtUp = loop.WhenTablesCaughtUpAsync();
+        if (caughtUp.IsCompletedSuccessfully)
+            return;
+        try
+        {
+            await caughtUp.WaitAsync(ReplyTimeout, _clock, stopping);
+        }
+        catch (TimeoutException)
+        {
+            throw new DeskException(
+                DeskError.Overloaded, "The tables are too far behind to answer. Try again later.", TimeSpan.FromSeconds(1));
+        }
+    }
+
+    private Shard ShardOf(int partition) => _shards[partition % _shards.Count];
+
+    private bool UserExists(UserId user)
+    {
+        if (_knownUsers.ContainsKey(user))
+            return true;
+        if (!Read(() => _store.UserExists(user)))
+            return false;
+        if (_knownUsers.Count < KnownUsersMax)
+            _knownUsers[user] = true;
+        return true;
+    }
+
+    private static T Read<T>(Func<T> read)
+    {
+        try
+        {
+            return read();
+        }
+        catch (StoreException e)
+        {
+            throw new DeskException($"The store cannot be read at present: {e.Message}", e);
+        }
+    }
+}

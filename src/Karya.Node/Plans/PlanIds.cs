@@ -1,0 +1,79 @@
+using System.Security.Cryptography;
+using Karya.Engine;
+using Karya.Protocol;
+
+namespace Karya.Node.Plans;
+
+/// <summary>
+/// Makes plan ids: UUID version 7 (RFC 9562), so that the order of ids is the order of creation, also within one
+/// millisecond of one node: the 12 bits behind the time count up.
+/// </summary>
+/// <remarks>Thread-safe.</remarks>
+internal sealed class PlanIds
+{
+    private const int RandomBytes = 4096; // One call to the generator for 512 ids.
+    private const int CounterMax = 0xFFF;
+
+    private readonly Lock _lock = new();
+    private readonly byte[] _random = new byte[RandomBytes];
+    private int _randomUsed = RandomBytes;
+    private long _lastMs;
+    private int _counter;
+
+    /// <summary>A new id.</summary>
+    /// <param name="nowMs">Milliseconds since 1970 UTC. Ids are never older than the one before.</param>
+    public PlanId New(long nowMs)
+    {
+        lock (_lock)
+        {
+            if (nowMs > _lastMs)
+            {
+                _lastMs = nowMs;
+                _counter = 0;
+            }
+            else if (++_counter > CounterMax)
+            {
+                _lastMs++; // More than 4,096 in one millisecond: borrow from the next one.
+                _counter = 0;
+            }
+
+            return Compose(_lastMs, (ulong)_counter, NextRandom());
+        }
+    }
+
+    /// <summary>
+    /// The id of a plan that a task starts: the same for every attempt of the task, and in the task's own partition, so
+    /// that a plan and all its descendants have one owner and cancelling them is one commit.
+    /// </summary>
+    public static PlanId OfChild(TaskKey task, long dueMs, int partition, int partitionCount)
+    {
+        var source = Uuid.ToNumber(task.ToTaskId());
+        for (ulong draw = 0; ; draw++)
+        {
+            ulong random = TaskKey.Mix((ulong)source + draw * 0x9E3779B97F4A7C15) ^ TaskKey.Mix((ulong)(source >> 64) + draw);
+            var id = Compose(dueMs, (ulong)(source >> 64) & CounterMax, random);
+            if (PartitionHash.Of(id.Value, partitionCount) == partition)
+                return id;
+        }
+    }
+
+    private static PlanId Compose(long ms, ulong counter, ulong random)
+    {
+        ulong high = ((ulong)ms << 16) | 0x7000 | counter;
+        ulong low = (random & 0x3FFFFFFFFFFFFFFF) | 0x8000000000000000;
+        return new PlanId(new UInt128(high, low));
+    }
+
+    private ulong NextRandom()
+    {
+        if (_randomUsed == RandomBytes)
+        {
+            RandomNumberGenerator.Fill(_random);
+            _randomUsed = 0;
+        }
+
+        ulong random = BitConverter.ToUInt64(_random, _randomUsed);
+        _randomUsed += sizeof(ulong);
+        return random;
+    }
+}

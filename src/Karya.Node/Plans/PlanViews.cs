@@ -1,0 +1,68 @@
+using Karya.Engine;
+using Karya.Engine.Journal;
+using Karya.Node.Storage;
+
+namespace Karya.Node.Plans;
+
+/// <summary>Stored rows to answers. Pure.</summary>
+internal static class PlanViews
+{
+    public static PlanView Of(StoredPlan stored, PlanMemo memo) => new(
+        stored.Id,
+        stored.User,
+        stored.Parent,
+        stored.State,
+        memo.Spec.Kind == ScheduleKind.Every,
+        memo.Spec.EndMs == PlanSpec.NoEnd ? null : memo.Spec.EndMs,
+        memo.Spec.AttemptsMax - 1,
+        stored.CreatedMs,
+        stored.UpdatedMs,
+        PlanBodyCodec.Read(stored.Body));
+
+    public static TaskView Of(in TaskRow row, int partition) => new(
+        row.Key, partition, row.State, row.CreatedMs, row.DueMs, Instant(row.StartedMs), Instant(row.FinishedMs),
+        row.Attempts);
+
+    /// <summary>The open occurrence with the highest number; null when none is open.</summary>
+    public static TaskView? LatestOpen(StoredPlan stored, PlanMemo memo)
+    {
+        TaskView? latest = null;
+        foreach (var open in memo.OpenTasks)
+        {
+            if (open.Hook == 0 && (latest is null || open.Occurrence > latest.Key.Occurrence))
+                latest = Of(stored, open);
+        }
+
+        return latest;
+    }
+
+    /// <summary>Adds the open tasks to the ended ones (a replayed dead letter takes the place of its row) and sorts by creation.</summary>
+    public static void AddOpen(List<TaskView> tasks, StoredPlan stored, PlanMemo memo)
+    {
+        foreach (var open in memo.OpenTasks)
+        {
+            var view = Of(stored, open);
+            tasks.RemoveAll(task => task.Key == view.Key);
+            tasks.Add(view);
+        }
+
+        tasks.Sort((a, b) => (a.CreatedMs, a.Key.Occurrence, a.Key.Hook).CompareTo((b.CreatedMs, b.Key.Occurrence, b.Key.Hook)));
+    }
+
+    /// <summary>What is left to say of the latest task of a plan whose history was removed: its last occurrence, cancelled or done.</summary>
+    public static TaskView Removed(StoredPlan stored, PlanMemo memo) => new(
+        new TaskKey(stored.Id, 1, 0),
+        stored.Partition,
+        stored.State == PlanState.Completed ? PlanTaskState.Success : PlanTaskState.Cancelled,
+        stored.CreatedMs,
+        stored.CreatedMs + memo.Spec.PeriodMs,
+        null,
+        null,
+        0);
+
+    private static TaskView Of(StoredPlan stored, OpenTask open) => new(
+        new TaskKey(stored.Id, open.Occurrence, open.Hook), stored.Partition, open.State, open.CreatedMs, open.DueMs,
+        Instant(open.StartedMs), Instant(open.FinishedMs), open.Attempts);
+
+    private static long? Instant(long ms) => ms == 0 ? null : ms;
+}

@@ -1,0 +1,139 @@
+using System.Buffers;
+using Karya.Engine;
+using Karya.Engine.Shards;
+using Karya.Node.Execution;
+using Karya.Node.Storage;
+
+namespace Karya.Node;
+
+/// <summary>
+/// The thread of a shard: reads the clock once, lets the shard take its turn, performs what it asked for, sleeps until
+/// something comes in or is due. The only thread that touches the shard.
+/// </summary>
+internal sealed class ShardLoop : IDisposable
+{
+    /// <summary>The longest sleep, so that <see cref="ShardStatus.LastTurnMs"/> tells a live loop from a stuck one.</summary>
+    private const long SleepMsMax = 1000;
+
+    private readonly int _number;
+    private readonly Shard _shard;
+    private readonly DeadlineWaiter _waiter;
+    private readonly TickClock _clock;
+    private readonly GroupCommit _journal;
+    private readonly Projector _projector;
+    private readonly Loader _loader;
+    private readonly Executor _executor;
+    private readonly Thread _thread;
+    private readonly Lock _lock = new();
+    private readonly List<(long Position, TaskCompletionSource Done)> _waitingForTables = [];
+    private readonly TaskCompletionSource<string> _failed = new(TaskCreationOptions.RunContinuationsAsynchronously);
+    private volatile bool _isClosed;
+    private volatile bool _isStopping;
+
+    public ShardLoop(
+        int number, Shard shard, DeadlineWaiter waiter, TickClock clock, GroupCommit journal, Projector projector,
+        Loader loader, Executor executor)
+    {
+        _number = number;
+        _shard = shard;
+        _waiter = waiter;
+        _clock = clock;
+        _journal = journal;
+        _projector = projector;
+        _loader = loader;
+        _executor = executor;
+        _thread = new Thread(Run) { Name = $"karya-shard-{number}", IsBackground = true };
+    }
+
+    /// <summary>Completes with the reason when the shard's own checks failed: a bug, after which it must not go on.</summary>
+    public Task<string> Failed => _failed.Task;
+
+    public void Start() => _thread.Start();
+
+    /// <summary>Takes no more requests and starts no more attempts; outcomes are still recorded.</summary>
+    public void Close()
+    {
+        _isClosed = true;
+        _shard.Inbox.Close();
+    }
+
+    /// <summary>Completes when the tables contain everything that was acknowledged before the call.</summary>
+    public Task WhenTablesCaughtUpAsync()
+    {
+        long position = _shard.Status.Position;
+        if (_shard.Status.ProjectedPosition >= position)
+            return Task.CompletedTask;
+
+        var done = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
+        lock (_lock)
+            _waitingForTables.Add((position, done));
+        _shard.Inbox.RequestProjection();
+        return done.Task;
+    }
+
+    public void Dispose()
+    {
+        _isStopping = true;
+        _waiter.Wake();
+        if (_thread.IsAlive)
+            _thread.Join();
+    }
+
+    private void Run()
+    {
+        try
+        {
+            while (!_isStopping)
+            {
+                long nowMs = _clock.NowMs();
+                HandOut(_shard.Turn(nowMs));
+                ReleaseWaiting();
+                if (_shard.NextTurnMs > nowMs)
+                    _waiter.Wait(Math.Min(_shard.NextTurnMs, nowMs + SleepMsMax));
+            }
+        }
+        catch (Exception e) when (e is InvariantException or RecordDamagedException)
+        {
+            _failed.TrySetResult($"Shard {_number} found its own state wrong and stopped. {e.Message}");
+        }
+    }
+
+    private void HandOut(EffectList effects)
+    {
+        if (effects.Chunk is { } chunk)
+            _journal.Post(chunk);
+        foreach (ref readonly var dispatch in effects.Dispatches.Span)
+        {
+            if (_executor.TryPost(dispatch))
+                continue;
+            Invariant.Check(_isClosed); // The shard hands out no more than the executor has places.
+            ArrayPool<byte>.Shared.Return(dispatch.Body); // It starts again after the restart.
+        }
+
+        foreach (ref readonly var reply in effects.Replies.Span)
+            reply.Target.Complete(reply);
+        foreach (var request in effects.PlanRequests.Span)
+            _loader.Post(_number, request);
+        foreach (var request in effects.HorizonRequests.Span)
+            _loader.Post(_number, request);
+        if (effects.Projection is { } batch)
+            _projector.Post(_number, batch);
+    }
+
+    private void ReleaseWaiting()
+    {
+        lock (_lock)
+        {
+            if (_waitingForTables.Count == 0)
+                return;
+            long projected = _shard.Status.ProjectedPosition;
+            for (int i = _waitingForTables.Count - 1; i >= 0; i--)
+            {
+                if (_waitingForTables[i].Position > projected)
+                    continue;
+                _waitingForTables[i].Done.TrySetResult();
+                _waitingForTables.RemoveAt(i);
+            }
+        }
+    }
+}

@@ -1,0 +1,194 @@
+using System.Buffers;
+using Karya.Engine.Journal;
+using Karya.Engine.Shards;
+
+namespace Karya.Node.Storage;
+
+/// <summary>
+/// The journal writer: whatever the shards handed over while the last batch was being written goes into the next one, as
+/// one row. No lingering: the batch grows by itself when the store is slow.
+/// </summary>
+/// <remarks>
+/// <para>One thread of its own. Shards call <see cref="Post"/>; "durable up to n" goes back into their inboxes.</para>
+/// <para>What lies here is bounded by water marks: above the high one all shards hold their intake and start no attempts,
+/// below the low one they go on.</para>
+/// <para>A refused batch (disk full, say) is surely not stored: it is written again until it is, with intake held, so that
+/// memory is never ahead of a store that forgot something. An unknown one ends this node's work: only a reload under a new
+/// epoch tells what is true, see <see cref="Failed"/>.</para>
+/// </remarks>
+internal sealed class GroupCommit : IDisposable
+{
+    /// <summary>Bytes of one row: some milliseconds of the store's time, so that nobody waits long behind a large batch.</summary>
+    private const int RowBytesTarget = 4 * 1024 * 1024;
+
+    private const long BacklogBytesHigh = 64L * 1024 * 1024;
+    private const long BacklogBytesLow = BacklogBytesHigh / 2;
+
+    private static readonly TimeSpan RetryPause = TimeSpan.FromMilliseconds(200);
+
+    private readonly IStore _store;
+    private readonly IReadOnlyList<ShardInbox> _inboxes;
+    private readonly Mailbox<JournalChunk> _mailbox = new();
+    private readonly ArrayBufferWriter<byte> _row = new(1024 * 1024);
+    private readonly JournalRows _rows;
+    private readonly Thread _thread;
+    private readonly TaskCompletionSource<string> _failed = new(TaskCreationOptions.RunContinuationsAsynchronously);
+    private readonly object _durableLock = new();
+    private readonly long[] _durable;
+    private long _backlogBytes;
+    private bool _isHeld;
+    private bool _isDisposed;
+    private volatile string? _trouble;
+
+    public GroupCommit(IStore store, IReadOnlyList<ShardInbox> inboxes, JournalRows rows)
+    {
+        _store = store;
+        _inboxes = inboxes;
+        _rows = rows;
+        _durable = new long[inboxes.Count];
+        _thread = new Thread(Run) { Name = "karya-journal", IsBackground = true };
+    }
+
+    /// <summary>Why the journal cannot be written at present; null while it can.</summary>
+    public string? Trouble => _trouble;
+
+    /// <summary>Bytes of records that are not durable yet.</summary>
+    public long BacklogBytes => Interlocked.Read(ref _backlogBytes);
+
+    /// <summary>Completes with the reason when the outcome of a commit is unknown and the node has to start over.</summary>
+    public Task<string> Failed => _failed.Task;
+
+    public void Start() => _thread.Start();
+
+    /// <summary>Takes a chunk over from a shard's thread.</summary>
+    public void Post(JournalChunk chunk)
+    {
+        Interlocked.Add(ref _backlogBytes, chunk.RecordBytes);
+        _mailbox.Post(chunk);
+    }
+
+    /// <summary>Waits until the shard's records up to the position are durable.</summary>
+    /// <returns>False: the writer has stopped and they are not.</returns>
+    public bool WaitDurable(int shard, long position)
+    {
+        lock (_durableLock)
+        {
+            while (_durable[shard] < position && !_isDisposed && !_failed.Task.IsCompleted)
+                Monitor.Wait(_durableLock);
+            return _durable[shard] >= position;
+        }
+    }
+
+    /// <summary>Writes what is there, then stops.</summary>
+    public void Dispose()
+    {
+        _mailbox.Close();
+        if (_thread.IsAlive)
+            _thread.Join();
+        lock (_durableLock)
+        {
+            _isDisposed = true;
+            Monitor.PulseAll(_durableLock);
+        }
+    }
+
+    private void Run()
+    {
+        var chunks = new List<JournalChunk>();
+        while (_mailbox.TakeAll(chunks))
+        {
+            for (int first = 0; first < chunks.Count;)
+            {
+                int end = Fill(chunks, first);
+                if (!Commit())
+                    return;
+                Report(chunks, first, end);
+                first = end;
+            }
+
+            chunks.Clear();
+        }
+    }
+
+    /// <summary>Puts chunks into the row until it is large enough, one at least.</summary>
+    /// <returns>The first chunk that did not go in.</returns>
+    private int Fill(List<JournalChunk> chunks, int first)
+    {
+        _row.ResetWrittenCount();
+        int next = first;
+        while (next < chunks.Count && (next == first || _row.WrittenCount < RowBytesTarget))
+        {
+            chunks[next].Seal();
+            _row.Write(chunks[next].SealedBytes);
+            next++;
+        }
+
+        HoldIntake(BacklogBytes > (_isHeld ? BacklogBytesLow : BacklogBytesHigh));
+        return next;
+    }
+
+    /// <returns>False: this node must not go on.</returns>
+    private bool Commit()
+    {
+        while (true)
+        {
+            switch (_store.Commit(_row.WrittenSpan))
+            {
+                case CommitResult.Committed:
+                    _trouble = null;
+                    return true;
+                case CommitResult.Refused:
+                    _trouble = $"The journal cannot be written: {_store.LastError}";
+                    HoldIntake(true);
+                    if (_mailbox.Pause(RetryPause))
+                        continue;
+                    Fail(_trouble);
+                    return false;
+                default:
+                    Fail($"Whether the last journal batch is stored is unknown: {_store.LastError}");
+                    return false;
+            }
+        }
+    }
+
+    private void Fail(string reason)
+    {
+        _trouble = reason;
+        HoldIntake(true);
+        lock (_durableLock)
+        {
+            _failed.TrySetResult(reason);
+            Monitor.PulseAll(_durableLock);
+        }
+    }
+
+    private void Report(List<JournalChunk> chunks, int first, int end)
+    {
+        long bytes = 0;
+        lock (_durableLock)
+        {
+            for (int i = first; i < end; i++)
+                _durable[chunks[i].Shard] = chunks[i].Position;
+            _rows.Add(_durable);
+            Monitor.PulseAll(_durableLock);
+        }
+
+        for (int i = first; i < end; i++)
+        {
+            bytes += chunks[i].RecordBytes;
+            _inboxes[chunks[i].Shard].PostDurable(chunks[i].Position, chunks[i]);
+        }
+
+        long backlog = Interlocked.Add(ref _backlogBytes, -bytes);
+        HoldIntake(backlog > (_isHeld ? BacklogBytesLow : BacklogBytesHigh));
+    }
+
+    private void HoldIntake(bool isHeld)
+    {
+        if (isHeld == _isHeld)
+            return;
+        _isHeld = isHeld;
+        foreach (var inbox in _inboxes)
+            inbox.HoldIntake(isHeld);
+    }
+}

@@ -1,0 +1,57 @@
+namespace Karya.Node.Storage;
+
+/// <summary>
+/// What one dedicated thread has to do next. Writers never wait: each kind of item is bounded by its sender (a shard has
+/// one projection under way, and stops when its journal lags), which is why there is no limit here.
+/// </summary>
+internal sealed class Mailbox<T>
+{
+    private readonly object _lock = new(); // Not a Lock: the thread waits on it.
+    private readonly Queue<T> _items = new();
+    private bool _isClosed;
+
+    public void Post(T item)
+    {
+        lock (_lock)
+        {
+            _items.Enqueue(item);
+            Monitor.Pulse(_lock);
+        }
+    }
+
+    /// <summary>Moves everything into <paramref name="target"/>; waits when there is nothing.</summary>
+    /// <returns>False: closed, and empty.</returns>
+    public bool TakeAll(List<T> target)
+    {
+        lock (_lock)
+        {
+            while (_items.Count == 0 && !_isClosed)
+                Monitor.Wait(_lock);
+            bool hasItems = _items.Count > 0;
+            while (_items.TryDequeue(out var item))
+                target.Add(item);
+            return hasItems;
+        }
+    }
+
+    /// <summary>Waits for up to the given time, or until the mailbox is closed.</summary>
+    /// <returns>False: closed.</returns>
+    public bool Pause(TimeSpan length)
+    {
+        lock (_lock)
+        {
+            if (!_isClosed)
+                Monitor.Wait(_lock, length);
+            return !_isClosed;
+        }
+    }
+
+    public void Close()
+    {
+        lock (_lock)
+        {
+            _isClosed = true;
+            Monitor.PulseAll(_lock);
+        }
+    }
+}

@@ -1,0 +1,123 @@
+using Karya.Engine.Journal;
+using Karya.Engine.Shards;
+
+namespace Karya.Node.Storage;
+
+/// <summary>
+/// Writes behind: takes the batches that the shards fill, waits until their records are durable in the journal, and
+/// writes them to the tables. Also removes journal rows and history that nobody needs any more.
+/// </summary>
+/// <remarks>One thread of its own. A batch that the store refuses is tried again until it goes in; the journal keeps its content meanwhile.</remarks>
+internal sealed class Projector : IDisposable
+{
+    private const int HistoryRowsPerStep = 500;
+
+    private static readonly TimeSpan RetryPause = TimeSpan.FromMilliseconds(200);
+    private static readonly TimeSpan HistoryPause = TimeSpan.FromSeconds(60);
+
+    private readonly IStore _store;
+    private readonly GroupCommit _journal;
+    private readonly JournalRows _rows;
+    private readonly IReadOnlyList<Shard> _shards;
+    private readonly TimeProvider _clock;
+    private readonly TimeSpan _retention;
+    private readonly Mailbox<(int Shard, ProjectionBatch? Batch)> _mailbox = new();
+    private readonly Thread _thread;
+    private readonly long[] _projected;
+    private DateTimeOffset _historyDue;
+    private long _pruned = -1;
+    private volatile string? _trouble;
+
+    public Projector(
+        IStore store, GroupCommit journal, JournalRows rows, IReadOnlyList<Shard> shards, TimeSpan retention,
+        TimeProvider clock)
+    {
+        _store = store;
+        _journal = journal;
+        _rows = rows;
+        _shards = shards;
+        _retention = retention;
+        _clock = clock;
+        _projected = new long[shards.Count];
+        _historyDue = clock.GetUtcNow();
+        _thread = new Thread(Run) { Name = "karya-projector", IsBackground = true };
+    }
+
+    /// <summary>Why the tables cannot be written at present; null while they can.</summary>
+    public string? Trouble => _trouble;
+
+    public void Start() => _thread.Start();
+
+    public void Post(int shard, ProjectionBatch batch) => _mailbox.Post((shard, batch));
+
+    /// <summary>Looks for history and journal rows to remove; called now and then when nothing else comes in.</summary>
+    public void Nudge() => _mailbox.Post((0, null));
+
+    public void Dispose()
+    {
+        _mailbox.Close();
+        if (_thread.IsAlive)
+            _thread.Join();
+    }
+
+    private void Run()
+    {
+        var batches = new List<(int Shard, ProjectionBatch? Batch)>();
+        while (_mailbox.TakeAll(batches))
+        {
+            foreach (var (shard, batch) in batches)
+            {
+                if (batch is not null && !Write(shard, batch))
+                    return;
+            }
+
+            batches.Clear();
+            Prune();
+        }
+    }
+
+    /// <returns>False: the node is stopping, and the journal keeps what was not written.</returns>
+    private bool Write(int shard, ProjectionBatch batch)
+    {
+        if (!_journal.WaitDurable(shard, batch.DurablePosition))
+            return false;
+
+        while (_store.Project(batch) != CommitResult.Committed)
+        {
+            _trouble = $"The tables cannot be written: {_store.LastError}";
+            if (!_mailbox.Pause(RetryPause))
+                return false;
+        }
+
+        _trouble = null;
+        _shards[shard].Inbox.PostProjected();
+        return true;
+    }
+
+    private void Prune()
+    {
+        for (int i = 0; i < _projected.Length; i++)
+            _projected[i] = _shards[i].Status.ProjectedPosition;
+
+        try
+        {
+            long superfluous = _rows.TakeSuperfluous(_projected);
+            if (superfluous > _pruned)
+            {
+                _store.PruneJournal(superfluous);
+                _pruned = superfluous;
+            }
+
+            var now = _clock.GetUtcNow();
+            if (now < _historyDue)
+                return;
+            int removed = _store.PruneHistory((now - _retention).ToUnixTimeMilliseconds(), HistoryRowsPerStep);
+            if (removed == 0)
+                _historyDue = now + HistoryPause;
+        }
+        catch (StoreException e)
+        {
+            _trouble = $"Old rows cannot be removed: {e.Message}"; // Nothing is lost by it; the next round tries again.
+        }
+    }
+}
