@@ -49,7 +49,7 @@ SuiteCount RunSuite(string suite, FilePath results, string filter)
         DeleteFile(results);
 
     Information($"---- {suite}");
-    int exitCode = RunForAWhile(executable.FullPath, $"-noLogo -noColor -result-xml \"{results}\" {filter}");
+    int exitCode = RunForAWhile(executable.FullPath, $"-noLogo -noColor -noAutoReporters -reporter quiet -result-xml \"{results}\" {filter}");
     if (!FileExists(results))
     {
         Error($"{suite}: ended with {exitCode} and left no results.");

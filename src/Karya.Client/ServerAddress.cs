@@ -17,7 +17,7 @@ public sealed class ServerAddress : IEquatable<ServerAddress>
     /// <summary>The port of a node that is named without one.</summary>
     public const int DefaultPort = 7070;
 
-    /// <summary>Nodes in one address. A few are enough to find the others, so more is a mistake in a generator.</summary>
+    /// <summary>Nodes in one address. A few are enough to find the rest: more is a mistake in a generator.</summary>
     public const int NodesMax = 64;
 
     private const string Scheme = "karya://";
@@ -33,7 +33,7 @@ public sealed class ServerAddress : IEquatable<ServerAddress>
     public static ServerAddress Parse(string text) =>
         TryParse(text, out var address, out string? error) ? address : throw new FormatException(error);
 
-    /// <param name="error">What is wrong and what would be right; a sentence for the eyes of whoever wrote the text.</param>
+    /// <param name="error">What is wrong and what would be right: a sentence for whoever wrote the text.</param>
     public static bool TryParse(
         string? text, [NotNullWhen(true)] out ServerAddress? address, [NotNullWhen(false)] out string? error)
     {
@@ -42,7 +42,7 @@ public sealed class ServerAddress : IEquatable<ServerAddress>
 
         if (text is null || !text.StartsWith(Scheme, StringComparison.OrdinalIgnoreCase))
         {
-            error = $"'{text}' is no server address: it must start with {Scheme}, as in {Scheme}localhost:{DefaultPort}.";
+            error = $"'{text}' is no server address: it must start with {Scheme}, as in {Scheme}host:{DefaultPort}.";
             return false;
         }
 
