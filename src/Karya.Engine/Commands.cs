@@ -8,7 +8,10 @@ public enum CommandKind : byte
     /// <summary>A new plan: <see cref="Command.Spec"/>, its hooks and its body.</summary>
     Submit,
 
-    /// <summary>New period, attempts or hooks for a plan: <see cref="Command.Spec"/>, <see cref="Command.Update"/>, hooks and body.</summary>
+    /// <summary>
+    /// New period, attempts or hooks for a plan: <see cref="Command.Spec"/>, <see cref="Command.Update"/>, hooks and
+    /// body.
+    /// </summary>
     Update,
 
     /// <summary>Stops a plan and all its descendants.</summary>
@@ -38,8 +41,8 @@ public enum PlanUpdate : byte
 }
 
 /// <summary>
-/// One message to a partition. Its payload is an array rented from <c>ArrayPool&lt;byte&gt;.Shared</c>; it belongs to the
-/// command, and to the shard once the inbox took the command, which returns it to the pool.
+/// One message to a partition. Its payload is an array rented from <c>ArrayPool&lt;byte&gt;.Shared</c>; it belongs to
+/// the command, and to the shard once the inbox took the command, which returns it to the pool.
 /// </summary>
 public struct Command
 {
@@ -51,10 +54,14 @@ public struct Command
 
     public int Partition;
 
-    /// <summary>The attempt that ended, from 1; of <see cref="CommandKind.Replay"/>: the attempts made so far.</summary>
+    /// <summary>
+    /// The attempt that ended, from 1; of <see cref="CommandKind.Replay"/>: the attempts made so far.
+    /// </summary>
     public int Attempt;
 
-    /// <summary>The epoch under which the attempt was dispatched. Of an older one the outcome still counts, once.</summary>
+    /// <summary>
+    /// The epoch under which the attempt was dispatched. Of an older one the outcome still counts, once.
+    /// </summary>
     public long Epoch;
 
     /// <summary>Of an outcome: the lane that the attempt was dispatched on, which gets its place back.</summary>
@@ -63,7 +70,9 @@ public struct Command
     /// <summary>The plan or task that is meant.</summary>
     public TaskKey Key;
 
-    /// <summary>When the node took the request or saw the attempt end: milliseconds since 1970 UTC, store time.</summary>
+    /// <summary>
+    /// When the node took the request or saw the attempt end: milliseconds since 1970 UTC, store time.
+    /// </summary>
     public long AtMs;
 
     /// <summary>Of <see cref="CommandKind.Replay"/>: the task's due instant; when it was made is in <see cref="Spec"/>.</summary>

@@ -35,7 +35,9 @@ public struct Reply
     public IReplyTarget Target;
 }
 
-/// <summary>Somebody who waits for a <see cref="Reply"/>. Called on the thread that hands out effects: must not block or throw.</summary>
+/// <summary>
+/// Somebody who waits for a <see cref="Reply"/>. Called on the thread that hands out effects: must not block or throw.
+/// </summary>
 public interface IReplyTarget
 {
     void Complete(in Reply reply);

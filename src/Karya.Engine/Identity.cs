@@ -28,7 +28,9 @@ public readonly record struct UserId(UInt128 Value)
     public override string ToString() => ToGuid().ToString("D");
 }
 
-/// <summary>Names one task of a plan: an occurrence (hook 0), or the run of a hook that followed from it (hook 1 and up).</summary>
+/// <summary>
+/// Names one task of a plan: an occurrence (hook 0), or the run of a hook that followed from it (hook 1 and up).
+/// </summary>
 /// <param name="Plan">The plan that the task belongs to.</param>
 /// <param name="Occurrence">Counts from 1.</param>
 /// <param name="Hook">0 for the occurrence itself, else the position of the hook in the plan plus 1.</param>

@@ -3,7 +3,9 @@ using System.Runtime.CompilerServices;
 
 namespace Karya.Engine;
 
-/// <summary>Checks of ourselves, on in Release. A failure is a bug in Karya: the shard gives the partition up.</summary>
+/// <summary>
+/// Checks of ourselves, on in Release. A failure is a bug in Karya: the shard gives the partition up.
+/// </summary>
 public static class Invariant
 {
     [MethodImpl(MethodImplOptions.AggressiveInlining)]

@@ -1,12 +1,16 @@
 namespace Karya.Engine;
 
-/// <summary>Every bound of the engine, with its reason. What an operator may change is in the node's options instead.</summary>
+/// <summary>
+/// Every bound of the engine, with its reason. What an operator may change is in the node's options instead.
+/// </summary>
 public static class Limits
 {
     /// <summary>Hooks of one plan. More is a mistake in a generator, not a use.</summary>
     public const int HooksPerPlanMax = 32;
 
-    /// <summary>Bytes of a plan's body as stored. Half of what one journal batch may hold, so that any plan fits one.</summary>
+    /// <summary>
+    /// Bytes of a plan's body as stored. Half of what one journal batch may hold, so that any plan fits one.
+    /// </summary>
     public const int BodyBytesMax = 256 * 1024;
 
     /// <summary>Bytes of an error text that are kept; what is longer is cut and marked.</summary>
@@ -18,13 +22,20 @@ public static class Limits
     /// <summary>Commands taken in one turn of a shard, so that due tasks never wait long behind requests.</summary>
     public const int CommandsPerTurnMax = 256;
 
-    /// <summary>Wheel entries looked at in one turn of a shard (expired, cascaded or dropped), for the same reason.</summary>
+    /// <summary>
+    /// Wheel entries looked at in one turn of a shard (expired, cascaded or dropped), for the same reason.
+    /// </summary>
     public const int WheelWorkPerTurnMax = 2048;
 
-    /// <summary>Misfired occurrences that <see cref="MisfirePolicy.All"/> catches up one by one start no closer than this, in ms.</summary>
+    /// <summary>
+    /// Misfired occurrences that <see cref="MisfirePolicy.All"/> catches up one by one start no closer than this, in
+    /// ms.
+    /// </summary>
     public const int MisfireGraceMs = 1000;
 
-    /// <summary>The latest instant that the engine works with: 1 January 10000 UTC. Nothing overflows when added to it.</summary>
+    /// <summary>
+    /// The latest instant that the engine works with: 1 January 10000 UTC. Nothing overflows when added to it.
+    /// </summary>
     public const long InstantMsMax = 253_402_300_800_000;
 
     /// <summary>Attempts handed out in one turn of a shard; the rest follows in the next one.</summary>

@@ -10,7 +10,9 @@ public enum ScheduleKind : byte
     Every = 2,
 }
 
-/// <summary>What becomes of occurrences that fell due while nobody could run them. The values are stored; append only.</summary>
+/// <summary>
+/// What becomes of occurrences that fell due while nobody could run them. The values are stored; append only.
+/// </summary>
 public enum MisfirePolicy : byte
 {
     /// <summary>The latest one runs for all; the others are recorded as skipped, as one range. The default.</summary>
@@ -51,16 +53,22 @@ public struct PlanSpec
     public PlanId Id;
     public UserId User;
 
-    /// <summary>The plan whose task or hook started this one; <see cref="PlanId.None"/> for a plan that a user submitted.</summary>
+    /// <summary>
+    /// The plan whose task or hook started this one; <see cref="PlanId.None"/> for a plan that a user submitted.
+    /// </summary>
     public PlanId Parent;
 
     public long CreatedMs;
     public long FirstDueMs;
 
-    /// <summary>Milliseconds between occurrences, at least 1. For <see cref="ScheduleKind.Once"/> kept for later updates.</summary>
+    /// <summary>
+    /// Milliseconds between occurrences, at least 1. For <see cref="ScheduleKind.Once"/> kept for later updates.
+    /// </summary>
     public long PeriodMs;
 
-    /// <summary>No occurrence after the first is due later than this; <see cref="NoEnd"/> for an unbounded plan.</summary>
+    /// <summary>
+    /// No occurrence after the first is due later than this; <see cref="NoEnd"/> for an unbounded plan.
+    /// </summary>
     public long EndMs;
 
     public ScheduleKind Kind;
@@ -69,7 +77,9 @@ public struct PlanSpec
     /// <summary>1 or more.</summary>
     public int AttemptsMax;
 
-    /// <summary>The delay before the second attempt; doubles with every further one, with jitter of up to its half.</summary>
+    /// <summary>
+    /// The delay before the second attempt; doubles with every further one, with jitter of up to its half.
+    /// </summary>
     public int RetryDelayMs;
 
     public int RetryDelayMsMax;

@@ -25,7 +25,9 @@ public enum SkipReason : byte
 {
     None = 0,
 
-    /// <summary>They fell due while nobody could run them, and the plan's misfire policy runs only one for all.</summary>
+    /// <summary>
+    /// They fell due while nobody could run them, and the plan's misfire policy runs only one for all.
+    /// </summary>
     Misfire = 1,
 }
 

@@ -3,10 +3,14 @@ using System.IO.Hashing;
 
 namespace Karya.Protocol;
 
-/// <summary>Plan id to partition: shared, so that clients can route. Never changes for a given number of partitions.</summary>
+/// <summary>
+/// Plan id to partition: shared, so that clients can route. Never changes for a given number of partitions.
+/// </summary>
 public static class PartitionHash
 {
-    /// <summary>The partition, from 0, of a plan: XxHash3 (seed 0) of the UUID's 16 big-endian bytes, modulo the count.</summary>
+    /// <summary>
+    /// The partition, from 0, of a plan: XxHash3 (seed 0) of the UUID's 16 big-endian bytes, modulo the count.
+    /// </summary>
     public static int Of(Guid planId, int partitionCount)
     {
         Span<byte> bytes = stackalloc byte[16];

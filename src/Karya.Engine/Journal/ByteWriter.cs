@@ -98,7 +98,9 @@ public sealed class ByteWriter : IBufferWriter<byte>
     private void Grow(int count) => Array.Resize(ref _bytes, Math.Max(_bytes.Length * 2, Length + count));
 }
 
-/// <summary>Reads what <see cref="ByteWriter"/> wrote. Every read checks the bounds: stored bytes may be damaged.</summary>
+/// <summary>
+/// Reads what <see cref="ByteWriter"/> wrote. Every read checks the bounds: stored bytes may be damaged.
+/// </summary>
 public ref struct ByteReader(ReadOnlySpan<byte> bytes)
 {
     private readonly ReadOnlySpan<byte> _bytes = bytes;

@@ -7,7 +7,9 @@ namespace Karya.Engine.Journal;
 /// <param name="Length">0 for an empty slice.</param>
 public readonly record struct ByteSlice(int Offset, int Length);
 
-/// <summary>The state of one plan as the tables keep it: written whole, so that writing it twice changes nothing.</summary>
+/// <summary>
+/// The state of one plan as the tables keep it: written whole, so that writing it twice changes nothing.
+/// </summary>
 public struct PlanRow
 {
     public PlanId Id;
@@ -19,7 +21,9 @@ public struct PlanRow
     /// <summary>The tables have not seen this plan before.</summary>
     public bool IsNew;
 
-    /// <summary>The body changed (or the plan is new); else <see cref="Body"/> is empty and the stored one stays.</summary>
+    /// <summary>
+    /// The body changed (or the plan is new); else <see cref="Body"/> is empty and the stored one stays.
+    /// </summary>
     public bool HasBody;
 
     public long CreatedMs;
@@ -28,7 +32,9 @@ public struct PlanRow
     /// <summary>When the plan has to be in memory next; <see cref="PlanSpec.NoEnd"/> when never again.</summary>
     public long WakeMs;
 
-    /// <summary>The engine's own encoding of everything else, the open tasks included. Opaque; needed to load the plan.</summary>
+    /// <summary>
+    /// The engine's own encoding of everything else, the open tasks included. Opaque; needed to load the plan.
+    /// </summary>
     public ByteSlice Memo;
 
     /// <summary>The plan's body as it was submitted.</summary>
@@ -99,7 +105,9 @@ public sealed class ProjectionBatch
     /// <summary>What the slices of the rows point into.</summary>
     public ByteWriter Bytes { get; } = new();
 
-    /// <summary>The journal position (of the shard's stream) that must be durable before this batch may be written.</summary>
+    /// <summary>
+    /// The journal position (of the shard's stream) that must be durable before this batch may be written.
+    /// </summary>
     public long DurablePosition { get; set; }
 
     public int RowCount => Plans.Count + Tasks.Count + Errors.Count;

@@ -27,13 +27,19 @@ public interface IPlanDesk
     /// </summary>
     ValueTask<PlanView?> UpdateAsync(PlanId id, PlanChange change, CancellationToken stopping);
 
-    /// <summary>Stops a plan, whatever its state, and all its descendants that have not ended. Null: no such plan.</summary>
+    /// <summary>
+    /// Stops a plan, whatever its state, and all its descendants that have not ended. Null: no such plan.
+    /// </summary>
     ValueTask<PlanView?> CancelAsync(PlanId id, CancellationToken stopping);
 
-    /// <summary>The plan with its latest task (the one that waits, or else the last that ended). Null: no such plan.</summary>
+    /// <summary>
+    /// The plan with its latest task (the one that waits, or else the last that ended). Null: no such plan.
+    /// </summary>
     ValueTask<(PlanView Plan, TaskView Task)?> GetAsync(PlanId id, CancellationToken stopping);
 
-    /// <summary>The plan with its tasks (oldest first) and error logs, the latest 10,000 of each. Null: no such plan.</summary>
+    /// <summary>
+    /// The plan with its tasks (oldest first) and error logs, the latest 10,000 of each. Null: no such plan.
+    /// </summary>
     ValueTask<PlanSummary?> SummarizeAsync(PlanId id, CancellationToken stopping);
 
     /// <summary>A user's plans, newest first. An unknown user has none.</summary>

@@ -23,7 +23,8 @@ public abstract record PlanAction;
 
 /// <summary>Calls a URL.</summary>
 /// <param name="Https">The scheme.</param>
-/// <param name="BaseUrl">As the client wrote it: usually without a scheme; a leading scheme is stripped when it is called.</param>
+/// <param name="BaseUrl">As the client wrote it: usually without a scheme; a leading scheme is stripped when it is
+/// called.</param>
 /// <param name="Method">GET, POST, PATCH, PUT or DELETE.</param>
 /// <param name="JsonBody">Sent verbatim; null for no body.</param>
 /// <param name="TimeoutMs">As the client wrote it; 0 or less means 2000.</param>

@@ -10,7 +10,9 @@ public enum CommitResult
     /// <summary>It is durable.</summary>
     Committed,
 
-    /// <summary>It is surely not stored, and never will be: stale epoch, store full or read-only, disk error before the commit.</summary>
+    /// <summary>
+    /// It is surely not stored, and never will be: stale epoch, store full or read-only, disk error before the commit.
+    /// </summary>
     Refused,
 
     /// <summary>It may or may not be stored. Take a new epoch, read, and go on from what is there.</summary>
@@ -29,9 +31,9 @@ public enum CommitResult
 public interface IStore : IDisposable
 {
     /// <summary>
-    /// Opens or creates the store, migrates it, takes it for this process alone and raises the epoch of every partition.
-    /// Throws <see cref="StoreException"/> with a message for the operator: in use by another process, newer schema,
-    /// other partition count, no rights, damaged.
+    /// Opens or creates the store, migrates it, takes it for this process alone and raises the epoch of every
+    /// partition. Throws <see cref="StoreException"/> with a message for the operator: in use by another process, newer
+    /// schema, other partition count, no rights, damaged.
     /// </summary>
     /// <returns>Epoch and projected sequence number per partition.</returns>
     IReadOnlyList<ProjectedMark> Open(int partitionCount);
@@ -51,10 +53,14 @@ public interface IStore : IDisposable
     /// <summary>Reads the bodies of all journal rows in the order in which they were committed.</summary>
     void ReadJournal(JournalRowReader reader);
 
-    /// <summary>Reads the plans whose wake instant lies in [<paramref name="fromMs"/>, <paramref name="toMs"/>).</summary>
+    /// <summary>
+    /// Reads the plans whose wake instant lies in [<paramref name="fromMs"/>, <paramref name="toMs"/>).
+    /// </summary>
     void LoadDue(long fromMs, long toMs, StoredPlanReader reader);
 
-    /// <summary>Reads one plan and, when asked, all its descendants that have not ended. Nothing when it does not exist.</summary>
+    /// <summary>
+    /// Reads one plan and, when asked, all its descendants that have not ended. Nothing when it does not exist.
+    /// </summary>
     void LoadPlan(PlanId id, bool withDescendants, StoredPlanReader reader);
 
     /// <summary>
@@ -65,7 +71,8 @@ public interface IStore : IDisposable
 
     /// <summary>
     /// Removes ended plans with their tasks and errors, and tasks and errors of plans that go on, that ended before the
-    /// cutoff; at most about <paramref name="rowsMax"/> rows a call. Returns how many; 0 when nothing is left to remove.
+    /// cutoff; at most about <paramref name="rowsMax"/> rows a call. Returns how many; 0 when nothing is left to
+    /// remove.
     /// </summary>
     int PruneHistory(long cutoffMs, int rowsMax);
 
@@ -84,7 +91,10 @@ public interface IStore : IDisposable
     /// <summary>How many plans of a user are stored; a kept counter, not a count.</summary>
     long CountPlans(UserId user);
 
-    /// <summary>The plan's ended tasks, occurrences by number and hooks after their occurrence; the last <paramref name="take"/> of them.</summary>
+    /// <summary>
+    /// The plan's ended tasks, occurrences by number and hooks after their occurrence; the last <paramref name="take"/>
+    /// of them.
+    /// </summary>
     IReadOnlyList<TaskRow> ListTasks(PlanId id, int take);
 
     IReadOnlyList<StoredError> ListErrors(PlanId id, int take);
