@@ -28,6 +28,9 @@ public readonly record struct Outcome(string? Error, bool Retryable, int RetryAf
 {
     public static readonly Outcome Success = new(null, false);
 
+    /// <summary>What a connector answers when its attempt was cut off by <c>stopping</c>.</summary>
+    public static readonly Outcome NodeStopped = new("The node stopped before this attempt had ended.", true);
+
     public bool IsSuccess => Error is null;
 
     public static Outcome Failed(string error) => new(error, true);

@@ -1,0 +1,48 @@
+using System.Net.Sockets;
+
+namespace Karya.Node.Execution;
+
+/// <summary>Says in plain words why a call brought no answer.</summary>
+internal static class RestFailure
+{
+    public static string Describe(Exception exception, Uri target)
+    {
+        string authority = target.Authority;
+        if (exception is OperationCanceledException { InnerException: TimeoutException })
+            return $"timeout: no connection to {authority}.";
+        if (exception is not HttpRequestException failure)
+            return exception.Message;
+
+        return failure.HttpRequestError switch
+        {
+            HttpRequestError.NameResolutionError => $"the name '{target.Host}' is unknown to DNS ({Innermost(failure)})",
+            HttpRequestError.SecureConnectionError => $"TLS with {authority} failed: {Innermost(failure)}",
+            HttpRequestError.ConnectionError => DescribeConnection(failure, authority),
+            HttpRequestError.ResponseEnded => $"{authority} closed the connection before it had answered.",
+            HttpRequestError.InvalidResponse or HttpRequestError.ConfigurationLimitExceeded
+                or HttpRequestError.HttpProtocolError => $"{authority} sent no valid HTTP answer: {Innermost(failure)}",
+            _ => DescribeConnection(failure, authority),
+        };
+    }
+
+    private static string DescribeConnection(HttpRequestException failure, string authority)
+    {
+        for (Exception? cause = failure; cause is not null; cause = cause.InnerException)
+        {
+            if (cause is SocketException socket)
+                return DescribeSocket(socket, authority);
+        }
+
+        return $"{authority}: {Innermost(failure)}";
+    }
+
+    private static string DescribeSocket(SocketException socket, string authority) => socket.SocketErrorCode switch
+    {
+        SocketError.ConnectionRefused => $"{authority} refused the connection: nothing listens there.",
+        SocketError.ConnectionReset => $"{authority} reset the connection before it had answered.",
+        SocketError.TimedOut => $"timeout: no connection to {authority}.",
+        _ => $"no connection to {authority}: {socket.Message}",
+    };
+
+    private static string Innermost(Exception exception) => exception.GetBaseException().Message;
+}
