@@ -127,6 +127,7 @@ Task("Publish").Does(() =>
     DotNet(
         $"publish src/Karya.Cli --configuration {Configuration} --runtime {rid} --self-contained " +
         "-p:PublishSingleFile=true -p:IncludeNativeLibrariesForSelfExtract=true -p:DebugType=embedded " +
+        "-p:PublishDocumentationFiles=false " +
         $"-p:PublishReadyToRun=true -p:PublishReadyToRunComposite=false --output artifacts/publish/{rid}");
 });
 

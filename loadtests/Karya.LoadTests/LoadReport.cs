@@ -3,7 +3,7 @@ namespace Karya.LoadTests;
 /// <summary>The result of a run.</summary>
 /// <param name="Refused">Submits that were answered with an error.</param>
 /// <param name="Unknown">Submits without an answer.</param>
-/// <param name="SendDelay">How late the driver itself was with its requests; when this is large, the rest says little.</param>
+/// <param name="SendDelay">How late the driver itself was with its requests; if large, the rest says little.</param>
 /// <param name="Latency">Of acknowledged submits, from the scheduled instant to the end of the answer.</param>
 internal sealed record LoadReport(
     Scenario Scenario, int Refused, int Unknown, Percentiles SendDelay, Percentiles Latency, LedgerSummary Ledger)
@@ -18,7 +18,8 @@ internal sealed record LoadReport(
         send delay  {SendDelay}
         latency     {Latency}
         lateness    {Ledger.Lateness}
-        ledger      {Ledger.Lost} lost, {Ledger.Early} early, {Ledger.Duplicates} duplicates, {Ledger.Unacknowledged} arrived unacknowledged
+        ledger      {Ledger.Lost} lost, {Ledger.Early} early, {Ledger.Duplicates} duplicates
+                    {Ledger.Unacknowledged} arrived without having been acknowledged
         {(Passed ? "passed" : "FAILED")}
 
         """;

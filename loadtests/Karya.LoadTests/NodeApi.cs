@@ -39,7 +39,7 @@ internal sealed class NodeApi(Uri node, int connectionsMax) : IDisposable
     }
 
     /// <summary>Submits a one-time plan that calls <paramref name="targetUrl"/> (without a scheme).</summary>
-    /// <returns>With <see cref="SubmitOutcome.Acknowledged"/>: when it is due, in milliseconds since 1970 UTC.</returns>
+    /// <returns>With <see cref="SubmitOutcome.Acknowledged"/> when it is due, milliseconds since 1970 UTC.</returns>
     public async Task<(SubmitOutcome Outcome, long DueMs)> SubmitAsync(
         string userId, string targetUrl, TimeSpan dueAfter)
     {

@@ -33,5 +33,6 @@ internal sealed record Percentiles(long Count, long P50, long P90, long P99, lon
     /// <summary>One line, in milliseconds.</summary>
     public override string ToString() => string.Create(
         CultureInfo.InvariantCulture,
-        $"p50 {P50 / 1e3:0.0}  p90 {P90 / 1e3:0.0}  p99 {P99 / 1e3:0.0}  p99.9 {P999 / 1e3:0.0}  max {Max / 1e3:0.0} ms");
+        $"p50 {P50 / 1e3:0.0}  p90 {P90 / 1e3:0.0}  p99 {P99 / 1e3:0.0}  " +
+        $"p99.9 {P999 / 1e3:0.0}  max {Max / 1e3:0.0} ms");
 }

@@ -9,7 +9,9 @@ using Microsoft.Extensions.Logging;
 
 namespace Karya.LoadTests;
 
-/// <summary>The server that the plans call: writes each arrival into the ledger. On an ephemeral port of loopback.</summary>
+/// <summary>
+/// The server that the plans call: writes each arrival into the ledger. Listens on an ephemeral port of loopback.
+/// </summary>
 internal sealed class PlanTarget : IAsyncDisposable
 {
     private readonly WebApplication _server;

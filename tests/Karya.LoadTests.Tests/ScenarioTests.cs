@@ -34,7 +34,8 @@ public sealed class ScenarioTests
     {
         var schedule = new SubmitSchedule(Scenario.Parse(Small));
 
-        Assert.Equal([0.5, 0.5, 10, 0.5], Enumerable.Range(0, 4).Select(index => schedule.DueAfter(index).TotalSeconds));
+        var dueAfter = Enumerable.Range(0, 4).Select(schedule.DueAfter);
+        Assert.Equal([0.5, 0.5, 10, 0.5], dueAfter.Select(delay => delay.TotalSeconds));
     }
 
     [Fact]
@@ -67,11 +68,11 @@ public sealed class ScenarioTests
     }
 
     [Fact]
-    public void A_run_of_more_plans_than_the_ledger_holds_is_refused() =>
-        Assert.Contains(
-            "over 10000000 plans",
-            Assert.Throws<FormatException>(
-                () => Scenario.Parse(Small.Replace("ratePerSecond: 3", "ratePerSecond: 2000000000", StringComparison.Ordinal)))
-                .Message,
-            StringComparison.Ordinal);
+    public void A_run_of_more_plans_than_the_ledger_holds_is_refused()
+    {
+        string huge = Small.Replace("ratePerSecond: 3", "ratePerSecond: 2000000000", StringComparison.Ordinal);
+
+        var error = Assert.Throws<FormatException>(() => Scenario.Parse(huge));
+        Assert.Contains("over 10000000 plans", error.Message, StringComparison.Ordinal);
+    }
 }
