@@ -127,7 +127,11 @@ public sealed class ExecutorTests : IAsyncDisposable
     {
         var all = new Dictionary<string, ScriptedConnector>
         {
-            ["rest"] = new(), ["slack"] = new(), ["email"] = new(), ["kafka"] = new(), ["chained"] = new(),
+            ["rest"] = new(),
+            ["slack"] = new(),
+            ["email"] = new(),
+            ["kafka"] = new(),
+            ["chained"] = new(),
         };
         var connectors = new Connectors(all["rest"], all["chained"])
         {
