@@ -3,8 +3,8 @@ using Karya.Node.Plans;
 namespace Karya.Node.Execution;
 
 /// <summary>
-/// Submits a child of the plan that the attempt belongs to. Null when it is accepted, else why not. The child's id must follow
-/// from the attempt's task, so that a repeated attempt starts no second child.
+/// Submits a child of the plan that the attempt belongs to. Null when it is accepted, else why not. The child's id
+/// must follow from the attempt's task, so that a repeated attempt starts no second child.
 /// </summary>
 internal delegate ValueTask<string?> SubmitChild(Attempt attempt, PlanDraft draft, CancellationToken stopping);
 

@@ -3,8 +3,9 @@ using System.Collections.Concurrent;
 namespace Karya.Node.Execution;
 
 /// <summary>
-/// Time limits of attempts. A limit covers everything an attempt waits for, and ends it from outside: no connector has to
-/// trust a library's own timeouts. The token sources are used again; there are never more than attempts at once.
+/// Time limits of attempts. A limit covers everything an attempt waits for, and ends it from outside: no connector
+/// has to trust a library's own timeouts. The token sources are used again; there are never more than attempts at
+/// once.
 /// </summary>
 internal sealed class DeadlinePool(TimeProvider time) : IDisposable
 {

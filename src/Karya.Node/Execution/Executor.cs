@@ -6,15 +6,15 @@ using Karya.Node.Plans;
 namespace Karya.Node.Execution;
 
 /// <summary>
-/// Carries out attempts: the engine's dispatches go in, outcomes come out as commands. It knows no plans, lanes or retries,
-/// and keeps nothing.
+/// Carries out attempts: the engine's dispatches go in, outcomes come out as commands. It knows no plans, lanes or
+/// retries, and keeps nothing.
 /// </summary>
 /// <remarks>
 /// <code>
 /// shard threads ─ TryPost ─► bounded channel ─► N worker loops ─► connector ─► OutcomeSink ─► inbox of the shard
 /// </code>
-/// Call <see cref="Start"/> once, <see cref="TryPost"/> from any thread, <see cref="StopAsync"/> at the end. The rented body
-/// of a dispatch belongs to the executor once <see cref="TryPost"/> has answered true.
+/// Call <see cref="Start"/> once, <see cref="TryPost"/> from any thread, <see cref="StopAsync"/> at the end. The
+/// rented body of a dispatch belongs to the executor once <see cref="TryPost"/> has answered true.
 /// </remarks>
 internal sealed class Executor : IAsyncDisposable
 {
@@ -55,13 +55,15 @@ internal sealed class Executor : IAsyncDisposable
     }
 
     /// <summary>
-    /// Hands an attempt in. Never waits. False when the executor is full or stops: the dispatch, and its body, stay with the caller.
+    /// Hands an attempt in. Never waits. False when the executor is full or stops: the dispatch, and its body, stay
+    /// with the caller.
     /// </summary>
     public bool TryPost(in Dispatch dispatch) => _waiting.Writer.TryWrite(dispatch);
 
     /// <summary>
-    /// Takes no more work, gives running attempts the drain time, then cancels them; those are reported as failed, to be
-    /// tried again. What no worker had begun is dropped without a word: the store still has it, and it costs no attempt.
+    /// Takes no more work, gives running attempts the drain time, then cancels them; those are reported as failed, to
+    /// be tried again. What no worker had begun is dropped without a word: the store still has it, and it costs no
+    /// attempt.
     /// </summary>
     public async Task StopAsync(TimeSpan drain)
     {
@@ -101,43 +103,28 @@ internal sealed class Executor : IAsyncDisposable
 
             try
             {
-                if (!_closed)
-                    await AttemptAsync(dispatch);
+                if (_closed)
+                    continue;
+
+                long startedMs = _nowMs();
+                _options.Started(in dispatch, startedMs);
+                Outcome outcome;
+                try
+                {
+                    outcome = await Begin(in dispatch, startedMs);
+                }
+                catch (Exception e)
+                {
+                    outcome = OutcomeOf(e);
+                }
+
+                Finish(in dispatch, outcome);
             }
             finally
             {
                 ArrayPool<byte>.Shared.Return(dispatch.Body);
             }
         }
-    }
-
-    private async ValueTask AttemptAsync(Dispatch dispatch)
-    {
-        long startedMs = _nowMs();
-        _options.Started(in dispatch, startedMs);
-
-        Outcome outcome;
-        try
-        {
-            outcome = await Begin(in dispatch, startedMs);
-        }
-        catch (OperationCanceledException) when (_stop.IsCancellationRequested)
-        {
-            outcome = Outcome.NodeStopped;
-        }
-        catch (PlanBodyDamagedException e)
-        {
-            outcome = Outcome.FailedForGood(e.Message);
-        }
-        catch (Exception e)
-        {
-            // A connector should have made an outcome of it. The task must end all the same.
-            outcome = Outcome.Failed($"The attempt broke off. {e.GetType().Name}: {e.Message}");
-        }
-
-        if (outcome.Error is { } error)
-            outcome = outcome with { Error = ErrorText.Fit(error) };
-        Finish(in dispatch, in outcome);
     }
 
     private ValueTask<Outcome> Begin(in Dispatch dispatch, long startedMs)
@@ -178,11 +165,25 @@ internal sealed class Executor : IAsyncDisposable
             _ => (action.GetType().Name, "connectors"),
         };
         return Outcome.FailedForGood(
-            $"{name} is not configured on this node. Set {setting} in karya-node.yml, then replay the task from its dead letters.");
+            $"{name} is not configured on this node. Set {setting} in karya-node.yml, "
+            + "then replay the task from its dead letters.");
     }
 
-    private void Finish(in Dispatch dispatch, in Outcome outcome)
+    /// <summary>
+    /// The task must end, whatever happened. A connector should have made an outcome of it, hence the type's name.
+    /// </summary>
+    private Outcome OutcomeOf(Exception exception) => exception switch
     {
+        PlanBodyDamagedException => Outcome.FailedForGood(exception.Message),
+        OperationCanceledException when _stop.IsCancellationRequested => Outcome.NodeStopped,
+        _ => Outcome.Failed($"The attempt broke off. {exception.GetType().Name}: {exception.Message}"),
+    };
+
+    private void Finish(in Dispatch dispatch, Outcome outcome)
+    {
+        if (outcome.Error is { } error)
+            outcome = outcome with { Error = ErrorText.Fit(error) };
+
         long endedMs = _nowMs();
         _options.Ended(in dispatch, in outcome, endedMs);
 

@@ -2,21 +2,25 @@ using Karya.Engine;
 
 namespace Karya.Node.Execution;
 
-/// <summary>Hears of each attempt just before it starts. Called by the worker loops, several at once: must not block or throw.</summary>
+/// <summary>
+/// Hears of each attempt just before it starts. Called by the worker loops, several at once: must not block or throw.
+/// </summary>
 internal delegate void AttemptStarted(in Dispatch dispatch, long nowMs);
 
-/// <summary>Hears of each attempt that ended, before its outcome is posted. Called as <see cref="AttemptStarted"/> is.</summary>
+/// <summary>
+/// Hears of each attempt that ended, before its outcome is posted. Called as <see cref="AttemptStarted"/> is.
+/// </summary>
 internal delegate void AttemptEnded(in Dispatch dispatch, in Outcome outcome, long nowMs);
 
 /// <summary>
-/// Where outcomes go: into the inbox of the shard that owns the partition. Called by the worker loops, several at once. It
-/// takes the command's payload over. It must not throw: that would be a lost outcome.
+/// Where outcomes go: into the inbox of the shard that owns the partition. Called by the worker loops, several at
+/// once. It takes the command's payload over. It must not throw: that would be a lost outcome.
 /// </summary>
 internal delegate void OutcomeSink(in Command command);
 
 /// <param name="Concurrency">
-/// Attempts that run at once, 1 or more; as many may wait to be picked up. More keeps slow targets from holding up others and
-/// costs a socket and some 40 kB each. Give the engine no more credits than this.
+/// Attempts that run at once, 1 or more; as many may wait to be picked up. More keeps slow targets from holding up
+/// others and costs sockets and memory. Give the engine no more credits than this.
 /// </param>
 internal sealed record ExecutorOptions(int Concurrency = 256)
 {

@@ -7,13 +7,15 @@ using Karya.Node.Plans;
 namespace Karya.Node.Execution;
 
 /// <param name="ResponseBytesMax">Bytes of a response body that are read. The rest is not waited for.</param>
-/// <param name="FollowRedirects">Follow up to five redirects of a GET. They may lead anywhere, also to where a plan may not.</param>
+/// <param name="FollowRedirects">
+/// Follow up to five redirects of a GET. They may lead anywhere, also to where a plan may not.
+/// </param>
 internal sealed record RestOptions(int ResponseBytesMax = 64 * 1024, bool FollowRedirects = false);
 
 /// <summary>Calls URLs. Thread-safe; connections are pooled and shared by all attempts.</summary>
 /// <remarks>
-/// What counts as an answer: status line and headers. A body that is too long or breaks off changes nothing any more, since the
-/// target has decided; only a body that does not end within the time limit fails the attempt.
+/// What counts as an answer: status line and headers. A body that is too long or breaks off changes nothing any more,
+/// since the target has decided; only a body that does not end within the time limit fails the attempt.
 /// </remarks>
 internal sealed class RestConnector : IConnector, IDisposable
 {
@@ -106,7 +108,8 @@ internal sealed class RestConnector : IConnector, IDisposable
     };
 
     /// <summary>
-    /// Reads the body to its end, so that the connection can be used again, or to the limit. Only that of a failure is kept.
+    /// Reads the body to its end, so that the connection can be used again, or to the limit. Only that of a failure
+    /// is kept.
     /// </summary>
     private async ValueTask<string> ReadBodyAsync(HttpResponseMessage response, CancellationToken deadline)
     {

@@ -15,7 +15,8 @@ internal static class RestFailure
 
         return failure.HttpRequestError switch
         {
-            HttpRequestError.NameResolutionError => $"the name '{target.Host}' is unknown to DNS ({Innermost(failure)})",
+            HttpRequestError.NameResolutionError =>
+                $"the name '{target.Host}' could not be resolved: {Innermost(failure)}",
             HttpRequestError.SecureConnectionError => $"TLS with {authority} failed: {Innermost(failure)}",
             HttpRequestError.ConnectionError => DescribeConnection(failure, authority),
             HttpRequestError.ResponseEnded => $"{authority} closed the connection before it had answered.",

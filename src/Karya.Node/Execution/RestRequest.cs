@@ -140,7 +140,9 @@ internal static class RestRequest
         return null;
     }
 
-    /// <summary>What lets a target tell a repeated attempt, or one of a node that has lost the partition, from a new one.</summary>
+    /// <summary>
+    /// What lets a target tell a repeated attempt, or one of a node that has lost the partition, from a new one.
+    /// </summary>
     private static void AddOwnHeaders(HttpRequestMessage request, Attempt attempt)
     {
         var headers = request.Headers;

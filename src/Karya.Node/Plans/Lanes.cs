@@ -8,7 +8,9 @@ namespace Karya.Node.Plans;
 /// Which target a task goes to, as a number. Tasks of one lane share its limit of concurrent attempts, so that a target
 /// that hangs holds up only its own. Two targets may fall into one lane; one target never has two.
 /// </summary>
-/// <remarks>The numbers are stored with the plans: the texts that are hashed and the hash must stay as they are.</remarks>
+/// <remarks>
+/// The numbers are stored with the plans: the texts that are hashed and the hash must stay as they are.
+/// </remarks>
 internal static class Lanes
 {
     // A DNS name has at most 253 characters. What is longer cannot be reached, and need not be told apart.
@@ -40,14 +42,14 @@ internal static class Lanes
             host = host[..HostCharsMax];
 
         int port = rest.Https ? 443 : 80;
-        if (colon >= 0
-            && int.TryParse(hostAndPort[(colon + 1)..], NumberStyles.None, CultureInfo.InvariantCulture, out int written))
-        {
+        if (colon >= 0 && TryReadPort(hostAndPort[(colon + 1)..], out int written))
             port = written;
-        }
 
         return Hash(string.Create(CultureInfo.InvariantCulture, $"rest:{host}:{port}").ToLowerInvariant());
     }
+
+    private static bool TryReadPort(ReadOnlySpan<char> digits, out int port) =>
+        int.TryParse(digits, NumberStyles.None, CultureInfo.InvariantCulture, out port);
 
     private static uint Hash(string target) => XxHash32.HashToUInt32(Encoding.UTF8.GetBytes(target));
 }

@@ -7,13 +7,14 @@ using Karya.Engine;
 namespace Karya.Node.Plans;
 
 /// <summary>
-/// Plan bodies as stored bytes: compact JSON in UTF-8 that any tool can read. It names no .NET type, so that renaming one
-/// breaks no stored plan.
+/// Plan bodies as stored bytes: compact JSON in UTF-8 that any tool can read. It names no .NET type, so that renaming
+/// one breaks no stored plan.
 /// </summary>
 /// <remarks>
 /// <code>
 /// {"v":1,"description":"..","period":"PT30S",
-///  "action":{"kind":"rest","https":true,"url":"h/x","method":"POST","headers":[["k","v"]],"body":"..","timeout_ms":1500},
+///  "action":{"kind":"rest","https":true,"url":"h/x","method":"POST","headers":[["k","v"]],"body":"..",
+///   "timeout_ms":1500},
 ///  "hooks":[{"on":"failure","retries":2,"action":{"kind":"slack","channel":"..","message":".."}}]}
 ///
 /// {"kind":"email","recipient":"..","subject":"..","message":".."}
@@ -21,9 +22,9 @@ namespace Karya.Node.Plans;
 /// {"kind":"chained","plan":{"user":"..","description":"..","period":"PT5S","period_ms":5000,"recurring":true,
 ///  "end_at":1795403600000,"retries":2,"action":{..},"hooks":[..]}}
 /// </code>
-/// What has its default is left out: http, GET, no headers, no body, 2000 ms, 3 retries, no hooks, once, no end, no key.
-/// <c>v</c> and <c>kind</c> come first in their objects. Unknown keys are skipped: what may not be skipped raises <c>v</c>.
-/// Text with a lone surrogate is stored with U+FFFD in its place.
+/// What has its default is left out: http, GET, no headers, no body, 2000 ms, 3 retries, no hooks, once, no end, no
+/// key. <c>v</c> and <c>kind</c> come first in their objects. Unknown keys are skipped: what may not be skipped
+/// raises <c>v</c>. Text with a lone surrogate is stored with U+FFFD in its place.
 /// </remarks>
 internal static class PlanBodyCodec
 {
@@ -69,7 +70,9 @@ internal static class PlanBodyCodec
     }
 
     /// <summary>Reads one action only: <paramref name="hook"/> 0 is the plan's own, k that of its k-th hook.</summary>
-    /// <exception cref="PlanBodyDamagedException">The bytes up to that action are not what <see cref="Write"/> wrote.</exception>
+    /// <exception cref="PlanBodyDamagedException">
+    /// The bytes up to that action are not what <see cref="Write"/> wrote.
+    /// </exception>
     public static PlanAction ReadAction(ReadOnlySpan<byte> bytes, int hook)
     {
         try
@@ -214,7 +217,9 @@ internal static class PlanBodyCodec
         }
     }
 
-    /// <summary>Reads the keys of a plan, be it the stored one or one inside a chained action, up to the closing brace.</summary>
+    /// <summary>
+    /// Reads the keys of a plan, be it the stored one or one inside a chained action, up to the closing brace.
+    /// </summary>
     private static Fields ReadFields(ref Utf8JsonReader reader)
     {
         var fields = new Fields { RetriesMax = RetriesDefault };

@@ -21,7 +21,9 @@ internal static class RestTarget
         return rest;
     }
 
-    /// <summary>The part before path, query and fragment: <c>user@host:port</c>. A backslash counts as a slash, as in URLs.</summary>
+    /// <summary>
+    /// The part before path, query and fragment: <c>user@host:port</c>. A backslash counts as a slash, as in URLs.
+    /// </summary>
     public static ReadOnlySpan<char> AuthorityOf(ReadOnlySpan<char> withoutScheme)
     {
         int end = withoutScheme.IndexOfAny(@"/\?#");

@@ -127,7 +127,11 @@ public sealed class ExecutorTests : IAsyncDisposable
     {
         var all = new Dictionary<string, ScriptedConnector>
         {
-            ["rest"] = new(), ["slack"] = new(), ["email"] = new(), ["kafka"] = new(), ["chained"] = new(),
+            ["rest"] = new(),
+            ["slack"] = new(),
+            ["email"] = new(),
+            ["kafka"] = new(),
+            ["chained"] = new(),
         };
         var connectors = new Connectors(all["rest"], all["chained"])
         {
@@ -334,7 +338,8 @@ public sealed class ExecutorTests : IAsyncDisposable
         "slack" => new SlackAction("c", "[]"),
         "email" => new EmailAction("a@b.c", "s", "m"),
         "kafka" => new KafkaAction("t", null, "m"),
-        "chained" => new ChainedAction(new PlanDraft(new UserId(1), new PlanBody("", "PT1S", Rest, []), 1000, false, null, 3)),
+        "chained" => new ChainedAction(
+            new PlanDraft(new UserId(1), new PlanBody("", "PT1S", Rest, []), 1000, false, null, 3)),
         _ => Rest,
     };
 
@@ -414,7 +419,9 @@ public sealed class ExecutorTests : IAsyncDisposable
             _runs.Reader.ReadAsync(TestContext.Current.CancellationToken).AsTask(), "the connector runs");
     }
 
-    /// <summary>Counts how often one array is given back to the pool, by the events that the pool itself writes.</summary>
+    /// <summary>
+    /// Counts how often one array is given back to the pool, by the events that the pool itself writes.
+    /// </summary>
     private sealed class ReturnCounter : EventListener
     {
         private const int BufferReturned = 3;

@@ -19,8 +19,8 @@ internal sealed record SeenRequest(
     string Method, string PathAndQuery, IReadOnlyDictionary<string, string> Headers, string Body);
 
 /// <summary>
-/// A real HTTP server on an ephemeral loopback port. It records requests and answers as told: 200 with nothing in it, until
-/// <see cref="Respond"/> says otherwise. Usable by any test that needs something to call.
+/// A real HTTP server on an ephemeral loopback port. It records requests and answers as told: 200 with nothing in it,
+/// until <see cref="Respond"/> says otherwise. Usable by any test that needs something to call.
 /// </summary>
 internal sealed class LoopbackTarget : IAsyncDisposable
 {
@@ -50,8 +50,8 @@ internal sealed class LoopbackTarget : IAsyncDisposable
         app.Run(target.HandleAsync);
         await app.StartAsync(TestContext.Current.CancellationToken);
 
-        var addresses = app.Services.GetRequiredService<IServer>().Features.GetRequiredFeature<IServerAddressesFeature>();
-        target.Port = new Uri(addresses.Addresses.Single()).Port;
+        var features = app.Services.GetRequiredService<IServer>().Features;
+        target.Port = new Uri(features.GetRequiredFeature<IServerAddressesFeature>().Addresses.Single()).Port;
         return target;
     }
 
@@ -63,13 +63,16 @@ internal sealed class LoopbackTarget : IAsyncDisposable
     public void Answer(int status, string body = "", params (string Name, string Value)[] headers) =>
         AnswerBytes(status, Encoding.UTF8.GetBytes(body), headers);
 
-    public void AnswerBytes(int status, byte[] body, params (string Name, string Value)[] headers) => Respond = async http =>
+    public void AnswerBytes(int status, byte[] body, params (string Name, string Value)[] headers)
     {
-        http.Response.StatusCode = status;
-        foreach (var (name, value) in headers)
-            http.Response.Headers[name] = value;
-        await http.Response.Body.WriteAsync(body);
-    };
+        Respond = async http =>
+        {
+            http.Response.StatusCode = status;
+            foreach (var (name, value) in headers)
+                http.Response.Headers[name] = value;
+            await http.Response.Body.WriteAsync(body);
+        };
+    }
 
     /// <summary>Answers no request until told to; those that give up are forgotten.</summary>
     public Gate Hold(int status = 200)

@@ -13,7 +13,9 @@ internal sealed class RawTarget : IAsyncDisposable
     private readonly Func<Socket, CancellationToken, Task> _answer;
     private readonly Task _accepting;
 
-    /// <param name="answer">Called for each connection when the headers of its first request have come; then it is closed.</param>
+    /// <param name="answer">
+    /// Called for each connection when the headers of its first request have come; then it is closed.
+    /// </param>
     public RawTarget(Func<Socket, CancellationToken, Task> answer)
     {
         _answer = answer;

@@ -21,7 +21,12 @@ public sealed class PlanBodyCodecTests
             new PlanHook(HookTrigger.OnFailure, new EmailAction("a@b.c", "s", "line\nline"), -1),
             new PlanHook(HookTrigger.OnCompletion, new KafkaAction("t", "", "m"), 0),
             new PlanHook(HookTrigger.OnCompletion, new ChainedAction(new PlanDraft(
-                Mira, new PlanBody("child", "PT5S", new KafkaAction("t", null, "m"), []), 5000, true, 1795403600000, 1)), 3),
+                Mira,
+                new PlanBody("child", "PT5S", new KafkaAction("t", null, "m"), []),
+                PeriodMs: 5000,
+                Recurring: true,
+                EndAtMs: 1795403600000,
+                RetriesMax: 1)), 3),
         ]);
 
     [Fact]
@@ -32,7 +37,8 @@ public sealed class PlanBodyCodecTests
             "action":{"kind":"rest","https":true,"url":"h/x?a=1&b='2'","method":"POST",
             "headers":[["x-key","v"],["x-key","w"]],"body":"{\"n\":1}","timeout_ms":1500},
             "hooks":[{"on":"failure","action":{"kind":"slack","channel":"C1","message":"[]"}},
-            {"on":"failure","retries":-1,"action":{"kind":"email","recipient":"a@b.c","subject":"s","message":"line\nline"}},
+            {"on":"failure","retries":-1,
+            "action":{"kind":"email","recipient":"a@b.c","subject":"s","message":"line\nline"}},
             {"on":"completion","retries":0,"action":{"kind":"kafka","topic":"t","key":"","message":"m"}},
             {"on":"completion","action":{"kind":"chained","plan":{"user":"5b0f5a0e-6d55-4d0e-9a55-2b4c8a3a7f10",
             "period_ms":5000,"recurring":true,"end_at":1795403600000,"retries":1,"description":"child","period":"PT5S",
@@ -44,7 +50,8 @@ public sealed class PlanBodyCodecTests
     [Fact]
     public void What_has_its_default_is_left_out() => Assert.Equal(
         """{"v":1,"description":"","period":"pt1h","action":{"kind":"rest","url":"h/x"}}""",
-        Encoding.UTF8.GetString(Write(new PlanBody("", "pt1h", new RestAction(false, "h/x", "GET", [], null, 2000), []))));
+        Encoding.UTF8.GetString(Write(
+            new PlanBody("", "pt1h", new RestAction(false, "h/x", "GET", [], null, 2000), []))));
 
     [Fact]
     public void Everything_comes_back() => Assert.Equivalent(Everything, Read(Write(Everything)), strict: true);
@@ -207,7 +214,13 @@ public sealed class PlanBodyCodecTests
         RestAction rest => $"{rest with { Headers = [] }} headers {Describe(rest.Headers)}",
         ChainedAction chained => $"chained {Describe(chained.Plan)}",
         PlanDraft draft => string.Join(
-            ' ', draft.User, draft.PeriodMs, draft.Recurring, Describe(draft.EndAtMs), draft.RetriesMax, Describe(draft.Body)),
+            ' ',
+            draft.User,
+            draft.PeriodMs,
+            draft.Recurring,
+            Describe(draft.EndAtMs),
+            draft.RetriesMax,
+            Describe(draft.Body)),
         PlanBody body => string.Join(
             ' ', Describe(body.Description), Describe(body.PeriodText), Describe(body.Action), Describe(body.Hooks)),
         PlanHook hook => $"{hook.Trigger} {hook.RetriesMax} {Describe(hook.Action)}",
