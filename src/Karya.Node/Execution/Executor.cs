@@ -197,6 +197,7 @@ internal sealed class Executor : IAsyncDisposable
             AtMs = endedMs,
             Retryable = outcome.Retryable,
             RetryAfterMs = outcome.RetryAfterMs,
+            Lane = dispatch.Lane,
         };
         if (outcome.Error is not null)
             command.Payload = ErrorText.Encode(outcome.Error, out command.PayloadBytes);
