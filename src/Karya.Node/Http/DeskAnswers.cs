@@ -1,0 +1,37 @@
+using System.Globalization;
+using Karya.Node.Plans;
+using Microsoft.AspNetCore.Http;
+
+namespace Karya.Node.Http;
+
+/// <summary>What a refusal of the desk looks like over HTTP, in both APIs.</summary>
+internal static class DeskAnswers
+{
+    private const int RetryAfterSecondsDefault = 1;
+
+    public static Task RefuseAsync(HttpContext context, bool ours, DeskException refusal)
+    {
+        (int status, string code) = refusal.Error switch
+        {
+            DeskError.UserNotFound => (StatusCodes.Status404NotFound, "USER_NOT_FOUND"),
+            DeskError.Invalid => (StatusCodes.Status400BadRequest, "INVALID"),
+            DeskError.Overloaded => (StatusCodes.Status503ServiceUnavailable, "OVERLOADED"),
+            DeskError.Unknown => (StatusCodes.Status503ServiceUnavailable, "OUTCOME_UNKNOWN"),
+            _ => (StatusCodes.Status503ServiceUnavailable, "UNAVAILABLE"),
+        };
+
+        // After an unknown outcome a blind retry may do it twice, so no time to retry is named.
+        if (refusal.Error is DeskError.Overloaded or DeskError.Unavailable)
+        {
+            double seconds = Math.Ceiling(refusal.RetryAfter?.TotalSeconds ?? RetryAfterSecondsDefault);
+            context.Response.Headers.RetryAfter =
+                Math.Max(seconds, RetryAfterSecondsDefault).ToString(CultureInfo.InvariantCulture);
+        }
+
+        string text = refusal.Error == DeskError.Unknown
+            ? $"The store cannot say whether it has this request: it may have been stored. Look before you repeat it. "
+                + refusal.Message
+            : refusal.Message;
+        return Answer.RefuseAsync(context, ours, status, code, text);
+    }
+}

@@ -1,0 +1,68 @@
+using Karya.Node.Diagnostics;
+using Karya.Node.Http.Api;
+using Karya.Node.Http.V1;
+using Karya.Node.Plans;
+using Microsoft.AspNetCore.Http;
+
+namespace Karya.Node.Http;
+
+/// <summary>The table of routes: what a path means, and which methods it has.</summary>
+internal sealed class Router
+{
+    private readonly UserRoutes _users;
+    private readonly PlanRoutes _plans;
+    private readonly DeadLetterRoutes _deadLetters;
+    private readonly Probes _probes;
+
+    public Router(HttpOptions options, IPlanDesk desk, Metrics metrics, Health health)
+    {
+        _users = new UserRoutes(desk, options.BodyBytesMax);
+        _plans = new PlanRoutes(desk, options);
+        _deadLetters = new DeadLetterRoutes(desk);
+        _probes = new Probes(metrics, health);
+    }
+
+    public Task RouteAsync(HttpContext context, string[] path) => path switch
+    {
+        ["v1", "user"] => Choose(context, get: _users.FindAsync, post: _users.CreateAsync),
+        ["v1", "plan"] => Choose(context, _plans.ListAsync, _plans.SubmitAsync, patch: http => _plans.UpdateAsync(http, null)),
+        ["v1", "plan", var id] => Choose(
+            context, http => _plans.GetAsync(http, id), http => _plans.CancelAsync(http, id),
+            patch: http => _plans.UpdateAsync(http, id)),
+        ["v1", "plan", var id, "summary"] => Choose(context, http => _plans.SummarizeAsync(http, id)),
+        ["api", "dead-letters"] => Choose(context, _deadLetters.ListAsync),
+        ["api", "plans", var plan, "tasks", var occurrence, "replay"] => Choose(
+            context, post: http => _deadLetters.ReplayAsync(http, plan, occurrence, null)),
+        ["api", "plans", var plan, "tasks", var occurrence, "hooks", var hook, "replay"] => Choose(
+            context, post: http => _deadLetters.ReplayAsync(http, plan, occurrence, hook)),
+        ["api", ..] => Answer.ProblemAsync(context, new(404, "NOT_FOUND", "There is no such path under /api.")),
+        [] => Choose(context, get: Probes.GreetAsync),
+        ["livez"] => Choose(context, get: _probes.LiveAsync),
+        ["readyz"] => Choose(context, get: _probes.ReadyAsync),
+        ["healthz"] => Choose(context, get: _probes.HealthAsync),
+        ["metrics"] => Choose(context, get: _probes.MetricsAsync),
+        _ => Answer.EmptyAsync(context, StatusCodes.Status404NotFound),
+    };
+
+    private static Task Choose(
+        HttpContext context, Func<HttpContext, Task>? get = null, Func<HttpContext, Task>? post = null,
+        Func<HttpContext, Task>? patch = null)
+    {
+        var chosen = context.Request.Method switch
+        {
+            "GET" or "HEAD" => get,
+            "POST" => post,
+            "PATCH" => patch,
+            _ => null,
+        };
+
+        if (chosen is not null)
+            return chosen(context);
+
+        string?[] allowed = [get is null ? null : "GET, HEAD", post is null ? null : "POST", patch is null ? null : "PATCH"];
+        context.Response.Headers.Allow = string.Join(", ", allowed.Where(method => method is not null).Append("OPTIONS"));
+        return context.Request.Path.StartsWithSegments("/api")
+            ? Answer.ProblemAsync(context, new(405, "METHOD_NOT_ALLOWED", "The path has other methods; see the Allow header."))
+            : Answer.EmptyAsync(context, StatusCodes.Status405MethodNotAllowed);
+    }
+}
