@@ -1,25 +1,448 @@
+using System.Diagnostics;
+using System.Numerics;
+using System.Runtime.CompilerServices;
+using System.Runtime.Intrinsics.X86;
+
 namespace Karya.Engine.Timing;
-// stand-in until the wheel is merged
-public sealed class TimingWheel : IDisposable
+
+/// <summary>
+/// Says which timers are due. A hierarchical timing wheel: four levels of 256 slots, each slot of a level as wide as the
+/// whole level below, and one list for what is further away than 2^32 ticks.
+/// </summary>
+/// <remarks>
+/// <para>
+/// One thread owns it, and nothing inside is synchronised. It does not know the clock: <see cref="Advance"/> is told the
+/// tick. A timer is an index that the caller chose, usually the row of what is to happen; the wheel keeps nothing else
+/// about it. Its memory is native and no object exists per timer, so the garbage collector sees nothing of it; it
+/// must be disposed of.
+/// </para>
+/// <code>
+///              cursor (the tick to process next)
+///              ▼
+///  level 0     ·▓▓░▓···  1 tick a slot; exact
+///  level 1     ····░▓··▓  256 ticks a slot; cascades into level 0 when the cursor enters the slot
+///  level 2, 3            2^16 and 2^24 ticks a slot
+///  far                   another value above bit 32; sorted when the cursor enters the 2^32 ticks of its earliest entry
+/// </code>
+/// <para>
+/// The level of an entry is the highest group of eight bits in which its due tick and the cursor differ. So everything
+/// on a level is due before anything on the level above, and the next occupied slot is the first one of the lowest
+/// occupied level: empty slots are never visited.
+/// </para>
+/// <para>
+/// Timers of the same tick expire in the order in which they were scheduled. Slots are first-in-first-out, a cascade keeps
+/// the order, and while a slot is only partly cascaded (<see cref="_openLevel"/>), new entries for its range still go to
+/// its end. Cancelling and moving leave the old entry behind as a tombstone; it is dropped when its slot is read, because
+/// <see cref="DueTable"/> says something else, or by a sweep before tombstones outnumber timers (<see cref="SweepSome"/>).
+/// A timer that comes back to a tick where it left a tombstone expires once, at the turn of either entry.
+/// </para>
+/// </remarks>
+public sealed unsafe class TimingWheel : IDisposable
 {
+    /// <summary>The due tick of a timer that is not scheduled.</summary>
     public const long NoDue = long.MinValue;
-    private readonly SortedDictionary<(long, long), int> _q = new();
-    private readonly Dictionary<int, (long, long)> _by = new();
-    private long _n;
-    public TimingWheel(long nowTick) => NowTick = nowTick;
-    public long NowTick { get; private set; }
-    public int Count => _by.Count;
-    public long NextWakeTick => _q.Count == 0 ? long.MaxValue : _q.First().Key.Item1;
-    public void Schedule(int timer, long dueTick) { Cancel(timer); var k = (Math.Max(dueTick, NowTick + 1), _n++); _q[k] = timer; _by[timer] = k; }
-    public bool Cancel(int timer) { if (!_by.Remove(timer, out var k)) return false; _q.Remove(k); return true; }
-    public long DueTick(int timer) => _by.TryGetValue(timer, out var k) ? k.Item1 : NoDue;
+
+    private const int FarLevel = SlotLists.LevelCount;
+
+    /// <summary>1 MiB of chunks that tombstones and half-filled chunks may take before anybody sweeps, however few timers.</summary>
+    private const int ChunksSpareMax = 8192;
+
+    /// <summary>
+    /// Chunks swept when scheduling adds one. Sweeping four times as fast as entries arrive ends a pass before the entries
+    /// have grown by more than another half of the timers.
+    /// </summary>
+    private const int ChunksPerSweep = 4;
+
+    private const int NoSweep = -1;
+
+    private DueTable _due;
+    private SlotLists _lists;
+
+    /// <summary>The tick to process next: everything before it is done.</summary>
+    private long _cursor;
+
+    /// <summary>The start of the first occupied slot, and its level. Never before the cursor; the maximum when there is none.</summary>
+    private long _next = long.MaxValue;
+    private int _nextLevel;
+
+    /// <summary>
+    /// The level of the slot that begins at the cursor and is not cascaded to its end yet; 0 when there is none. Nothing
+    /// that belongs into this slot may go below it, or it would overtake the rest of the slot.
+    /// </summary>
+    private int _openLevel;
+
+    /// <summary>The earliest 2^32 ticks of which the far list may hold an entry, and the same of what a sorting has kept so far.</summary>
+    private long _farEpoch = long.MaxValue;
+    private long _farKeptEpoch = long.MaxValue;
+
+    /// <summary>The list that is being swept.</summary>
+    private int _sweepList = NoSweep;
+
+    private readonly int _chunksSpare;
+    private bool _disposed;
+
+    public TimingWheel(long nowTick) : this(nowTick, ChunksSpareMax)
+    {
+    }
+
+    /// <summary>For tests, which want sweeps with few timers.</summary>
+    internal TimingWheel(long nowTick, int chunksSpare)
+    {
+        Invariant.Check(nowTick < long.MaxValue);
+        _cursor = nowTick + 1;
+        _chunksSpare = chunksSpare;
+        _lists.Allocate();
+    }
+
+    /// <summary>The last tick that was fully processed.</summary>
+    public long NowTick => _cursor - 1;
+
+    /// <summary>Timers that are scheduled.</summary>
+    public int Count { get; private set; }
+
+    /// <summary>
+    /// The earliest tick at which <see cref="Advance"/> may have something to do: no timer is due before it. It is the
+    /// start of a slot, so it can be earlier than the first due tick. <see cref="long.MaxValue"/> when nothing is scheduled.
+    /// </summary>
+    public long NextWakeTick => Count == 0 ? long.MaxValue : _next;
+
+    /// <summary>Native memory held, in bytes.</summary>
+    internal long MemoryBytes => _due.Bytes + _lists.Bytes;
+
+    internal int ChunksInUse => _lists.ChunksInUse;
+
+    /// <summary>
+    /// Schedules a timer, or moves it when it was scheduled already. A tick that has passed counts as the next one.
+    /// </summary>
+    /// <param name="timer">Not negative, and dense: memory is taken for all indices up to the largest one seen.</param>
+    /// <param name="dueTick">When to expire. Moving a timer to the tick that it has already leaves it at its place.</param>
+    public void Schedule(int timer, long dueTick)
+    {
+        if (!_due.Covers(timer))
+            Cover(timer);
+
+        dueTick = Math.Max(dueTick, _cursor);
+        long* due = _due.At(timer);
+        long storedBefore = *due;
+        long stored = DueTable.ToStored(dueTick);
+        if (storedBefore == stored)
+            return;
+
+        *due = stored;
+        if (storedBefore == DueTable.NotScheduled)
+            Count++;
+
+        int level = Math.Max(LevelOf(dueTick), _openLevel);
+        if (level == FarLevel)
+            _farEpoch = Math.Min(_farEpoch, dueTick >> 32);
+        long start = dueTick & -(1L << (level * SlotLists.LevelBits));
+        if (start < _next)
+        {
+            _next = start;
+            _nextLevel = level;
+        }
+
+        if (_lists.Append(ListOf(level, dueTick), SlotLists.ToEntry(timer, dueTick)))
+            SweepSome();
+    }
+
+    /// <summary>False when the timer was not scheduled.</summary>
+    public bool Cancel(int timer)
+    {
+        if (!_due.Covers(timer))
+            return false;
+
+        long* due = _due.At(timer);
+        if (*due == DueTable.NotScheduled)
+            return false;
+
+        *due = DueTable.NotScheduled;
+        Count--;
+        return true;
+    }
+
+    /// <summary>When the timer expires, or <see cref="NoDue"/>.</summary>
+    public long DueTick(int timer) => _due.Covers(timer) ? DueTable.FromStored(*_due.At(timer)) : NoDue;
+
+    /// <summary>
+    /// Hands out the timers that are due at or before a tick, in order of due tick, and within a tick in the order in which
+    /// they were scheduled. They are no longer scheduled then.
+    /// </summary>
+    /// <param name="nowTick">Never less than <see cref="NowTick"/>, which reaches it only when all is done.</param>
+    /// <param name="expired">Receives the timers. When it is full, the call ends: call again.</param>
+    /// <param name="workLeft">Entries that may be looked at (expired, cascaded or dropped); reduced by those that were.</param>
+    /// <returns>How many timers expired.</returns>
     public int Advance(long nowTick, Span<int> expired, ref int workLeft)
     {
-        int n = 0;
-        while (n < expired.Length && workLeft > 0 && _q.Count > 0 && _q.First().Key.Item1 <= nowTick)
-        { var f = _q.First(); _q.Remove(f.Key); _by.Remove(f.Value); expired[n++] = f.Value; workLeft--; }
-        if (_q.Count == 0 || _q.First().Key.Item1 > nowTick) NowTick = nowTick;
-        return n;
+        Invariant.Check(nowTick >= NowTick);
+        Invariant.Check(nowTick < long.MaxValue);
+
+        int count = 0;
+        while (_next <= nowTick)
+        {
+            if (Count == 0)
+            {
+                DropTombstones();
+                break;
+            }
+
+            MoveTo(_next);
+            if (_openLevel > 0 && !Cascade(ref workLeft))
+                return count;
+            if (!Expire(expired, ref count, ref workLeft))
+                return count;
+            FindNext();
+        }
+
+        if (_cursor <= nowTick)
+            MoveTo(nowTick + 1);
+        CheckLevels();
+        return count;
     }
-    public void Dispose() { }
+
+    public void Dispose()
+    {
+        if (_disposed)
+            return;
+        _disposed = true;
+        _due.Free();
+        _lists.Free();
+        _next = long.MaxValue;
+        Count = 0;
+    }
+
+    /// <summary>Moves the cursor over ticks at which nothing is due, and opens the slot that begins where it arrives.</summary>
+    private void MoveTo(long tick)
+    {
+        if (_cursor == tick)
+            return;
+        _cursor = tick;
+        if (tick == _next)
+            _openLevel = _nextLevel;
+    }
+
+    /// <summary>Spreads the open slot over the levels below. False when the work ran out.</summary>
+    private bool Cascade(ref int workLeft)
+    {
+        int list = ListOf(_openLevel, _cursor);
+        JoinSwept(list);
+        while (_lists.TryPeek(list, out ulong* entries, out int available))
+        {
+            int take = Math.Min(available, workLeft);
+            if (take <= 0)
+                return false;
+
+            if (list == SlotLists.Far)
+                SortFar(entries, take);
+            else
+                Spread(entries, take);
+            workLeft -= take;
+            _lists.Consume(list, take);
+        }
+
+        if (list == SlotLists.Far)
+        {
+            _lists.Prepend(SlotLists.FarKept, SlotLists.Far);
+            _farEpoch = _farKeptEpoch;
+            _farKeptEpoch = long.MaxValue;
+        }
+
+        _openLevel = 0;
+        return true;
+    }
+
+    /// <summary>
+    /// Does not ask whether the entries are alive: that would be a random access for every level. It asks for the due tick
+    /// ahead of time instead, when an entry reaches level 0 and will be needed within 256 ticks.
+    /// </summary>
+    private void Spread(ulong* entries, int count)
+    {
+        for (int index = 0; index < count; index++)
+        {
+            ulong entry = entries[index];
+            uint differing = (uint)entry ^ (uint)_cursor;
+            int level = BitOperations.Log2(differing | 1) / SlotLists.LevelBits;
+            if (level == 0 && Sse.IsSupported)
+                Sse.Prefetch0(_due.At(SlotLists.TimerOf(entry)));
+            _lists.Append(ListOf(level, (uint)entry), entry);
+        }
+    }
+
+    /// <summary>Takes what falls into the 2^32 ticks of the cursor into the levels; the rest stays far.</summary>
+    private void SortFar(ulong* entries, int count)
+    {
+        for (int index = 0; index < count; index++)
+        {
+            ulong entry = entries[index];
+            if (!IsAlive(SlotLists.Far, entry))
+                continue;
+
+            long dueTick = DueTick(SlotLists.TimerOf(entry));
+            int level = LevelOf(dueTick);
+            if (level == FarLevel)
+                _farKeptEpoch = Math.Min(_farKeptEpoch, dueTick >> 32);
+            _lists.Append(level == FarLevel ? SlotLists.FarKept : ListOf(level, dueTick), entry);
+        }
+    }
+
+    /// <summary>Hands out the timers of the cursor's tick. False when the work or the room ran out.</summary>
+    private bool Expire(Span<int> expired, ref int count, ref int workLeft)
+    {
+        int list = ListOf(0, _cursor);
+        long stored = DueTable.ToStored(_cursor);
+        JoinSwept(list);
+        while (_lists.TryPeek(list, out ulong* entries, out int available))
+        {
+            int take = Math.Min(available, Math.Min(workLeft, expired.Length - count));
+            if (take <= 0)
+                return false;
+
+            int countBefore = count;
+            for (int index = 0; index < take; index++)
+            {
+                int timer = SlotLists.TimerOf(entries[index]);
+                long* due = _due.At(timer);
+                if (*due != stored)
+                    continue;
+                *due = DueTable.NotScheduled;
+                expired[count++] = timer;
+            }
+
+            Count -= count - countBefore;
+            workLeft -= take;
+            _lists.Consume(list, take);
+        }
+
+        return true;
+    }
+
+    /// <summary>The first slot of the lowest occupied level. Everything at the cursor is done.</summary>
+    private void FindNext()
+    {
+        for (int level = 0; level < FarLevel; level++)
+        {
+            long slot = _lists.FirstOccupied(level);
+            if (slot < 0)
+                continue;
+            int slotLog2 = level * SlotLists.LevelBits;
+            _next = (_cursor & -(1L << (slotLog2 + SlotLists.LevelBits))) | slot << slotLog2;
+            _nextLevel = level;
+            return;
+        }
+
+        if (_lists.IsEmpty(SlotLists.Far))
+            _farEpoch = long.MaxValue;
+        _next = _farEpoch == long.MaxValue ? long.MaxValue : _farEpoch << 32;
+        _nextLevel = FarLevel;
+    }
+
+    /// <summary>
+    /// Called when scheduling took another chunk: this is how memory grows, so this is where tombstones are bounded. A pass
+    /// over all lists begins when there are more tombstones than timers (and 1 MiB of chunks beside), and drops them, some
+    /// chunks at a time.
+    /// </summary>
+    /// <remarks>
+    /// Without it they would stay until their slot is read. Deadlines of attempts, hours ahead and cancelled after
+    /// milliseconds, would pile up to thousands of times the timers.
+    /// </remarks>
+    private void SweepSome()
+    {
+        if (_sweepList == NoSweep)
+        {
+            long entriesMax = 2L * Count + (long)_chunksSpare * SlotLists.EntriesPerChunk;
+            if ((long)_lists.ChunksInUse * SlotLists.EntriesPerChunk <= entriesMax)
+                return;
+            _sweepList = 0;
+        }
+
+        for (int chunk = 0; chunk < ChunksPerSweep && _sweepList != NoSweep; chunk++)
+        {
+            while (_sweepList < SlotLists.Far && _lists.IsEmpty(_sweepList))
+                _sweepList++;
+            SweepChunk();
+        }
+    }
+
+    private void SweepChunk()
+    {
+        if (_lists.TryPeek(_sweepList, out ulong* entries, out int count))
+        {
+            for (int index = 0; index < count; index++)
+            {
+                if (IsAlive(_sweepList, entries[index]))
+                    _lists.Append(SlotLists.Swept, entries[index]);
+            }
+
+            _lists.Consume(_sweepList, count);
+        }
+
+        if (_lists.IsEmpty(_sweepList))
+            JoinSwept(_sweepList);
+    }
+
+    /// <summary>Ends the sweep of a list: what it has kept so far goes back to the front of it.</summary>
+    private void JoinSwept(int list)
+    {
+        if (list != _sweepList)
+            return;
+        _lists.Prepend(SlotLists.Swept, list);
+        _sweepList = list == SlotLists.Far ? NoSweep : list + 1;
+    }
+
+    /// <summary>All on a level below the far one share the cursor's bits above 32; a far entry has only its low bits to compare.</summary>
+    private bool IsAlive(int list, ulong entry)
+    {
+        long stored = *_due.At(SlotLists.TimerOf(entry));
+        if (list == SlotLists.Far)
+            return stored != DueTable.NotScheduled && (uint)stored == (uint)entry;
+        return stored == DueTable.ToStored((_cursor & -(1L << 32)) | (uint)entry);
+    }
+
+    private void DropTombstones()
+    {
+        _lists.Clear();
+        _next = long.MaxValue;
+        _openLevel = 0;
+        _farEpoch = long.MaxValue;
+        _farKeptEpoch = long.MaxValue;
+        _sweepList = NoSweep;
+    }
+
+    private void Cover(int timer)
+    {
+        Invariant.Check(!_disposed);
+        _due.Cover(timer);
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private int LevelOf(long dueTick)
+    {
+        ulong differing = (ulong)(dueTick ^ _cursor) | 1;
+        return Math.Min(BitOperations.Log2(differing) / SlotLists.LevelBits, FarLevel);
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static int ListOf(int level, long dueTick)
+    {
+        int slot = (int)(dueTick >> (level * SlotLists.LevelBits)) & (SlotLists.SlotsPerLevel - 1);
+        return level == FarLevel ? SlotLists.Far : level * SlotLists.SlotsPerLevel + slot;
+    }
+
+    /// <summary>What all depends on: nothing on a level is due before the next slot that is found on a lower level.</summary>
+    [Conditional("DEBUG")]
+    private void CheckLevels()
+    {
+        long startBelow = _cursor - 1;
+        for (int level = 0; level < FarLevel; level++)
+        {
+            long slot = _lists.FirstOccupied(level);
+            if (slot < 0 || level == _openLevel)
+                continue;
+            int slotLog2 = level * SlotLists.LevelBits;
+            long start = (_cursor & -(1L << (slotLog2 + SlotLists.LevelBits))) | slot << slotLog2;
+            Invariant.Check(start > startBelow);
+            Invariant.Check(start >= _next);
+            startBelow = start;
+        }
+    }
 }

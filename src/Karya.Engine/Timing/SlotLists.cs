@@ -1,0 +1,276 @@
+using System.Numerics;
+using System.Runtime.CompilerServices;
+using System.Runtime.InteropServices;
+using System.Runtime.Intrinsics.X86;
+
+namespace Karya.Engine.Timing;
+
+/// <summary>
+/// The slots of a wheel: first-in-first-out lists of 8-byte entries in chunks of two cache lines, with one occupancy bit
+/// for each slot of the four levels.
+/// </summary>
+/// <remarks>
+/// <code>
+///  list                 chunk, 128 bytes                                           chunk
+///  ┌───────┬──────┐     ┌──────┬───────┬───────┬─────────┬─────┬──────────┐       ┌──────┬──
+///  │ write │ head │────►│ next │ first │ count │ entry 0 │ ... │ entry 14 │   ┌──►│ next │
+///  └───────┴──────┘     └──┬───┴───────┴───────┴─────────┴─────┴──────────┘   │   └──────┴──
+///      │                   └──────────────────────────────────────────────────┘      ▲
+///      └───────────────────────────────── the place of the next entry ───────────────┘
+///
+///  entry   timer index (high 32 bits) | due tick modulo 2^32 (low 32 bits)
+/// </code>
+/// Chunks lie on multiples of their size, so a write pointer with zero low bits says "no room", for an empty list and
+/// for a full last chunk alike: appending tests one condition. The count of the last chunk is in the write pointer; that
+/// of any other chunk in its header. A freed chunk is the next one used, while it is still in the cache.
+/// </remarks>
+internal unsafe struct SlotLists
+{
+    public const int LevelBits = 8;
+    public const int SlotsPerLevel = 1 << LevelBits;
+    public const int LevelCount = 4;
+
+    /// <summary>Entries that differ from the cursor above bit 32, in no order of due tick.</summary>
+    public const int Far = LevelCount * SlotsPerLevel;
+
+    /// <summary>What stays far, while the far list is being sorted.</summary>
+    public const int FarKept = Far + 1;
+
+    /// <summary>What is alive of the list that is being swept.</summary>
+    public const int Swept = Far + 2;
+
+    public const int ListCount = Far + 3;
+
+    public const int EntriesPerChunk = 15;
+
+    private const int ChunkBytes = 128;
+    private const int ChunksPerBlockLog2 = 14; // 2 MiB of chunks
+    private const int WordsPerLevel = SlotsPerLevel / 64;
+    private const int OccupancyWords = LevelCount * WordsPerLevel;
+    private const int NoChunk = -1;
+
+    private List* _lists;
+    private ulong* _occupancy;
+    private NativeBlocks _blocks;
+    private int _freeChunk;      // head of the chain of freed chunks
+    private int _chunksTouched;  // chunks from here on were never used
+
+    public int ChunksInUse { get; private set; }
+
+    public readonly long Bytes => _blocks.Bytes + TableBytes;
+
+    private static int TableBytes => ListCount * sizeof(List) + OccupancyWords * sizeof(ulong);
+
+    public void Allocate()
+    {
+        _occupancy = (ulong*)NativeMemory.AlignedAlloc((nuint)TableBytes, 64);
+        _lists = (List*)(_occupancy + OccupancyWords);
+        Clear();
+    }
+
+    /// <summary>Drops all entries, and keeps the memory.</summary>
+    public void Clear()
+    {
+        NativeMemory.Clear(_occupancy, (nuint)TableBytes);
+        _freeChunk = NoChunk;
+        _chunksTouched = 0;
+        ChunksInUse = 0;
+    }
+
+    public void Free()
+    {
+        NativeMemory.AlignedFree(_occupancy);
+        _blocks.Free();
+        this = default;
+    }
+
+    public static ulong ToEntry(int timer, long dueTick) => (ulong)(uint)timer << 32 | (uint)dueTick;
+
+    public static int TimerOf(ulong entry) => (int)(entry >> 32);
+
+    public readonly bool IsEmpty(int list) => _lists[list].Write == null;
+
+    /// <returns>True when the entry began a new chunk.</returns>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public bool Append(int list, ulong entry)
+    {
+        ulong* write = _lists[list].Write;
+        bool full = ((nuint)write & (ChunkBytes - 1)) == 0;
+        if (full)
+            write = AddChunk(list);
+        *write = entry;
+        _lists[list].Write = write + 1;
+        return full;
+    }
+
+    /// <summary>The unread entries of the first chunk. False when the list is empty.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public readonly bool TryPeek(int list, out ulong* entries, out int count)
+    {
+        ulong* write = _lists[list].Write;
+        if (write == null)
+        {
+            entries = null;
+            count = 0;
+            return false;
+        }
+
+        Chunk* head = At(_lists[list].Head);
+        if (head == TailOf(write))
+        {
+            count = CountOf(write) - head->First;
+        }
+        else
+        {
+            count = head->Count - head->First;
+            Prefetch(At(head->Next));
+        }
+
+        entries = EntriesOf(head) + head->First;
+        return true;
+    }
+
+    /// <summary>Takes the first entries off, no more than <see cref="TryPeek"/> showed. Their memory may be reused at once.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public void Consume(int list, int count)
+    {
+        ref List from = ref _lists[list];
+        int index = from.Head;
+        Chunk* head = At(index);
+        bool last = head == TailOf(from.Write);
+        int first = head->First + count;
+        if (first < (last ? CountOf(from.Write) : head->Count))
+        {
+            head->First = (byte)first;
+            return;
+        }
+
+        from.Head = head->Next;
+        head->Next = _freeChunk;
+        _freeChunk = index;
+        ChunksInUse--;
+        if (last)
+            SetEmpty(list);
+    }
+
+    /// <summary>Puts all entries of one list before those of another, and leaves the first empty.</summary>
+    public void Prepend(int from, int to)
+    {
+        List source = _lists[from];
+        if (source.Write == null)
+            return;
+
+        if (_lists[to].Write == null)
+        {
+            _lists[to].Write = source.Write;
+            SetOccupied(to);
+        }
+        else
+        {
+            Chunk* tail = TailOf(source.Write);
+            tail->Count = (byte)CountOf(source.Write);
+            tail->Next = _lists[to].Head;
+        }
+
+        _lists[to].Head = source.Head;
+        SetEmpty(from);
+    }
+
+    /// <summary>The first occupied slot of a level, or -1.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public readonly int FirstOccupied(int level)
+    {
+        ulong* words = _occupancy + level * WordsPerLevel;
+        for (int word = 0; word < WordsPerLevel; word++)
+        {
+            if (words[word] != 0)
+                return word * 64 + BitOperations.TrailingZeroCount(words[word]);
+        }
+
+        return -1;
+    }
+
+    private ulong* AddChunk(int list)
+    {
+        int index = TakeChunk();
+        Chunk* added = At(index);
+        added->Next = NoChunk;
+        added->First = 0;
+
+        ulong* write = _lists[list].Write;
+        if (write == null)
+        {
+            _lists[list].Head = index;
+            SetOccupied(list);
+        }
+        else
+        {
+            Chunk* tail = TailOf(write);
+            tail->Next = index;
+            tail->Count = EntriesPerChunk;
+        }
+
+        return EntriesOf(added);
+    }
+
+    private int TakeChunk()
+    {
+        ChunksInUse++;
+        int index = _freeChunk;
+        if (index != NoChunk)
+        {
+            _freeChunk = At(index)->Next;
+            return index;
+        }
+
+        if (_chunksTouched == _blocks.Count << ChunksPerBlockLog2)
+            _blocks.Add();
+        return _chunksTouched++;
+    }
+
+    private readonly void SetOccupied(int list)
+    {
+        if (list < Far)
+            _occupancy[list >> 6] |= 1UL << list;
+    }
+
+    private readonly void SetEmpty(int list)
+    {
+        _lists[list].Write = null;
+        if (list < Far)
+            _occupancy[list >> 6] &= ~(1UL << list);
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private readonly Chunk* At(int chunk) =>
+        (Chunk*)(_blocks[chunk >> ChunksPerBlockLog2] + (chunk & ((1 << ChunksPerBlockLog2) - 1)) * ChunkBytes);
+
+    private static ulong* EntriesOf(Chunk* chunk) => (ulong*)(chunk + 1);
+
+    private static Chunk* TailOf(ulong* write) => (Chunk*)((nuint)(write - 1) & ~(nuint)(ChunkBytes - 1));
+
+    private static int CountOf(ulong* write) => (int)(((nuint)(write - 1) & (ChunkBytes - 1)) / sizeof(ulong));
+
+    private static void Prefetch(Chunk* chunk)
+    {
+        if (!Sse.IsSupported)
+            return;
+        Sse.Prefetch0(chunk);
+        Sse.Prefetch0((byte*)chunk + 64);
+    }
+
+    private struct List
+    {
+        public ulong* Write;
+        public int Head;
+    }
+
+    /// <summary>The header of a chunk, 8 bytes; its entries follow.</summary>
+    [StructLayout(LayoutKind.Sequential, Size = 8)]
+    private struct Chunk
+    {
+        public int Next;
+        public byte First;
+        public byte Count;
+    }
+}
