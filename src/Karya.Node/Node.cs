@@ -33,7 +33,7 @@ internal sealed class Node : IAsyncDisposable
     private readonly NodeOptions _options;
     private readonly TimeProvider _clock;
     private readonly TickClock _ticks;
-    private readonly SqliteStore _store;
+    private readonly IStore _store;
     private readonly Shard[] _shards;
     private readonly ShardLoop[] _loops;
     private readonly JournalRows _rows = new();
@@ -50,11 +50,18 @@ internal sealed class Node : IAsyncDisposable
 
     /// <param name="attemptEnded">Hears of every attempt that ended, on the threads that carry them out; for the demo's printing.</param>
     public Node(NodeOptions options, TimeProvider clock, ILoggerFactory loggers, AttemptEnded? attemptEnded = null)
+        : this(options, clock, loggers, new SqliteStore(options.Storage.Path), attemptEnded)
+    {
+    }
+
+    /// <summary>For tests that need a store which fails when told.</summary>
+    internal Node(
+        NodeOptions options, TimeProvider clock, ILoggerFactory loggers, IStore store, AttemptEnded? attemptEnded = null)
     {
         _options = options;
         _clock = clock;
         _ticks = new TickClock(clock);
-        _store = new SqliteStore(options.Storage.Path);
+        _store = store;
 
         int shardCount = options.Engine.ShardCount;
         var waiters = new DeadlineWaiter[shardCount];
@@ -78,7 +85,7 @@ internal sealed class Node : IAsyncDisposable
 
         _loops = new ShardLoop[shardCount];
         for (int i = 0; i < shardCount; i++)
-            _loops[i] = new ShardLoop(i, _shards[i], waiters[i], _ticks, _journal, _projector, _loader, _executor);
+            _loops[i] = new ShardLoop(i, _shards[i], waiters[i], _ticks, clock, _journal, _projector, _loader, _executor);
 
         _desk = new PlanDesk(
             new DeskOptions(
@@ -86,13 +93,20 @@ internal sealed class Node : IAsyncDisposable
                 (int)options.Retry.DelayMax.TotalMilliseconds),
             _store, _shards, _loops, _ticks, clock);
         var health = new Health(clock, () => _notReady ?? _journal.Trouble ?? _projector.Trouble);
-        foreach (var shard in _shards)
-            health.Watch($"shard {Array.IndexOf(_shards, shard)}", () => shard.Status.LastTurnMs);
+        for (int i = 0; i < shardCount; i++)
+        {
+            var loop = _loops[i];
+            health.Watch($"Shard {i}", () => loop.LastTurn);
+        }
+
         AddGauges();
         _http = new HttpApi(HttpOptionsOf(options), _desk, Metrics, health, loggers);
         Failed = WhenFailedAsync();
     }
 
+    public NodeOptions Options => _options;
+
+    /// <summary>Known from the end of <see cref="StartAsync"/> on.</summary>
     public NodeAddresses Addresses { get; private set; } = new(new Uri("http://127.0.0.1"), "");
 
     public Metrics Metrics { get; }
@@ -115,7 +129,7 @@ internal sealed class Node : IAsyncDisposable
         foreach (var loop in _loops)
             loop.Start();
         var addresses = await _http.StartAsync(stopping);
-        Addresses = new NodeAddresses(addresses[0], _options.Tcp.Listen.ToString());
+        Addresses = new NodeAddresses(addresses[0], $"{_options.Tcp.Listen} (reserved, not served yet)");
         _upkeep = _clock.CreateTimer(_ => _projector.Nudge(), null, UpkeepPeriod, UpkeepPeriod);
         _notReady = null;
     }
@@ -156,7 +170,7 @@ internal sealed class Node : IAsyncDisposable
     private static Http.HttpOptions HttpOptionsOf(NodeOptions options) => new()
     {
         Endpoints = [new HttpEndpoint(options.Http.Listen.Host, options.Http.Listen.Port)],
-        Cors = options.Compat.Cors,
+        Cors = options.Compat.Cors == CorsRule.Any ? CorsMode.Any : CorsMode.Loopback,
         MaxChainedDepth = options.Compat.MaxChainedDepth,
         Strict = options.Compat.Strict,
     };

@@ -12,13 +12,14 @@ namespace Karya.Node;
 /// </summary>
 internal sealed class ShardLoop : IDisposable
 {
-    /// <summary>The longest sleep, so that <see cref="ShardStatus.LastTurnMs"/> tells a live loop from a stuck one.</summary>
+    /// <summary>The longest sleep, so that <see cref="LastTurn"/> tells a live loop from a stuck one.</summary>
     private const long SleepMsMax = 1000;
 
     private readonly int _number;
     private readonly Shard _shard;
     private readonly DeadlineWaiter _waiter;
-    private readonly TickClock _clock;
+    private readonly TickClock _ticks;
+    private readonly TimeProvider _clock;
     private readonly GroupCommit _journal;
     private readonly Projector _projector;
     private readonly Loader _loader;
@@ -27,17 +28,20 @@ internal sealed class ShardLoop : IDisposable
     private readonly Lock _lock = new();
     private readonly List<(long Position, TaskCompletionSource Done)> _waitingForTables = [];
     private readonly TaskCompletionSource<string> _failed = new(TaskCreationOptions.RunContinuationsAsynchronously);
+    private long _lastTurn;
     private volatile bool _isClosed;
     private volatile bool _isStopping;
 
     public ShardLoop(
-        int number, Shard shard, DeadlineWaiter waiter, TickClock clock, GroupCommit journal, Projector projector,
-        Loader loader, Executor executor)
+        int number, Shard shard, DeadlineWaiter waiter, TickClock ticks, TimeProvider clock, GroupCommit journal,
+        Projector projector, Loader loader, Executor executor)
     {
         _number = number;
         _shard = shard;
         _waiter = waiter;
+        _ticks = ticks;
         _clock = clock;
+        _lastTurn = clock.GetTimestamp();
         _journal = journal;
         _projector = projector;
         _loader = loader;
@@ -47,6 +51,9 @@ internal sealed class ShardLoop : IDisposable
 
     /// <summary>Completes with the reason when the shard's own checks failed: a bug, after which it must not go on.</summary>
     public Task<string> Failed => _failed.Task;
+
+    /// <summary>When the last turn was: a timestamp of the clock. Any thread may read it.</summary>
+    public long LastTurn => Volatile.Read(ref _lastTurn);
 
     public void Start() => _thread.Start();
 
@@ -85,7 +92,8 @@ internal sealed class ShardLoop : IDisposable
         {
             while (!_isStopping)
             {
-                long nowMs = _clock.NowMs();
+                long nowMs = _ticks.NowMs();
+                Volatile.Write(ref _lastTurn, _clock.GetTimestamp());
                 HandOut(_shard.Turn(nowMs));
                 ReleaseWaiting();
                 if (_shard.NextTurnMs > nowMs)

@@ -143,7 +143,7 @@ public sealed class Shard : IDisposable
         _commits.Release(_turn.DurablePosition, _effects.Replies);
         EndChunk();
         _residency.RequestHorizon(nowMs, _effects);
-        Report(nowMs);
+        Report();
         Project(nowMs);
         NextTurnMs = NextTurn(nowMs);
         return _effects;
@@ -326,9 +326,9 @@ public sealed class Shard : IDisposable
         return Math.Min(Math.Min(_tables.Wheel.NextWakeTick, _residency.NextMs), projectionMs);
     }
 
-    private void Report(long nowMs)
+    private void Report()
     {
-        Status.SetTurn(nowMs, _position, _ready.InFlight, _ready.Waiting, _tables.Wheel.Count);
+        Status.SetTurn(_position, _ready.InFlight, _ready.Waiting, _tables.Wheel.Count);
         if (!_isSurveyDue)
             return;
 

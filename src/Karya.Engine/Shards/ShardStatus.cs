@@ -3,7 +3,6 @@ namespace Karya.Engine.Shards;
 /// <summary>Figures of a shard, written by its thread once per turn; any thread may read them, each by itself.</summary>
 public sealed class ShardStatus
 {
-    private long _lastTurnMs;
     private long _position;
     private long _projectedPosition;
     private long _residentPlans;
@@ -11,9 +10,6 @@ public sealed class ShardStatus
     private long _inFlight;
     private long _ready;
     private long _scheduled;
-
-    /// <summary>When the last turn was.</summary>
-    public long LastTurnMs => Volatile.Read(ref _lastTurnMs);
 
     /// <summary>The last journal position handed out.</summary>
     public long Position => Volatile.Read(ref _position);
@@ -35,9 +31,8 @@ public sealed class ShardStatus
     /// <summary>Tasks in the wheel.</summary>
     public long Scheduled => Volatile.Read(ref _scheduled);
 
-    internal void SetTurn(long nowMs, long position, long inFlight, long ready, long scheduled)
+    internal void SetTurn(long position, long inFlight, long ready, long scheduled)
     {
-        Volatile.Write(ref _lastTurnMs, nowMs);
         Volatile.Write(ref _position, position);
         Volatile.Write(ref _inFlight, inFlight);
         Volatile.Write(ref _ready, ready);
