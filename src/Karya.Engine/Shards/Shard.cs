@@ -221,13 +221,17 @@ public sealed class Shard : IDisposable
     /// <returns>True: the command waits for a plan, and keeps its payload.</returns>
     private bool Apply(in Command command)
     {
-        if (command.Kind is CommandKind.AttemptSucceeded or CommandKind.AttemptFailed)
-            _ready.Release(command.Lane);
-
         if (_partitions[command.Partition] is not { } partition)
         {
             _turn.ReplyNow(command, ReplyCode.NotOwner);
             return false;
+        }
+
+        // An attempt of an earlier epoch took its place in an earlier shard: there is none to give back here.
+        if (command.Kind is CommandKind.AttemptSucceeded or CommandKind.AttemptFailed
+            && command.Epoch == partition.Epoch)
+        {
+            _ready.Release(command.Lane);
         }
 
         if (command.Kind == CommandKind.Submit && Status.ChangedPlans > _options.ProjectionLagMax)
