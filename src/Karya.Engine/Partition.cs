@@ -89,6 +89,8 @@ internal sealed class Partition(int number, long epoch, long sequence, ShardTabl
     public bool TryStart(int task, Turn turn)
     {
         ref var entry = ref tables.Tasks[task];
+        if (entry.IsInterrupted)
+            return TryStartAgain(task, turn);
         if (entry.State != PlanTaskState.Created)
             return false;
 
@@ -121,19 +123,31 @@ internal sealed class Partition(int number, long epoch, long sequence, ShardTabl
     {
         foreach (int task in _state.TakeInterrupted())
         {
-            ref var entry = ref tables.Tasks[task];
-            if (tables.Plans[entry.Plan].State == PlanState.Cancelled)
-            {
-                var record = NewRecord(RecordKind.Failed, KeyOf(entry), turn.NowMs);
-                record.Attempt = entry.Attempts;
-                record.Payload = "The node stopped while this attempt of a cancelled plan was running."u8;
-                Commit(ref record, turn);
-            }
+            if (tables.Plans[tables.Tasks[task].Plan].State == PlanState.Cancelled)
+                EndInterrupted(task, turn);
             else
-            {
                 _state.PutBack(task, turn.NowMs);
-            }
         }
+    }
+
+    /// <summary>An interrupted attempt has a place. Its plan may have been cancelled while it waited for one.</summary>
+    private bool TryStartAgain(int task, Turn turn)
+    {
+        bool isCancelled = tables.Plans[tables.Tasks[task].Plan].State == PlanState.Cancelled;
+        if (isCancelled)
+            EndInterrupted(task, turn);
+        else
+            Start(task, turn);
+        return !isCancelled;
+    }
+
+    private void EndInterrupted(int task, Turn turn)
+    {
+        ref var entry = ref tables.Tasks[task];
+        var record = NewRecord(RecordKind.Failed, KeyOf(entry), turn.NowMs);
+        record.Attempt = entry.Attempts;
+        record.Payload = "The node stopped while this attempt of a cancelled plan was running."u8;
+        Commit(ref record, turn);
     }
 
     private void Submit(in Command command, Turn turn)
@@ -231,7 +245,7 @@ internal sealed class Partition(int number, long epoch, long sequence, ShardTabl
         int plan = _state.Find(command.Key.Plan);
         int task = plan < 0 ? -1 : _state.FindTask(plan, command.Key);
         if (task < 0 || tables.Tasks[task].State != PlanTaskState.Processing
-            || tables.Tasks[task].Attempts != command.Attempt)
+            || tables.Tasks[task].IsInterrupted || tables.Tasks[task].Attempts != command.Attempt)
         {
             turn.ReplyNow(command, ReplyCode.WrongState); // An outcome of an attempt that is no longer ours to end.
             return;
@@ -297,7 +311,7 @@ internal sealed class Partition(int number, long epoch, long sequence, ShardTabl
         ref var entry = ref tables.Tasks[task];
         var key = KeyOf(entry);
         var record = NewRecord(RecordKind.Started, key, turn.NowMs);
-        record.Attempt = entry.Attempts + 1;
+        record.Attempt = entry.IsInterrupted ? entry.Attempts : entry.Attempts + 1;
         long attemptDueMs = entry.AttemptDueMs;
         Commit(ref record, turn);
 

@@ -139,13 +139,10 @@ internal sealed class PartitionState(int number, ShardTables tables)
         return interrupted;
     }
 
-    /// <summary>The attempt that ran counts as not made: the same attempt starts again.</summary>
+    /// <summary>The attempt that ran is to be started again. Nothing that a record would have to say changes.</summary>
     public void PutBack(int task, long nowMs)
     {
-        ref var entry = ref tables.Tasks[task];
-        entry.State = PlanTaskState.Created;
-        entry.Attempts--;
-        entry.AttemptDueMs = nowMs;
+        tables.Tasks[task].IsInterrupted = true;
         tables.Wheel.Schedule(task, nowMs);
     }
 
@@ -217,7 +214,7 @@ internal sealed class PartitionState(int number, ShardTables tables)
             foreach (int task in new TaskList(tables, plan.FirstTask))
             {
                 ref var entry = ref tables.Tasks[task];
-                if (entry is { Hook: 0, Attempts: 0, State: PlanTaskState.Created })
+                if (entry is { Hook: 0, Attempts: 0 })
                     entry.AttemptsMax = plan.AttemptsMax;
             }
         }
@@ -285,6 +282,7 @@ internal sealed class PartitionState(int number, ShardTables tables)
         int task = FindTask(row, record.Key);
         Invariant.Check(task >= 0);
         ref var entry = ref tables.Tasks[task];
+        entry.IsInterrupted = false;
         switch (record.Kind)
         {
             case RecordKind.Started:
@@ -317,10 +315,11 @@ internal sealed class PartitionState(int number, ShardTables tables)
         tables.Wheel.Cancel(task);
         if (entry.State != PlanTaskState.Processing) // The same attempt again, by the next owner: it is running already.
             Move(ref entry, PlanTaskState.Processing);
+        bool isFirst = entry.Attempts == 0;
         entry.Attempts = record.Attempt;
         entry.StartedMs = record.AtMs;
         ref var plan = ref tables.Plans[row];
-        if (entry.Hook != 0 || entry.IsReplayed)
+        if (entry.Hook != 0 || entry.IsReplayed || !isFirst)
             return;
 
         if (plan.State == PlanState.Created)
@@ -330,11 +329,8 @@ internal sealed class PartitionState(int number, ShardTables tables)
         }
 
         long nextDueMs = entry.DueMs + plan.PeriodMs; // From the due instant, not from now: no drift.
-        if (plan.Kind == ScheduleKind.Every && plan.State == PlanState.Running
-            && entry.Occurrence == plan.LastOccurrence && nextDueMs <= plan.EndMs)
-        {
+        if (plan.Kind == ScheduleKind.Every && nextDueMs <= plan.EndMs)
             AddTask(row, ++plan.LastOccurrence, 0, record.AtMs, nextDueMs, bornPosition);
-        }
     }
 
     private void EndTask(int row, int task, PlanTaskState state, long atMs, long bornPosition)
