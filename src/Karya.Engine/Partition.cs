@@ -102,13 +102,9 @@ internal sealed class Partition(int number, long epoch, long sequence, ShardTabl
 
         ref var plan = ref tables.Plans[entry.Plan];
         if (entry.Hook == 0 && plan.Kind == ScheduleKind.Every && !entry.IsReplayed && entry.Attempts == 0
-            && TrySkip(task, turn, out int latest))
+            && TrySkip(task, turn))
         {
-            if (latest < 0)
-                return false;
-            task = latest;
-            entry = ref tables.Tasks[task];
-            tables.Wheel.Cancel(task);
+            return false;
         }
 
         Start(task, turn);
@@ -277,12 +273,12 @@ internal sealed class Partition(int number, long epoch, long sequence, ShardTabl
 
     /// <summary>
     /// Misfire: later occurrences fell due as well while this one waited. All but the latest are recorded as skipped, as
-    /// one range; under <see cref="MisfirePolicy.Skip"/> the latest, too, if it is late itself.
+    /// one range; under <see cref="MisfirePolicy.Skip"/> the latest, too, if it is late itself. The one that remains is
+    /// in the wheel now and starts when that record is durable: else a crash could skip what has run.
     /// </summary>
-    /// <returns>True: occurrences were skipped; <paramref name="latest"/> is the task to start now, or -1 for none.</returns>
-    private bool TrySkip(int task, Turn turn, out int latest)
+    /// <returns>True: this occurrence was skipped.</returns>
+    private bool TrySkip(int task, Turn turn)
     {
-        latest = -1;
         ref var entry = ref tables.Tasks[task];
         ref var plan = ref tables.Plans[entry.Plan];
         long lateMs = turn.NowMs - entry.DueMs;
@@ -300,9 +296,7 @@ internal sealed class Partition(int number, long epoch, long sequence, ShardTabl
         record.Reason = SkipReason.Misfire;
         record.OccurrenceTo = key.Occurrence + missed - (skipsLast ? 0 : 1);
         record.DueMs = skipsLast ? lastDueMs + plan.PeriodMs : lastDueMs;
-        int row = entry.Plan;
         Commit(ref record, turn);
-        latest = skipsLast ? -1 : _state.FindTask(row, new TaskKey(key.Plan, record.OccurrenceTo + 1, 0));
         return true;
     }
 
