@@ -214,7 +214,7 @@ internal sealed class PartitionState(int number, ShardTables tables)
             foreach (int task in new TaskList(tables, plan.FirstTask))
             {
                 ref var entry = ref tables.Tasks[task];
-                if (entry is { Hook: 0, Attempts: 0 })
+                if (entry is { Hook: 0, Attempts: 0, State: PlanTaskState.Created })
                     entry.AttemptsMax = plan.AttemptsMax;
             }
         }
@@ -293,6 +293,7 @@ internal sealed class PartitionState(int number, ShardTables tables)
                 Move(ref entry, PlanTaskState.Created);
                 entry.FinishedMs = record.AtMs;
                 entry.AttemptDueMs = record.DueMs;
+                entry.BornPosition = bornPosition;
                 tables.Wheel.Schedule(task, record.DueMs);
                 break;
             case RecordKind.Succeeded:
