@@ -186,8 +186,8 @@ internal sealed class Partition(int number, long epoch, long sequence, ShardTabl
     }
 
     /// <summary>
-    /// One record per plan, all in this turn and therefore in one commit. Ended descendants stay as they are: there is
-    /// nothing to stop. The plan itself is marked whatever its state, as clients of the original expect.
+    /// One record per plan, all in this turn and therefore in one commit. Ended descendants stay as they are, unless
+    /// hooks of theirs are open: else there is nothing to stop. The plan itself is marked whatever its state, as clients of the original expect.
     /// </summary>
     private void Cancel(in Command command, int plan, Turn turn, HashSet<PlanId>? loaded)
     {
@@ -203,7 +203,7 @@ internal sealed class Partition(int number, long epoch, long sequence, ShardTabl
             foreach (var member in _family)
             {
                 int row = member == command.Key.Plan ? -1 : _state.Find(member);
-                if (row >= 0 && !PlanStates.IsEnded(tables.Plans[row].State))
+                if (row >= 0 && _state.CanGoOn(row))
                     CancelOne(member, command.AtMs, turn);
             }
         }

@@ -43,6 +43,22 @@ internal sealed class PartitionState(int number, ShardTables tables)
         return None;
     }
 
+    /// <summary>Attempts of this plan may still start: it has not ended, or it has and hooks of it are open.</summary>
+    public bool CanGoOn(int plan)
+    {
+        if (tables.Plans[plan].State is PlanState.Created or PlanState.Running)
+            return true;
+        if (tables.Plans[plan].State == PlanState.Cancelled)
+            return false;
+        foreach (int task in new TaskList(tables, tables.Plans[plan].FirstTask))
+        {
+            if (!PlanTaskStates.IsEnded(tables.Tasks[task].State))
+                return true;
+        }
+
+        return false;
+    }
+
     public int AttemptsMaxOf(int plan, int hook) =>
         hook == 0 ? tables.Plans[plan].AttemptsMax : HookOf(tables.Plans[plan], hook - 1).AttemptsMax;
 

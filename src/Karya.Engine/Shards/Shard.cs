@@ -99,11 +99,12 @@ public sealed class Shard : IDisposable
         {
             journalRow = JournalChunk.ReadChunk(journalRow, (in record) =>
             {
-                if (_partitions[record.Partition] is { } partition && record.Sequence > partition.Sequence
-                    && partition.State.Find(record.Key.Plan) < 0)
-                {
+                if (_partitions[record.Partition] is not { } partition || record.Sequence <= partition.Sequence)
+                    return;
+                if (partition.State.Find(record.Key.Plan) < 0)
                     missing.Add(record.Key.Plan);
-                }
+                if (record.Spec.Parent != PlanId.None && partition.State.Find(record.Spec.Parent) < 0)
+                    missing.Add(record.Spec.Parent); // A new child leaves a mark on its parent.
             });
         }
     }
