@@ -192,6 +192,7 @@ public sealed class Shard : IDisposable
         {
             if (_residency.Take(page, nowMs, out var parked))
                 ApplyParked(parked);
+            _residency.EndTake(parked);
         }
 
         _pages.Clear();
