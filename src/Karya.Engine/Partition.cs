@@ -221,7 +221,7 @@ internal sealed class Partition(int number, long epoch, long sequence, ShardTabl
     {
         ref var entry = ref tables.Plans[plan];
         if (entry.State == PlanState.Cancelled || command.Key.Hook > entry.HookCount
-            || _state.FindTask(plan, command.Key) >= 0)
+            || _state.HoldsTask(plan, command.Key)) // Open, or the dead letter that was read is out of date.
         {
             turn.ReplyNow(command, ReplyCode.WrongState);
             return;

@@ -59,6 +59,18 @@ internal sealed class PartitionState(int number, ShardTables tables)
         return false;
     }
 
+    /// <summary>The task is in memory: open, or ended and not yet on its way to the tables.</summary>
+    public bool HoldsTask(int plan, TaskKey key)
+    {
+        foreach (int task in new TaskList(tables, tables.Plans[plan].FirstTask))
+        {
+            if (tables.Tasks[task].Occurrence == key.Occurrence && tables.Tasks[task].Hook == key.Hook)
+                return true;
+        }
+
+        return false;
+    }
+
     public int AttemptsMaxOf(int plan, int hook) =>
         hook == 0 ? tables.Plans[plan].AttemptsMax : HookOf(tables.Plans[plan], hook - 1).AttemptsMax;
 
@@ -371,7 +383,9 @@ internal sealed class PartitionState(int number, ShardTables tables)
             return;
         foreach (int task in new TaskList(tables, plan.FirstTask))
         {
-            if (tables.Tasks[task].Hook == 0 && !PlanTaskStates.IsEnded(tables.Tasks[task].State))
+            ref var entry = ref tables.Tasks[task];
+            bool isOpen = entry.Hook == 0 && !entry.IsReplayed && !PlanTaskStates.IsEnded(entry.State);
+            if (isOpen)
                 return;
         }
 
