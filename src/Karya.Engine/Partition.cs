@@ -168,6 +168,7 @@ internal sealed class Partition(int number, long epoch, long sequence, ShardTabl
         scoped var record = NewRecord(RecordKind.Submitted, new TaskKey(command.Spec.Id, 0, 0), command.Spec.CreatedMs);
         record.Spec = command.Spec;
         record.Hooks = hooks[..HookTable.Write(command.Hooks, hooks)];
+        record.Spec.HookCount = record.Hooks.Length / HookTable.BytesPerHook;
         record.Payload = command.Payload.AsSpan(0, command.PayloadBytes);
         Commit(ref record, turn);
         turn.ReplyWhenDurable(command);
@@ -180,6 +181,7 @@ internal sealed class Partition(int number, long epoch, long sequence, ShardTabl
         record.Update = command.Update;
         record.Spec = command.Spec;
         record.Hooks = hooks[..HookTable.Write(command.Hooks, hooks)];
+        record.Spec.HookCount = record.Hooks.Length / HookTable.BytesPerHook;
         record.Payload = command.Payload.AsSpan(0, command.PayloadBytes);
         Commit(ref record, turn);
         turn.ReplyWhenDurable(command);
