@@ -89,6 +89,8 @@ internal sealed class Partition(int number, long epoch, long sequence, ShardTabl
     public bool TryStart(int task, Turn turn)
     {
         ref var entry = ref tables.Tasks[task];
+        if (entry.IsInterrupted)
+            return TryStartAgain(task, turn);
         if (entry.State != PlanTaskState.Created)
             return false;
 
@@ -100,13 +102,9 @@ internal sealed class Partition(int number, long epoch, long sequence, ShardTabl
 
         ref var plan = ref tables.Plans[entry.Plan];
         if (entry.Hook == 0 && plan.Kind == ScheduleKind.Every && !entry.IsReplayed && entry.Attempts == 0
-            && TrySkip(task, turn, out int latest))
+            && TrySkip(task, turn))
         {
-            if (latest < 0)
-                return false;
-            task = latest;
-            entry = ref tables.Tasks[task];
-            tables.Wheel.Cancel(task);
+            return false;
         }
 
         Start(task, turn);
@@ -121,19 +119,31 @@ internal sealed class Partition(int number, long epoch, long sequence, ShardTabl
     {
         foreach (int task in _state.TakeInterrupted())
         {
-            ref var entry = ref tables.Tasks[task];
-            if (tables.Plans[entry.Plan].State == PlanState.Cancelled)
-            {
-                var record = NewRecord(RecordKind.Failed, KeyOf(entry), turn.NowMs);
-                record.Attempt = entry.Attempts;
-                record.Payload = "The node stopped while this attempt of a cancelled plan was running."u8;
-                Commit(ref record, turn);
-            }
+            if (tables.Plans[tables.Tasks[task].Plan].State == PlanState.Cancelled)
+                EndInterrupted(task, turn);
             else
-            {
                 _state.PutBack(task, turn.NowMs);
-            }
         }
+    }
+
+    /// <summary>An interrupted attempt has a place. Its plan may have been cancelled while it waited for one.</summary>
+    private bool TryStartAgain(int task, Turn turn)
+    {
+        bool isCancelled = tables.Plans[tables.Tasks[task].Plan].State == PlanState.Cancelled;
+        if (isCancelled)
+            EndInterrupted(task, turn);
+        else
+            Start(task, turn);
+        return !isCancelled;
+    }
+
+    private void EndInterrupted(int task, Turn turn)
+    {
+        ref var entry = ref tables.Tasks[task];
+        var record = NewRecord(RecordKind.Failed, KeyOf(entry), turn.NowMs);
+        record.Attempt = entry.Attempts;
+        record.Payload = "The node stopped while this attempt of a cancelled plan was running."u8;
+        Commit(ref record, turn);
     }
 
     private void Submit(in Command command, Turn turn)
@@ -158,6 +168,7 @@ internal sealed class Partition(int number, long epoch, long sequence, ShardTabl
         scoped var record = NewRecord(RecordKind.Submitted, new TaskKey(command.Spec.Id, 0, 0), command.Spec.CreatedMs);
         record.Spec = command.Spec;
         record.Hooks = hooks[..HookTable.Write(command.Hooks, hooks)];
+        record.Spec.HookCount = record.Hooks.Length / HookTable.BytesPerHook;
         record.Payload = command.Payload.AsSpan(0, command.PayloadBytes);
         Commit(ref record, turn);
         turn.ReplyWhenDurable(command);
@@ -170,14 +181,15 @@ internal sealed class Partition(int number, long epoch, long sequence, ShardTabl
         record.Update = command.Update;
         record.Spec = command.Spec;
         record.Hooks = hooks[..HookTable.Write(command.Hooks, hooks)];
+        record.Spec.HookCount = record.Hooks.Length / HookTable.BytesPerHook;
         record.Payload = command.Payload.AsSpan(0, command.PayloadBytes);
         Commit(ref record, turn);
         turn.ReplyWhenDurable(command);
     }
 
     /// <summary>
-    /// One record per plan, all in this turn and therefore in one commit. Ended descendants stay as they are: there is
-    /// nothing to stop. The plan itself is marked whatever its state, as clients of the original expect.
+    /// One record per plan, all in this turn and therefore in one commit. Ended descendants stay as they are, unless
+    /// hooks of theirs are open: else there is nothing to stop. The plan itself is marked whatever its state, as clients of the original expect.
     /// </summary>
     private void Cancel(in Command command, int plan, Turn turn, HashSet<PlanId>? loaded)
     {
@@ -193,7 +205,7 @@ internal sealed class Partition(int number, long epoch, long sequence, ShardTabl
             foreach (var member in _family)
             {
                 int row = member == command.Key.Plan ? -1 : _state.Find(member);
-                if (row >= 0 && !PlanStates.IsEnded(tables.Plans[row].State))
+                if (row >= 0 && _state.CanGoOn(row))
                     CancelOne(member, command.AtMs, turn);
             }
         }
@@ -211,7 +223,7 @@ internal sealed class Partition(int number, long epoch, long sequence, ShardTabl
     {
         ref var entry = ref tables.Plans[plan];
         if (entry.State == PlanState.Cancelled || command.Key.Hook > entry.HookCount
-            || _state.FindTask(plan, command.Key) >= 0)
+            || _state.HoldsTask(plan, command.Key)) // Open, or the dead letter that was read is out of date.
         {
             turn.ReplyNow(command, ReplyCode.WrongState);
             return;
@@ -231,7 +243,7 @@ internal sealed class Partition(int number, long epoch, long sequence, ShardTabl
         int plan = _state.Find(command.Key.Plan);
         int task = plan < 0 ? -1 : _state.FindTask(plan, command.Key);
         if (task < 0 || tables.Tasks[task].State != PlanTaskState.Processing
-            || tables.Tasks[task].Attempts != command.Attempt)
+            || tables.Tasks[task].IsInterrupted || tables.Tasks[task].Attempts != command.Attempt)
         {
             turn.ReplyNow(command, ReplyCode.WrongState); // An outcome of an attempt that is no longer ours to end.
             return;
@@ -263,12 +275,12 @@ internal sealed class Partition(int number, long epoch, long sequence, ShardTabl
 
     /// <summary>
     /// Misfire: later occurrences fell due as well while this one waited. All but the latest are recorded as skipped, as
-    /// one range; under <see cref="MisfirePolicy.Skip"/> the latest, too, if it is late itself.
+    /// one range; under <see cref="MisfirePolicy.Skip"/> the latest, too, if it is late itself. The one that remains is
+    /// in the wheel now and starts when that record is durable: else a crash could skip what has run.
     /// </summary>
-    /// <returns>True: occurrences were skipped; <paramref name="latest"/> is the task to start now, or -1 for none.</returns>
-    private bool TrySkip(int task, Turn turn, out int latest)
+    /// <returns>True: this occurrence was skipped.</returns>
+    private bool TrySkip(int task, Turn turn)
     {
-        latest = -1;
         ref var entry = ref tables.Tasks[task];
         ref var plan = ref tables.Plans[entry.Plan];
         long lateMs = turn.NowMs - entry.DueMs;
@@ -286,9 +298,7 @@ internal sealed class Partition(int number, long epoch, long sequence, ShardTabl
         record.Reason = SkipReason.Misfire;
         record.OccurrenceTo = key.Occurrence + missed - (skipsLast ? 0 : 1);
         record.DueMs = skipsLast ? lastDueMs + plan.PeriodMs : lastDueMs;
-        int row = entry.Plan;
         Commit(ref record, turn);
-        latest = skipsLast ? -1 : _state.FindTask(row, new TaskKey(key.Plan, record.OccurrenceTo + 1, 0));
         return true;
     }
 
@@ -297,7 +307,7 @@ internal sealed class Partition(int number, long epoch, long sequence, ShardTabl
         ref var entry = ref tables.Tasks[task];
         var key = KeyOf(entry);
         var record = NewRecord(RecordKind.Started, key, turn.NowMs);
-        record.Attempt = entry.Attempts + 1;
+        record.Attempt = entry.IsInterrupted ? entry.Attempts : entry.Attempts + 1;
         long attemptDueMs = entry.AttemptDueMs;
         Commit(ref record, turn);
 

@@ -43,6 +43,34 @@ internal sealed class PartitionState(int number, ShardTables tables)
         return None;
     }
 
+    /// <summary>Attempts of this plan may still start: it has not ended, or it has and hooks of it are open.</summary>
+    public bool CanGoOn(int plan)
+    {
+        if (tables.Plans[plan].State is PlanState.Created or PlanState.Running)
+            return true;
+        if (tables.Plans[plan].State == PlanState.Cancelled)
+            return false;
+        foreach (int task in new TaskList(tables, tables.Plans[plan].FirstTask))
+        {
+            if (!PlanTaskStates.IsEnded(tables.Tasks[task].State))
+                return true;
+        }
+
+        return false;
+    }
+
+    /// <summary>The task is in memory: open, or ended and not yet on its way to the tables.</summary>
+    public bool HoldsTask(int plan, TaskKey key)
+    {
+        foreach (int task in new TaskList(tables, tables.Plans[plan].FirstTask))
+        {
+            if (tables.Tasks[task].Occurrence == key.Occurrence && tables.Tasks[task].Hook == key.Hook)
+                return true;
+        }
+
+        return false;
+    }
+
     public int AttemptsMaxOf(int plan, int hook) =>
         hook == 0 ? tables.Plans[plan].AttemptsMax : HookOf(tables.Plans[plan], hook - 1).AttemptsMax;
 
@@ -139,13 +167,10 @@ internal sealed class PartitionState(int number, ShardTables tables)
         return interrupted;
     }
 
-    /// <summary>The attempt that ran counts as not made: the same attempt starts again.</summary>
+    /// <summary>The attempt that ran is to be started again. Nothing that a record would have to say changes.</summary>
     public void PutBack(int task, long nowMs)
     {
-        ref var entry = ref tables.Tasks[task];
-        entry.State = PlanTaskState.Created;
-        entry.Attempts--;
-        entry.AttemptDueMs = nowMs;
+        tables.Tasks[task].IsInterrupted = true;
         tables.Wheel.Schedule(task, nowMs);
     }
 
@@ -285,6 +310,7 @@ internal sealed class PartitionState(int number, ShardTables tables)
         int task = FindTask(row, record.Key);
         Invariant.Check(task >= 0);
         ref var entry = ref tables.Tasks[task];
+        entry.IsInterrupted = false;
         switch (record.Kind)
         {
             case RecordKind.Started:
@@ -295,6 +321,7 @@ internal sealed class PartitionState(int number, ShardTables tables)
                 Move(ref entry, PlanTaskState.Created);
                 entry.FinishedMs = record.AtMs;
                 entry.AttemptDueMs = record.DueMs;
+                entry.BornPosition = bornPosition;
                 tables.Wheel.Schedule(task, record.DueMs);
                 break;
             case RecordKind.Succeeded:
@@ -317,10 +344,11 @@ internal sealed class PartitionState(int number, ShardTables tables)
         tables.Wheel.Cancel(task);
         if (entry.State != PlanTaskState.Processing) // The same attempt again, by the next owner: it is running already.
             Move(ref entry, PlanTaskState.Processing);
+        bool isFirst = entry.Attempts == 0;
         entry.Attempts = record.Attempt;
         entry.StartedMs = record.AtMs;
         ref var plan = ref tables.Plans[row];
-        if (entry.Hook != 0 || entry.IsReplayed)
+        if (entry.Hook != 0 || entry.IsReplayed || !isFirst)
             return;
 
         if (plan.State == PlanState.Created)
@@ -330,11 +358,8 @@ internal sealed class PartitionState(int number, ShardTables tables)
         }
 
         long nextDueMs = entry.DueMs + plan.PeriodMs; // From the due instant, not from now: no drift.
-        if (plan.Kind == ScheduleKind.Every && plan.State == PlanState.Running
-            && entry.Occurrence == plan.LastOccurrence && nextDueMs <= plan.EndMs)
-        {
+        if (plan.Kind == ScheduleKind.Every && nextDueMs <= plan.EndMs)
             AddTask(row, ++plan.LastOccurrence, 0, record.AtMs, nextDueMs, bornPosition);
-        }
     }
 
     private void EndTask(int row, int task, PlanTaskState state, long atMs, long bornPosition)
@@ -358,7 +383,9 @@ internal sealed class PartitionState(int number, ShardTables tables)
             return;
         foreach (int task in new TaskList(tables, plan.FirstTask))
         {
-            if (tables.Tasks[task].Hook == 0 && !PlanTaskStates.IsEnded(tables.Tasks[task].State))
+            ref var entry = ref tables.Tasks[task];
+            bool isOpen = entry.Hook == 0 && !entry.IsReplayed && !PlanTaskStates.IsEnded(entry.State);
+            if (isOpen)
                 return;
         }
 

@@ -26,7 +26,8 @@ internal sealed class Turn(EffectList effects, CommitQueue commits)
         NowMs = nowMs;
         Position = position;
         _chunk = chunk;
-        _partitions.Clear();
+        if (chunk.IsEmpty) // Else it goes on filling what Open began.
+            _partitions.Clear();
     }
 
     /// <summary>Appends a record to the turn's chunk.</summary>

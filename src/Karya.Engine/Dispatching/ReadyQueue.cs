@@ -68,8 +68,8 @@ internal sealed class ReadyQueue(Slab<TaskEntry> tasks, int inFlightMax, int lan
 
     public void Release(uint key)
     {
-        if (!_laneByKey.TryGetValue(key, out int index))
-            return; // An attempt of an earlier life of this shard.
+        int index = _laneByKey.GetValueOrDefault(key, None);
+        Invariant.Check(index != None);
         ref var lane = ref _lanes[index];
         lane.InFlight--;
         InFlight--;

@@ -88,8 +88,6 @@ internal sealed class Residency(ShardTables tables, Partition?[] partitions, lon
             }
         }
 
-        if (_loadsUnderWay == 0)
-            DropPostponed();
         if (index < 0)
             return false;
 
@@ -97,6 +95,27 @@ internal sealed class Residency(ShardTables tables, Partition?[] partitions, lon
         parked.HasFailed = page.HasFailed;
         _parked.RemoveAt(index);
         return true;
+    }
+
+    /// <summary>
+    /// After each page, when the command that waited for it has been applied, and not before: it may need what would
+    /// be dropped.
+    /// </summary>
+    public void EndTake(in Parked parked)
+    {
+        if (parked.Loaded is not null)
+        {
+            var state = partitions[parked.Command.Partition]!.State;
+            foreach (var plan in parked.Loaded)
+            {
+                int row = state.Find(plan);
+                if (row >= 0)
+                    _dropLater.Add((row, plan)); // If the command was refused nothing else would ever drop it.
+            }
+        }
+
+        if (_loadsUnderWay == 0)
+            DropPostponed();
     }
 
     /// <summary>These plans are in the tables as they are in memory: drops those that need not be in memory.</summary>

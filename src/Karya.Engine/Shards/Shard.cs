@@ -99,11 +99,12 @@ public sealed class Shard : IDisposable
         {
             journalRow = JournalChunk.ReadChunk(journalRow, (in record) =>
             {
-                if (_partitions[record.Partition] is { } partition && record.Sequence > partition.Sequence
-                    && partition.State.Find(record.Key.Plan) < 0)
-                {
+                if (_partitions[record.Partition] is not { } partition || record.Sequence <= partition.Sequence)
+                    return;
+                if (partition.State.Find(record.Key.Plan) < 0)
                     missing.Add(record.Key.Plan);
-                }
+                if (record.Spec.Parent != PlanId.None && partition.State.Find(record.Spec.Parent) < 0)
+                    missing.Add(record.Spec.Parent); // A new child leaves a mark on its parent.
             });
         }
     }
@@ -191,6 +192,7 @@ public sealed class Shard : IDisposable
         {
             if (_residency.Take(page, nowMs, out var parked))
                 ApplyParked(parked);
+            _residency.EndTake(parked);
         }
 
         _pages.Clear();
@@ -221,9 +223,6 @@ public sealed class Shard : IDisposable
     /// <returns>True: the command waits for a plan, and keeps its payload.</returns>
     private bool Apply(in Command command)
     {
-        if (command.Kind is CommandKind.AttemptSucceeded or CommandKind.AttemptFailed)
-            _ready.Release(command.Lane);
-
         if (command.Kind == CommandKind.Flush)
         {
             _turn.ReplyWhenDurable(command, _chunk.IsEmpty ? _position : _turn.Position);
@@ -234,6 +233,13 @@ public sealed class Shard : IDisposable
         {
             _turn.ReplyNow(command, ReplyCode.NotOwner);
             return false;
+        }
+
+        // An attempt of an earlier epoch took its place in an earlier shard: there is none to give back here.
+        if (command.Kind is CommandKind.AttemptSucceeded or CommandKind.AttemptFailed
+            && command.Epoch == partition.Epoch)
+        {
+            _ready.Release(command.Lane);
         }
 
         if (command.Kind == CommandKind.Submit && Status.ChangedPlans > _options.ProjectionLagMax)

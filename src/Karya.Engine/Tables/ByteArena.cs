@@ -29,6 +29,7 @@ internal sealed class ByteArena
 
     private const int SegmentBytes = 1 << 20;
     private const int GrainsPerSegment = SegmentBytes / Grain;
+    private const int SegmentsMax = (int)((1L << 31) / GrainsPerSegment); // A block number is an int.
     private const int SharedBytesMax = 64 * 1024;
     private const int None = -1;
 
@@ -114,6 +115,7 @@ internal sealed class ByteArena
     {
         if (!_freeSegments.TryPop(out int segment))
         {
+            Invariant.Check(_segmentCount < SegmentsMax);
             segment = _segmentCount++;
             if (segment == _segments.Length)
                 Array.Resize(ref _segments, segment * 2);

@@ -110,6 +110,12 @@ internal struct TaskEntry
     /// hooks have run already.
     /// </summary>
     public bool IsReplayed;
+
+    /// <summary>
+    /// Was running when an earlier owner stopped, and is to be started again with the same attempt number. Known in
+    /// memory only: the recorded state is <see cref="PlanTaskState.Processing"/> all the time, so that a replay agrees.
+    /// </summary>
+    public bool IsInterrupted;
 }
 
 /// <summary>An error text that waits for its way to the tables.</summary>

@@ -1,0 +1,79 @@
+using System.Text;
+using Karya.Engine.Journal;
+using Karya.Engine.Shards;
+
+namespace Karya.Engine.Tests.Driving;
+
+/// <summary>What a store keeps, in dictionaries: journal rows, and the tables that projections fill.</summary>
+internal sealed class FakeStore(int partitionCount)
+{
+    public List<byte[]> JournalRows { get; } = [];
+
+    public Dictionary<PlanId, StoredPlanRow> Plans { get; } = [];
+
+    /// <summary>Ended tasks, skipped ranges and replayed dead letters.</summary>
+    public Dictionary<TaskKey, TaskRow> Tasks { get; } = [];
+
+    public Dictionary<(TaskKey Key, int Attempt), string> Errors { get; } = [];
+
+    public long[] Sequences { get; } = new long[partitionCount];
+
+    public long Epoch { get; set; }
+
+    public void Write(ProjectionBatch batch)
+    {
+        foreach (ref var row in batch.Plans.Span)
+        {
+            bool isKnown = Plans.TryGetValue(row.Id, out var old);
+            if (row.IsNew == isKnown)
+                throw new InvalidOperationException($"Plan {row.Id}: new is {row.IsNew}, in the tables is {isKnown}.");
+            byte[] body = row.HasBody ? batch.Slice(row.Body).ToArray() : old!.Body;
+            Plans[row.Id] = new StoredPlanRow(
+                row.Id, row.Parent, row.Partition, row.State, row.WakeMs, batch.Slice(row.Memo).ToArray(), body);
+        }
+
+        foreach (ref var row in batch.Tasks.Span)
+            Tasks[row.Key] = row;
+        foreach (ref var row in batch.Errors.Span)
+            Errors[(row.Key, row.Attempt)] = Encoding.UTF8.GetString(batch.Slice(row.Text));
+        foreach (ref var mark in batch.Marks.Span)
+        {
+            if (mark.Epoch != Epoch)
+                throw new InvalidOperationException($"A projection of epoch {mark.Epoch}, the store has {Epoch}.");
+            Sequences[mark.Partition] = mark.Sequence;
+        }
+    }
+
+    public LoadedPage LoadDue(HorizonRequest window)
+    {
+        var page = new LoadedPage { IsLast = true };
+        foreach (var plan in Plans.Values.Where(p => p.WakeMs >= window.FromMs && p.WakeMs < window.ToMs))
+            page.Add(plan.Id, plan.Partition, plan.Memo, plan.Body);
+        return page;
+    }
+
+    public LoadedPage LoadPlan(PlanRequest request)
+    {
+        var page = new LoadedPage { Requested = request.Plan, IsLast = true };
+        if (Plans.TryGetValue(request.Plan, out var plan))
+            page.Add(plan.Id, plan.Partition, plan.Memo, plan.Body);
+        if (!request.WithDescendants)
+            return page;
+
+        HashSet<PlanId> family = [request.Plan];
+        while (Plans.Values.Any(p => family.Contains(p.Parent) && family.Add(p.Id)))
+        {
+        }
+
+        foreach (var member in family.Where(id => id != request.Plan).Select(id => Plans[id]).Where(p => p.CanGoOn))
+            page.Add(member.Id, member.Partition, member.Memo, member.Body);
+        return page;
+    }
+}
+
+internal sealed record StoredPlanRow(
+    PlanId Id, PlanId Parent, int Partition, PlanState State, long WakeMs, byte[] Memo, byte[] Body)
+{
+    /// <summary>It has not ended, or it has and a hook of it is open.</summary>
+    public bool CanGoOn => !PlanStates.IsEnded(State) || WakeMs != PlanSpec.NoEnd;
+}

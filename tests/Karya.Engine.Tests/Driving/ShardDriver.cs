@@ -1,0 +1,383 @@
+using System.Buffers;
+using System.Text;
+using Karya.Engine.Journal;
+using Karya.Engine.Shards;
+using Xunit;
+
+namespace Karya.Engine.Tests.Driving;
+
+/// <summary>
+/// A shard with a clock that is moved by hand and a store in memory: performs the effects, at once or when told, and
+/// checks what must hold for every dispatch. Crashes and recovers as a node does.
+/// </summary>
+internal sealed class ShardDriver : IDisposable
+{
+    public const long StartMs = 1_800_000_000_000;
+
+    private const int TurnsMax = 100_000;
+
+    private readonly ShardOptions _options;
+    private readonly Queue<(JournalChunk Chunk, byte[] Row)> _uncommitted = new();
+    private readonly Queue<LoadedPage> _heldPages = new();
+    private readonly Dictionary<PlanId, int> _partitionOf = [];
+    private readonly List<(PlanId Plan, PlanId Parent)> _family = [];
+    private readonly HashSet<PlanId> _cancelled = [];
+    private ShardInbox _inbox;
+    private ProjectionBatch? _heldProjection;
+    private bool _isAwake;
+
+    public ShardDriver(
+        int partitions = 4, long horizonMs = 600_000, int inFlightMax = 10_000, int laneInFlightMax = 10_000,
+        long projectionIntervalMs = 50, int projectionLagMax = 1_000_000)
+    {
+        _options = new ShardOptions(
+            0, partitions, inFlightMax, laneInFlightMax, horizonMs, projectionIntervalMs, projectionLagMax);
+        Store = new FakeStore(partitions);
+        (_inbox, Shard) = Recover();
+    }
+
+    public FakeStore Store { get; }
+
+    public Shard Shard { get; private set; }
+
+    public ShardInbox Inbox => _inbox;
+
+    public long NowMs { get; private set; } = StartMs;
+
+    public int PartitionCount => _options.PartitionCount;
+
+    /// <summary>Chunks become durable by <see cref="CommitNext"/> only.</summary>
+    public bool HoldsCommits { get; set; }
+
+    /// <summary>Pages from the tables arrive by <see cref="DeliverPage"/> only. They are read when they are asked for.</summary>
+    public bool HoldsLoads { get; set; }
+
+    /// <summary>Projections reach the tables by <see cref="WriteProjection"/> only.</summary>
+    public bool HoldsProjections { get; set; }
+
+    /// <summary>The next loads answer that the store failed.</summary>
+    public int LoadFailures { get; set; }
+
+    /// <summary>Windows that the shard asked for.</summary>
+    public List<HorizonRequest> Windows { get; } = [];
+
+    /// <summary>Attempts handed out and not ended, oldest first.</summary>
+    public List<Dispatch> Running { get; } = [];
+
+    /// <summary>Every attempt handed out, in order.</summary>
+    public List<Dispatch> Started { get; } = [];
+
+    /// <summary>Gets the dispatches of every turn.</summary>
+    public Action<Dispatch[]>? TurnEnded { get; set; }
+
+    public int HeldPageCount => _heldPages.Count;
+
+    public bool HoldsProjection => _heldProjection is not null;
+
+    public int PartitionOf(PlanId plan) =>
+        _partitionOf.TryGetValue(plan, out int known) ? known : (int)((ulong)plan.Value % (ulong)PartitionCount);
+
+    public Answer Submit(PlanDraft draft)
+    {
+        int partition = draft.Parent == PlanId.None ? PartitionOf(draft.Id) : PartitionOf(draft.Parent);
+        _partitionOf[draft.Id] = partition;
+        var answer = new Answer { Completed = () => _family.Add((draft.Id, draft.Parent)) };
+        Post(draft.ToCommand(NowMs, partition, answer));
+        return answer;
+    }
+
+    /// <summary>Submits, and runs until the answer is there.</summary>
+    public void SubmitNow(PlanDraft draft)
+    {
+        var answer = Submit(draft);
+        Settle();
+        Assert.Equal(ReplyCode.Ok, answer.Code);
+    }
+
+    public Answer Cancel(PlanId plan)
+    {
+        var answer = new Answer { Completed = () => NoteCancelled(plan) };
+        Post(new Command
+        {
+            Kind = CommandKind.Cancel,
+            Partition = PartitionOf(plan),
+            Key = new TaskKey(plan, 0, 0),
+            AtMs = NowMs,
+            ReplyTo = answer,
+        });
+        return answer;
+    }
+
+    public void CancelNow(PlanId plan)
+    {
+        var answer = Cancel(plan);
+        Settle();
+        Assert.Equal(ReplyCode.Ok, answer.Code);
+    }
+
+    public Answer Update(PlanId plan, PlanUpdate what, long periodMs = 0, int attempts = 0, HookSpec[]? hooks = null)
+    {
+        var answer = new Answer();
+        var command = new Command
+        {
+            Kind = CommandKind.Update,
+            Update = what,
+            Partition = PartitionOf(plan),
+            Key = new TaskKey(plan, 0, 0),
+            AtMs = NowMs,
+            Hooks = hooks,
+            ReplyTo = answer,
+            Spec = new PlanSpec { PeriodMs = periodMs, AttemptsMax = attempts, HookCount = hooks?.Length ?? 0 },
+        };
+        PlanDraft.SetPayload(ref command, new PlanDraft(plan, 0).Body);
+        Post(command);
+        return answer;
+    }
+
+    /// <summary>Replays a dead letter as the tables have it.</summary>
+    public Answer Replay(TaskKey key)
+    {
+        var row = Store.Tasks[key];
+        var answer = new Answer();
+        Post(new Command
+        {
+            Kind = CommandKind.Replay,
+            Partition = PartitionOf(key.Plan),
+            Key = key,
+            Attempt = row.Attempts,
+            DueMs = row.DueMs,
+            AtMs = NowMs,
+            ReplyTo = answer,
+            Spec = new PlanSpec { CreatedMs = row.CreatedMs },
+        });
+        return answer;
+    }
+
+    public Answer Succeed(Dispatch attempt) => End(attempt, CommandKind.AttemptSucceeded, null, false, 0);
+
+    public Answer Fail(Dispatch attempt, bool retryable = true, int retryAfterMs = 0, string error = "It failed.") =>
+        End(attempt, CommandKind.AttemptFailed, error, retryable, retryAfterMs);
+
+    /// <summary>Posts an outcome whether or not the attempt runs.</summary>
+    public Answer PostOutcome(Dispatch attempt, CommandKind kind, string? error, bool retryable, int retryAfterMs)
+    {
+        var answer = new Answer();
+        var command = new Command
+        {
+            Kind = kind,
+            Retryable = retryable,
+            RetryAfterMs = retryAfterMs,
+            Partition = attempt.Partition,
+            Attempt = attempt.Attempt,
+            Epoch = attempt.Epoch,
+            Lane = attempt.Lane,
+            Key = attempt.Key,
+            AtMs = NowMs,
+            ReplyTo = answer,
+        };
+        if (error is not null)
+            PlanDraft.SetPayload(ref command, Encoding.UTF8.GetBytes(error));
+        _inbox.PostOutcome(command);
+        return answer;
+    }
+
+    public void Post(in Command command) => Assert.True(_inbox.TryPost(command));
+
+    /// <summary>The attempt of this task that runs now; there must be one.</summary>
+    public Dispatch RunningOf(PlanId plan, long occurrence = 1, int hook = 0) =>
+        Running.Single(d => d.Key == new TaskKey(plan, occurrence, hook));
+
+    public bool IsRunning(PlanId plan, long occurrence = 1, int hook = 0) =>
+        Running.Any(d => d.Key == new TaskKey(plan, occurrence, hook));
+
+    /// <summary>One turn at the present instant.</summary>
+    public void Step()
+    {
+        _isAwake = false;
+        var effects = Shard.Turn(NowMs);
+        if (effects.Chunk is { } chunk)
+        {
+            chunk.Seal();
+            _uncommitted.Enqueue((chunk, chunk.SealedBytes.ToArray()));
+        }
+
+        if (effects.Projection is { } projection)
+            _heldProjection = projection;
+        foreach (ref readonly var request in effects.PlanRequests.Span)
+            Hold(Read(Store.LoadPlan(request), request.Plan));
+        foreach (ref readonly var window in effects.HorizonRequests.Span)
+        {
+            Windows.Add(window);
+            Hold(Read(Store.LoadDue(window), PlanId.None));
+        }
+
+        foreach (ref readonly var reply in effects.Replies.Span)
+            reply.Target.Complete(reply);
+        foreach (ref readonly var dispatch in effects.Dispatches.Span)
+            Take(dispatch);
+        TurnEnded?.Invoke(effects.Dispatches.Span.ToArray());
+        Perform();
+    }
+
+    /// <summary>Turns at the present instant until the shard wants none.</summary>
+    public void Settle()
+    {
+        for (int turns = 0; _isAwake || Shard.NextTurnMs <= NowMs; turns++)
+        {
+            Assert.True(turns < TurnsMax, "The shard does not come to rest.");
+            Step();
+        }
+    }
+
+    /// <summary>Moves the clock, with a turn at every instant that the shard asked for.</summary>
+    public void AdvanceTo(long nowMs)
+    {
+        Settle();
+        while (Shard.NextTurnMs <= nowMs)
+        {
+            NowMs = Math.Max(NowMs, Shard.NextTurnMs);
+            Settle();
+        }
+
+        NowMs = nowMs;
+    }
+
+    public void Advance(long ms) => AdvanceTo(NowMs + ms);
+
+    /// <summary>Moves the clock without a turn: the node was stopped, or paused.</summary>
+    public void Sleep(long ms)
+    {
+        NowMs += ms;
+        _isAwake = true;
+    }
+
+    /// <summary>Brings the tables up to date and lets go of what need not be in memory.</summary>
+    public void ProjectNow()
+    {
+        _inbox.RequestProjection();
+        Settle();
+    }
+
+    public bool CommitNext()
+    {
+        if (!_uncommitted.TryDequeue(out var next))
+            return false;
+        Store.JournalRows.Add(next.Row);
+        _inbox.PostDurable(next.Chunk.Position, next.Chunk);
+        return true;
+    }
+
+    public void CommitAll()
+    {
+        while (CommitNext())
+        {
+        }
+    }
+
+    public void DeliverPage() => _inbox.PostPage(_heldPages.Dequeue());
+
+    public void WriteProjection()
+    {
+        Store.Write(_heldProjection!);
+        _heldProjection = null;
+        _inbox.PostProjected();
+    }
+
+    /// <summary>What is not durable is lost, what runs is forgotten; another owner recovers from the store.</summary>
+    public void Crash(long downMs = 0)
+    {
+        _uncommitted.Clear();
+        _heldPages.Clear();
+        _heldProjection = null;
+        foreach (var attempt in Running)
+            ArrayPool<byte>.Shared.Return(attempt.Body);
+        Running.Clear();
+        Shard.Dispose();
+        NowMs += downMs;
+        (_inbox, Shard) = Recover();
+    }
+
+    /// <summary>A shard that knows nothing but the journal.</summary>
+    public Shard ReplayJournal()
+    {
+        var shard = new Shard(_options, new ShardInbox(16, () => { }), NowMs);
+        for (int partition = 0; partition < PartitionCount; partition++)
+            shard.Own(partition, epoch: 99, sequence: 0);
+        foreach (byte[] row in Store.JournalRows)
+            shard.Replay(row);
+        return shard;
+    }
+
+    public void Dispose() => Shard.Dispose();
+
+    private (ShardInbox, Shard) Recover()
+    {
+        Store.Epoch++;
+        var inbox = new ShardInbox(100_000, () => _isAwake = true);
+        var shard = new Shard(_options, inbox, NowMs);
+        for (int partition = 0; partition < PartitionCount; partition++)
+            shard.Own(partition, Store.Epoch, Store.Sequences[partition]);
+        foreach (var plan in Store.Plans.Values.Where(p => p.WakeMs < shard.ResidentUntilMs))
+            shard.Load(plan.Id, plan.Partition, plan.Memo, plan.Body);
+        HashSet<PlanId> missing = [];
+        foreach (byte[] row in Store.JournalRows)
+            shard.CollectMissing(row, missing);
+        foreach (var plan in missing.Where(Store.Plans.ContainsKey).Select(id => Store.Plans[id]))
+            shard.Load(plan.Id, plan.Partition, plan.Memo, plan.Body);
+        foreach (byte[] row in Store.JournalRows)
+            shard.Replay(row);
+        shard.Open(NowMs);
+        return (inbox, shard);
+    }
+
+    private void Perform()
+    {
+        if (!HoldsCommits)
+            CommitAll();
+        while (!HoldsLoads && _heldPages.Count > 0)
+            DeliverPage();
+        bool isDurable = _uncommitted.Count == 0 || _heldProjection?.DurablePosition < _uncommitted.Peek().Chunk.Position;
+        if (_heldProjection is not null && !HoldsProjections && isDurable)
+            WriteProjection();
+    }
+
+    private LoadedPage Read(LoadedPage page, PlanId requested)
+    {
+        if (LoadFailures == 0)
+            return page;
+        LoadFailures--;
+        return new LoadedPage { Requested = requested, IsLast = true, HasFailed = true };
+    }
+
+    private void Hold(LoadedPage page) => _heldPages.Enqueue(page);
+
+    private Answer End(Dispatch attempt, CommandKind kind, string? error, bool retryable, int retryAfterMs)
+    {
+        Assert.Equal(1, Running.RemoveAll(d => d.Key == attempt.Key && d.Attempt == attempt.Attempt));
+        ArrayPool<byte>.Shared.Return(attempt.Body);
+        return PostOutcome(attempt, kind, error, retryable, retryAfterMs);
+    }
+
+    private void Take(in Dispatch dispatch)
+    {
+        var key = dispatch.Key;
+        Assert.True(NowMs >= dispatch.DueMs, $"{key} started {dispatch.DueMs - NowMs} ms early.");
+        Assert.True(NowMs >= dispatch.AttemptDueMs, $"An attempt of {key} started early.");
+        Assert.True(Running.TrueForAll(d => d.Key != key), $"{key} runs twice.");
+        Assert.DoesNotContain(key.Plan, _cancelled);
+        Assert.Equal(Store.Epoch, dispatch.Epoch);
+        Assert.Equal(NowMs, dispatch.StartedMs);
+        Running.Add(dispatch);
+        Started.Add(dispatch);
+    }
+
+    private void NoteCancelled(PlanId plan)
+    {
+        _cancelled.Add(plan);
+        foreach (var (child, parent) in _family)
+        {
+            if (parent == plan && !_cancelled.Contains(child))
+                NoteCancelled(child);
+        }
+    }
+}
