@@ -39,14 +39,21 @@ internal sealed partial class NodeProcess : IAsyncDisposable
     }
 
     /// <summary>Starts a node on a data directory and waits until it says where it listens.</summary>
-    public static async Task<NodeProcess> StartAsync(string dataDirectory, params (string Name, string Value)[] environment)
+    public static Task<NodeProcess> StartAsync(string dataDirectory, params (string Name, string Value)[] environment) =>
+        StartAsync(["run", "--data", dataDirectory], environment);
+
+    private static async Task<NodeProcess> StartAsync(string[] arguments, (string Name, string Value)[] environment)
     {
-        var node = Launch(["run", "--data", dataDirectory], [("KARYA_HTTP__LISTEN", "127.0.0.1:0"), .. environment]);
+        var node = Launch(arguments, [("KARYA_HTTP__LISTEN", "127.0.0.1:0"), .. environment]);
         var exited = node._process.WaitForExitAsync();
         if (await Task.WhenAny(node._address.Task, exited).WaitAsync(StartMax) == exited)
             throw new InvalidOperationException($"karya ended with {node._process.ExitCode}.\n{node.Output}\n{node.Errors}");
         return node;
     }
+
+    /// <summary>Starts a node with the sample plans.</summary>
+    public static Task<NodeProcess> StartDemoAsync(string dataDirectory) =>
+        StartAsync(["run", "--demo", "--data", dataDirectory], []);
 
     /// <summary>Starts any karya command.</summary>
     public static NodeProcess Launch(string[] arguments, params (string Name, string Value)[] environment)

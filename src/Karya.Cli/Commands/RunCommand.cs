@@ -1,5 +1,6 @@
 using System.Collections;
 using System.CommandLine;
+using Karya.Cli.Demo;
 using Karya.Cli.Rendering;
 using Karya.Node.Configuration;
 using Karya.Node.Storage;
@@ -17,6 +18,7 @@ internal sealed class RunCommand(TimeProvider clock, Terminal terminal)
     public const string Examples = """
         Examples:
           karya run
+          karya run --demo
           karya run --data /var/lib/karya
           karya run --config /etc/karya/karya-node.yml
           KARYA_HTTP__LISTEN=127.0.0.1:9000 KARYA_LOG__LEVEL=debug karya run
@@ -42,7 +44,7 @@ internal sealed class RunCommand(TimeProvider clock, Terminal terminal)
         return command;
     }
 
-    private async Task<int> RunAsync(string? configPath, string? dataDirectory)
+    private async Task<int> RunAsync(string? configPath, string? dataDirectory, bool isDemo)
     {
         long startedAt = clock.GetTimestamp();
         var reading = OptionsReader.Read(configPath, dataDirectory, Directory.GetCurrentDirectory(), Environment());
@@ -55,11 +57,16 @@ internal sealed class RunCommand(TimeProvider clock, Terminal terminal)
 
         using var loggers = CreateLoggers(reading.Options.Log.Level);
         using var signals = new StopSignals();
-        var node = new Node.Node(reading.Options, clock, loggers);
+        var printer = new DemoPrinter(Console.Out);
+        await using var node = new Node.Node(reading.Options, clock, loggers, isDemo ? printer.Print : null);
 
         int exitCode = await StartAsync(node, startedAt, signals.Stopping);
         if (exitCode == ExitCodes.Done)
+        {
+            await using var target = isDemo ? await StartDemoAsync(node, signals.Stopping) : null;
             exitCode = await ServeAsync(node, signals);
+            await node.StopAsync();
+        }
 
         await node.StopAsync();
         if (exitCode == ExitCodes.Done)
@@ -96,6 +103,14 @@ internal sealed class RunCommand(TimeProvider clock, Terminal terminal)
         return ExitCodes.Done;
     }
 
+    private async Task<DemoTarget> StartDemoAsync(Node.Node node, CancellationToken stopping)
+    {
+        var target = await DemoTarget.StartAsync(stopping);
+        await DemoPlans.SubmitAsync(node.Desk, target.Authority, clock.GetUtcNow().ToUnixTimeMilliseconds(), stopping);
+        terminal.Line("demo: sample plans call a small target inside this process; each firing is printed with its lateness.");
+        return target;
+    }
+
     private async Task<int> ServeAsync(Node.Node node, StopSignals signals)
     {
         await Task.WhenAny(signals.Asked, node.Failed);
@@ -106,8 +121,7 @@ internal sealed class RunCommand(TimeProvider clock, Terminal terminal)
         }
 
         terminal.Error("the node cannot go on");
-        if (node.Failed.Exception is { } cause)
-            terminal.Why(cause.GetBaseException().Message);
+        terminal.Why(await node.Failed);
         terminal.Hint("mend the cause and start it again; nothing that was acknowledged is lost");
         return ExitCodes.Failed;
     }
