@@ -52,7 +52,8 @@ public readonly record struct TaskKey(PlanId Plan, long Occurrence, int Hook)
         return Uuid.ToGuid(new UInt128(high, low));
     }
 
-    internal static ulong Mix(ulong value)
+    /// <summary>Spreads the bits of a number; MurmurHash3's 64-bit finalizer. Always the same, everywhere.</summary>
+    public static ulong Mix(ulong value)
     {
         value ^= value >> 33;
         value *= 0xFF51AFD7ED558CCD;

@@ -50,7 +50,7 @@ internal sealed class Node : IAsyncDisposable
 
     /// <param name="attemptEnded">Hears of every attempt that ended, on the threads that carry them out; for the demo's printing.</param>
     public Node(NodeOptions options, TimeProvider clock, ILoggerFactory loggers, AttemptEnded? attemptEnded = null)
-        : this(options, clock, loggers, new SqliteStore(options.Storage.Path), attemptEnded)
+        : this(options, clock, loggers, new SqliteStore(options.Storage.Path, clock), attemptEnded)
     {
     }
 

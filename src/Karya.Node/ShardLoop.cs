@@ -1,5 +1,6 @@
 using System.Buffers;
 using Karya.Engine;
+using Karya.Engine.Journal;
 using Karya.Engine.Shards;
 using Karya.Node.Execution;
 using Karya.Node.Storage;

@@ -39,8 +39,13 @@ internal sealed class RunCommand(TimeProvider clock, Terminal terminal)
             Description = "Keep the store in this directory, as DIR/karya.db (default: ./karya-data).",
             HelpName = "DIR",
         };
-        var command = new Command(Name, "Start a node and run it until Ctrl-C or SIGTERM.") { config, data };
-        command.SetAction(parsed => new RunCommand(clock, terminal).RunAsync(parsed.GetValue(config), parsed.GetValue(data)));
+        var demo = new Option<bool>("--demo")
+        {
+            Description = "Add a few sample plans against a small target inside the process, and print each firing.",
+        };
+        var command = new Command(Name, "Start a node and run it until Ctrl-C or SIGTERM.") { config, data, demo };
+        command.SetAction(parsed => new RunCommand(clock, terminal).RunAsync(
+            parsed.GetValue(config), parsed.GetValue(data), parsed.GetValue(demo)));
         return command;
     }
 
