@@ -79,10 +79,12 @@ internal static class Answer
         response.StatusCode = status;
         response.ContentType = contentType;
         response.ContentLength = body.Length;
-        if (HttpMethods.IsHead(context.Request.Method))
+        if (body.IsEmpty || HttpMethods.IsHead(context.Request.Method))
             return Task.CompletedTask;
 
-        response.BodyWriter.Write(body);
+        // With a size: bare Kestrel hands out no room at all to a writer that does not say how much it wants.
+        body.CopyTo(response.BodyWriter.GetSpan(body.Length));
+        response.BodyWriter.Advance(body.Length);
         return response.BodyWriter.FlushAsync(context.RequestAborted).AsTask();
     }
 }

@@ -24,28 +24,30 @@ internal sealed class Router
 
     public Task RouteAsync(HttpContext context, string[] path) => path switch
     {
-        ["v1", "user"] => Choose(context, get: _users.FindAsync, post: _users.CreateAsync),
-        ["v1", "plan"] => Choose(context, _plans.ListAsync, _plans.SubmitAsync, patch: http => _plans.UpdateAsync(http, null)),
+        ["v1", "user"] => Choose(context, path, get: _users.FindAsync, post: _users.CreateAsync),
+        ["v1", "plan"] => Choose(
+            context, path, _plans.ListAsync, _plans.SubmitAsync, patch: http => _plans.UpdateAsync(http, null)),
         ["v1", "plan", var id] => Choose(
-            context, http => _plans.GetAsync(http, id), http => _plans.CancelAsync(http, id),
+            context, path, http => _plans.GetAsync(http, id), http => _plans.CancelAsync(http, id),
             patch: http => _plans.UpdateAsync(http, id)),
-        ["v1", "plan", var id, "summary"] => Choose(context, http => _plans.SummarizeAsync(http, id)),
-        ["api", "dead-letters"] => Choose(context, _deadLetters.ListAsync),
+        ["v1", "plan", var id, "summary"] => Choose(context, path, http => _plans.SummarizeAsync(http, id)),
+        ["api", "dead-letters"] => Choose(context, path, _deadLetters.ListAsync),
         ["api", "plans", var plan, "tasks", var occurrence, "replay"] => Choose(
-            context, post: http => _deadLetters.ReplayAsync(http, plan, occurrence, null)),
+            context, path, post: http => _deadLetters.ReplayAsync(http, plan, occurrence, null)),
         ["api", "plans", var plan, "tasks", var occurrence, "hooks", var hook, "replay"] => Choose(
-            context, post: http => _deadLetters.ReplayAsync(http, plan, occurrence, hook)),
-        ["api", ..] => Answer.ProblemAsync(context, new(404, "NOT_FOUND", "There is no such path under /api.")),
-        [] => Choose(context, get: Probes.GreetAsync),
-        ["livez"] => Choose(context, get: _probes.LiveAsync),
-        ["readyz"] => Choose(context, get: _probes.ReadyAsync),
-        ["healthz"] => Choose(context, get: _probes.HealthAsync),
-        ["metrics"] => Choose(context, get: _probes.MetricsAsync),
+            context, path, post: http => _deadLetters.ReplayAsync(http, plan, occurrence, hook)),
+        ["api", ..] => Answer.ProblemAsync(
+            context, new(StatusCodes.Status404NotFound, "NOT_FOUND", "There is no such path under /api.")),
+        [] => Choose(context, path, get: Probes.GreetAsync),
+        ["livez"] => Choose(context, path, get: _probes.LiveAsync),
+        ["readyz"] => Choose(context, path, get: _probes.ReadyAsync),
+        ["healthz"] => Choose(context, path, get: _probes.HealthAsync),
+        ["metrics"] => Choose(context, path, get: _probes.MetricsAsync),
         _ => Answer.EmptyAsync(context, StatusCodes.Status404NotFound),
     };
 
     private static Task Choose(
-        HttpContext context, Func<HttpContext, Task>? get = null, Func<HttpContext, Task>? post = null,
+        HttpContext context, string[] path, Func<HttpContext, Task>? get = null, Func<HttpContext, Task>? post = null,
         Func<HttpContext, Task>? patch = null)
     {
         var chosen = context.Request.Method switch
@@ -61,8 +63,9 @@ internal sealed class Router
 
         string?[] allowed = [get is null ? null : "GET, HEAD", post is null ? null : "POST", patch is null ? null : "PATCH"];
         context.Response.Headers.Allow = string.Join(", ", allowed.Where(method => method is not null).Append("OPTIONS"));
-        return context.Request.Path.StartsWithSegments("/api")
-            ? Answer.ProblemAsync(context, new(405, "METHOD_NOT_ALLOWED", "The path has other methods; see the Allow header."))
+        return path is ["api", ..]
+            ? Answer.ProblemAsync(
+                context, new(StatusCodes.Status405MethodNotAllowed, "METHOD_NOT_ALLOWED", "See the Allow header."))
             : Answer.EmptyAsync(context, StatusCodes.Status405MethodNotAllowed);
     }
 }

@@ -190,6 +190,8 @@ internal sealed class JsonFields
         {
             JsonValueKind.Object => "an object",
             JsonValueKind.Array => "a list",
+            JsonValueKind.True or JsonValueKind.False or JsonValueKind.Null => value.GetRawText(),
+            JsonValueKind.String => Quoted.Shorten(value.GetRawText().AsSpan()[1..^1]),
             _ => Quoted.Shorten(value.GetRawText()),
         };
 

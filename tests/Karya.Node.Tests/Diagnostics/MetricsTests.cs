@@ -1,0 +1,92 @@
+using System.Text;
+using Karya.Node.Diagnostics;
+using Xunit;
+
+namespace Karya.Node.Tests.Diagnostics;
+
+public sealed class MetricsTests
+{
+    [Theory]
+    [InlineData("karya_scheduler_task_fetch_latency_seconds_summary", "3")]
+    [InlineData("karya_scheduler_task_process_latency_seconds_summary", "5")]
+    [InlineData("karya_executor_task_polled_latency_summary", "250")]
+    [InlineData("karya_executor_task_execution_latency_summary", "1700")]
+    public async Task The_summaries_of_the_original_are_in_milliseconds_with_its_quantiles(string name, string sum)
+    {
+        string page = await PageAsync(Measured());
+
+        Assert.Contains($"# TYPE {name} summary\n", page, StringComparison.Ordinal);
+        Assert.Contains($"\n{name}_sum {sum}\n", page, StringComparison.Ordinal);
+        foreach (string quantile in (string[])["0.5", "0.75", "0.9", "0.95", "0.99"])
+            Assert.Contains($"\n{name}{{quantile=\"{quantile}\"}} ", page, StringComparison.Ordinal);
+    }
+
+    [Theory]
+    [InlineData("karya_executor_task_success_execution_count_total 2")]
+    [InlineData("karya_executor_task_failed_execution_count_total 1")]
+    [InlineData("karya_lateness_seconds_sum 0.25")]
+    [InlineData("karya_lateness_seconds_bucket{le=\"0.2\"} 0")]
+    [InlineData("karya_lateness_seconds_bucket{le=\"0.5\"} 1")]
+    [InlineData("karya_attempt_seconds_count 3")]
+    [InlineData("karya_attempt_seconds_sum 1.7")]
+    public async Task Counters_and_histograms_add_up(string line)
+    {
+        Assert.Contains($"\n{line}\n", await PageAsync(Measured()), StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public async Task A_gauge_is_read_when_somebody_asks()
+    {
+        var metrics = new Metrics();
+        double pending = 1;
+        metrics.Gauge("karya_pending_plans", "Plans that are due some time.", () => pending);
+
+        Assert.Contains("\nkarya_pending_plans 1\n", await PageAsync(metrics), StringComparison.Ordinal);
+        pending = 7;
+        Assert.Contains("\nkarya_pending_plans 7\n", await PageAsync(metrics), StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public void Measuring_allocates_nothing()
+    {
+        const int Calls = 10_000;
+        var metrics = new Metrics();
+        MeasureOften(metrics, 50_000);
+
+        long before = GC.GetAllocatedBytesForCurrentThread();
+        MeasureOften(metrics, Calls);
+        long bytes = GC.GetAllocatedBytesForCurrentThread() - before;
+
+        Assert.Equal(0, bytes / Calls);
+    }
+
+    private static void MeasureOften(Metrics metrics, int calls)
+    {
+        for (int call = 0; call < calls; call++)
+        {
+            metrics.TaskDue(call % 97);
+            metrics.TaskDispatched(call % 7);
+            metrics.AttemptStarted(call % 101);
+            metrics.AttemptEnded(call % 2 == 0, call % 103);
+        }
+    }
+
+    private static Metrics Measured()
+    {
+        var metrics = new Metrics();
+        metrics.TaskDue(3);
+        metrics.TaskDispatched(5);
+        metrics.AttemptStarted(250);
+        metrics.AttemptEnded(success: true, 500);
+        metrics.AttemptEnded(success: true, 200);
+        metrics.AttemptEnded(success: false, 1000);
+        return metrics;
+    }
+
+    private static async Task<string> PageAsync(Metrics metrics)
+    {
+        using var page = new MemoryStream();
+        await metrics.WriteAsync(page, TestContext.Current.CancellationToken);
+        return Encoding.UTF8.GetString(page.ToArray());
+    }
+}
