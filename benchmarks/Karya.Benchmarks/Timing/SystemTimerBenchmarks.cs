@@ -14,7 +14,7 @@ namespace Karya.Benchmarks.Timing;
 /// </remarks>
 [MemoryDiagnoser]
 [SimpleJob(RunStrategy.Throughput, warmupCount: 3, iterationCount: 10)]
-public class SystemTimerBenchmarks
+public class SystemTimerBenchmarks : IDisposable
 {
     private const int HourMs = 3_600_000;
     private const int Operations = 10_000;
@@ -40,11 +40,12 @@ public class SystemTimerBenchmarks
     }
 
     [GlobalCleanup]
-    public void Free()
+    public void Dispose()
     {
         foreach (var timer in _timers)
             timer.Dispose();
         _wheel.Dispose();
+        GC.SuppressFinalize(this);
     }
 
     [Benchmark(Baseline = true, OperationsPerInvoke = Operations)]

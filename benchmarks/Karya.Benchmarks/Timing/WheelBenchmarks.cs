@@ -10,7 +10,7 @@ namespace Karya.Benchmarks.Timing;
 /// </summary>
 [MemoryDiagnoser]
 [SimpleJob(RunStrategy.Throughput, warmupCount: 3, iterationCount: 10)]
-public class WheelBenchmarks
+public class WheelBenchmarks : IDisposable
 {
     private const int DelayMax = 3_600_000;
     private const int Operations = 100_000;
@@ -43,7 +43,11 @@ public class WheelBenchmarks
     }
 
     [GlobalCleanup]
-    public void Free() => _wheel.Dispose();
+    public void Dispose()
+    {
+        _wheel.Dispose();
+        GC.SuppressFinalize(this);
+    }
 
     [Benchmark(Baseline = true, OperationsPerInvoke = Operations)]
     public void Wheel()
