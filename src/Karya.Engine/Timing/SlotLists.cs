@@ -220,6 +220,8 @@ internal unsafe struct SlotLists
         if (index != NoChunk)
         {
             _freeChunk = At(index)->Next;
+            if (_freeChunk != NoChunk)
+                Prefetch(At(_freeChunk));
             return index;
         }
 

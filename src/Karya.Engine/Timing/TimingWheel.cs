@@ -330,8 +330,6 @@ public sealed unsafe class TimingWheel : IDisposable
             return;
         }
 
-        if (_lists.IsEmpty(SlotLists.Far))
-            _farEpoch = long.MaxValue;
         _next = _farEpoch == long.MaxValue ? long.MaxValue : _farEpoch << 32;
         _nextLevel = FarLevel;
     }

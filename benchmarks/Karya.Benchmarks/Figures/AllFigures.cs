@@ -1,0 +1,19 @@
+namespace Karya.Benchmarks.Figures;
+
+/// <summary>Every figure, one line each. The number of timers or plans is the last part of a name.</summary>
+internal static class AllFigures
+{
+    public static readonly Figure[] List =
+    [
+        new("wheel.schedule.10k", "ns", () => WheelFigures.Schedule(10_000)),
+        new("wheel.schedule.1m", "ns", () => WheelFigures.Schedule(1_000_000)),
+        new("wheel.schedule.10m", "ns", () => WheelFigures.Schedule(10_000_000)),
+        new("wheel.cancel.10k", "ns", () => WheelFigures.Cancel(10_000)),
+        new("wheel.cancel.1m", "ns", () => WheelFigures.Cancel(1_000_000)),
+        new("wheel.cancel.10m", "ns", () => WheelFigures.Cancel(10_000_000)),
+        new("wheel.expire.10k", "ns", () => WheelFigures.Expire(10_000)),
+        new("wheel.expire.1m", "ns", () => WheelFigures.Expire(1_000_000)),
+        new("wheel.expire.10m", "ns", () => WheelFigures.Expire(10_000_000)),
+        new("wheel.bytes", "B", () => WheelFigures.Bytes(10_000_000)),
+    ];
+}

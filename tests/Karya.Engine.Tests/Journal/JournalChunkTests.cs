@@ -1,0 +1,133 @@
+using System.IO.Hashing;
+using Karya.Engine.Journal;
+using Xunit;
+
+namespace Karya.Engine.Tests.Journal;
+
+public sealed class JournalChunkTests
+{
+    /// <summary>Header and epochs, a start, a retry, checksum.</summary>
+    private const string GoldenChunk =
+        "4B4A01006D000000020307C801808080808020"
+        + "2A0000000405E8A7F1C2B1340000000000000000900100000000000080A0F1C2B134E8A7F1C2B1340505626F6479"
+        + "300000000505E8A7F1C2B1340100000000000000900100000000000081A0F1C2B134E8A7F1C2B1340505E8A7F1C2B134626F6479"
+        + "1254D5F9A6F66164";
+
+    private static readonly RecordKind[] AllKinds = Enum.GetValues<RecordKind>();
+
+    [Fact]
+    public void The_bytes_of_a_chunk_never_change()
+    {
+        var chunk = Records.Chunk(RecordKind.Started, RecordKind.Retrying);
+
+        Assert.Equal(GoldenChunk, Convert.ToHexString(chunk.SealedBytes));
+    }
+
+    [Fact]
+    public void The_golden_bytes_are_still_read()
+    {
+        var records = Records.Read(Convert.FromHexString(GoldenChunk));
+
+        Assert.Equal([RecordKind.Started, RecordKind.Retrying], records.Select(r => r.Kind));
+        Assert.Equal((5, 1_800_000_001_000L, "626F6479"), (records[1].Attempt, records[1].DueMs, records[1].Payload));
+    }
+
+    [Fact]
+    public void A_row_of_several_chunks_is_read_in_order()
+    {
+        byte[] row = [.. Records.Chunk(AllKinds).SealedBytes, .. Records.Chunk(RecordKind.Cancelled).SealedBytes];
+
+        Assert.Equal([.. AllKinds, RecordKind.Cancelled], Records.Read(row).Select(r => r.Kind));
+    }
+
+    [Fact]
+    public void A_chunk_names_the_epochs_of_its_partitions()
+    {
+        var partitions = Records.Chunk(RecordKind.Started).Partitions.ToArray();
+
+        Assert.Equal([(3, 7L), (200, 1L << 40)], partitions.Select(p => (p.Partition, p.Epoch)));
+    }
+
+    [Fact]
+    public void A_row_that_is_cut_anywhere_is_refused()
+    {
+        byte[] row = Records.Chunk(AllKinds).SealedBytes.ToArray();
+        for (int length = 0; length < row.Length; length++)
+            Assert.Throws<RecordDamagedException>(() => Records.Read(row.AsSpan(0, length)));
+    }
+
+    [Fact]
+    public void A_second_chunk_that_is_cut_anywhere_is_refused()
+    {
+        byte[] first = Records.Chunk(RecordKind.Started).SealedBytes.ToArray();
+        byte[] second = Records.Chunk(RecordKind.Cancelled).SealedBytes.ToArray();
+        for (int length = 1; length < second.Length; length++)
+        {
+            byte[] row = [.. first, .. second.AsSpan(0, length)];
+            Assert.Throws<RecordDamagedException>(() => Records.Read(row));
+        }
+    }
+
+    [Fact]
+    public void A_single_flipped_bit_anywhere_is_noticed()
+    {
+        byte[] row = Records.Chunk(AllKinds).SealedBytes.ToArray();
+        for (int bit = 0; bit < row.Length * 8; bit++)
+        {
+            row[bit / 8] ^= (byte)(1 << (bit % 8));
+            Assert.Throws<RecordDamagedException>(() => Records.Read(row));
+            row[bit / 8] ^= (byte)(1 << (bit % 8));
+        }
+    }
+
+    [Fact]
+    public void Random_bytes_are_refused()
+    {
+        var random = new Random(5);
+        for (int i = 0; i < 2000; i++)
+        {
+            var row = new byte[random.Next(200)];
+            random.NextBytes(row);
+            if (row.Length > 2)
+                (row[0], row[1], row[2]) = ((byte)'K', (byte)'J', 1);
+            Assert.Throws<RecordDamagedException>(() => Records.Read(row));
+        }
+    }
+
+    [Fact]
+    public void Damage_under_a_right_checksum_is_refused_or_read_but_never_crashes()
+    {
+        var random = new Random(6);
+        byte[] good = Records.Chunk(AllKinds).SealedBytes.ToArray();
+        for (int i = 0; i < 5000; i++)
+        {
+            byte[] row = good.ToArray();
+            row[random.Next(8, row.Length - 8)] = (byte)random.Next(256);
+            BitConverter.TryWriteBytes(row.AsSpan(row.Length - 8), XxHash3.HashToUInt64(row.AsSpan(0, row.Length - 8)));
+            var error = Xunit.Record.Exception(() => Records.Read(row));
+            Assert.True(error is null or RecordDamagedException, $"Run {i}: {error}");
+        }
+    }
+
+    [Fact]
+    public void A_later_version_is_refused_by_name()
+    {
+        byte[] row = Records.Chunk(RecordKind.Started).SealedBytes.ToArray();
+        row[2] = 2;
+
+        var error = Assert.Throws<RecordDamagedException>(() => Records.Read(row));
+        Assert.Contains("version 2", error.Message, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public void A_cleared_chunk_is_used_again_without_a_trace()
+    {
+        var chunk = Records.Chunk(AllKinds);
+        chunk.Clear();
+        Assert.True(chunk.IsEmpty);
+        chunk.AddPartition(1, 1);
+        chunk.Append(Records.Make(RecordKind.Cancelled, 1, 2, 3, 4, [], default));
+        chunk.Seal();
+
+        Assert.Equal(RecordKind.Cancelled, Assert.Single(Records.Read(chunk.SealedBytes)).Kind);
+    }}

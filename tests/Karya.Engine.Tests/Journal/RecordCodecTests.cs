@@ -1,0 +1,109 @@
+using CsCheck;
+using Karya.Engine.Journal;
+using Xunit;
+using Record = Karya.Engine.Journal.Record;
+
+namespace Karya.Engine.Tests.Journal;
+
+public sealed class RecordCodecTests
+{
+    private static readonly long[] LongEdges = [0, 1, 127, 128, Limits.InstantMsMax, long.MaxValue - 1, long.MaxValue];
+    private static readonly int[] IntEdges = [0, 1, 127, 128, int.MaxValue];
+
+    private static readonly Gen<long> Longs =
+        Gen.OneOf(Gen.Int[0, LongEdges.Length - 1].Select(i => LongEdges[i]), Gen.Long[0, long.MaxValue]);
+
+    private static readonly Gen<int> Ints =
+        Gen.OneOf(Gen.Int[0, IntEdges.Length - 1].Select(i => IntEdges[i]), Gen.Int[0, int.MaxValue]);
+
+    [Theory]
+    [MemberData(nameof(Kinds))]
+    public void A_record_is_read_as_it_was_written(RecordKind kind) =>
+        Gen.Select(Gen.ULong, Gen.ULong, Longs, Longs, Ints, Gen.Int[0, Limits.HooksPerPlanMax], Gen.Byte.Array[0, 300])
+            .Sample((high, low, at, due, small, hookCount, payload) =>
+            {
+                var hooks = new byte[hookCount * HookTable.BytesPerHook];
+                new Random(hookCount).NextBytes(hooks);
+                var written = Records.Make(kind, new UInt128(high, low), at, due, small, hooks, payload);
+                var writer = new ByteWriter();
+                RecordCodec.Write(writer, written);
+                var read = default(Record);
+                RecordCodec.Read(writer.WrittenSpan[sizeof(int)..], ref read);
+                return RecordCopy.Of(read) == RecordCopy.Of(written);
+            });
+
+    public static TheoryData<RecordKind> Kinds() => [.. Enum.GetValues<RecordKind>()];
+
+    [Fact]
+    public void A_record_starts_with_its_length()
+    {
+        var writer = new ByteWriter();
+        RecordCodec.Write(writer, Records.Make(RecordKind.Submitted, 1, 2, 3, 4, [], "hello"u8));
+
+        Assert.Equal(writer.Length - sizeof(int), BitConverter.ToInt32(writer.WrittenSpan));
+    }
+
+    [Theory]
+    [InlineData(0)]
+    [InlineData(10)]
+    [InlineData(255)]
+    public void An_unknown_kind_is_refused(byte kind)
+    {
+        var writer = new ByteWriter();
+        RecordCodec.Write(writer, Records.Make(RecordKind.Cancelled, 1, 2, 3, 4, [], default));
+        byte[] bytes = writer.WrittenSpan[sizeof(int)..].ToArray();
+        bytes[0] = kind;
+
+        Assert.Throws<RecordDamagedException>(() =>
+        {
+            var record = default(Record);
+            RecordCodec.Read(bytes, ref record);
+        });
+    }
+
+    [Theory]
+    [MemberData(nameof(Kinds))]
+    public void A_record_that_is_cut_inside_its_fields_is_refused(RecordKind kind)
+    {
+        var writer = new ByteWriter();
+        RecordCodec.Write(writer, Records.Make(kind, 1, 1L << 40, 1L << 41, 70_000, new byte[16], default));
+        byte[] bytes = writer.WrittenSpan[sizeof(int)..].ToArray();
+        for (int length = 0; length < bytes.Length; length++)
+        {
+            Assert.Throws<RecordDamagedException>(() =>
+            {
+                var record = default(Record);
+                RecordCodec.Read(bytes.AsSpan(0, length), ref record);
+            });
+        }
+    }
+
+    [Fact]
+    public void Hooks_keep_their_largest_values()
+    {
+        HookSpec[] hooks = [new(HookTrigger.OnFailure, ushort.MaxValue, uint.MaxValue), new(HookTrigger.OnCompletion, 1, 0)];
+        var bytes = new byte[2 * HookTable.BytesPerHook];
+
+        Assert.Equal(bytes.Length, HookTable.Write(hooks, bytes));
+        Assert.Equal((hooks[0], hooks[1]), (HookTable.Read(bytes, 0), HookTable.Read(bytes, 1)));
+        Assert.True(Limits.AttemptsMax <= ushort.MaxValue);
+    }
+
+    [Fact]
+    public void Signed_numbers_and_varints_are_read_as_they_were_written() =>
+        Gen.Long.Sample(number =>
+        {
+            var writer = new ByteWriter();
+            writer.WriteSigned(number);
+            writer.WriteVarint((ulong)number);
+            var reader = new ByteReader(writer.WrittenSpan);
+            return reader.ReadSigned() == number && reader.ReadVarint() == (ulong)number && reader.Remaining == 0;
+        });
+
+    [Fact]
+    public void A_varint_of_eleven_bytes_is_refused()
+    {
+        byte[] bytes = [.. Enumerable.Repeat((byte)0xFF, 10), 1];
+        Assert.Throws<RecordDamagedException>(() => new ByteReader(bytes).ReadVarint());
+    }
+}
