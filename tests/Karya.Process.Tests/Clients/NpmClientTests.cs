@@ -18,7 +18,9 @@ public sealed class NpmClientTests
         using var workspace = new DataDirectory();
         await using var sink = await Sink.StartAsync();
         await using var node = await NodeProcess.StartAsync(data.Path);
-        await File.WriteAllTextAsync(Path.Combine(workspace.Path, "package.json"), """{"type":"module","private":true}""");
+        await File.WriteAllTextAsync(
+            Path.Combine(workspace.Path, "package.json"), """{"type":"module","private":true}""",
+            TestContext.Current.CancellationToken);
         File.Copy(
             Path.Combine(AppContext.BaseDirectory, "Clients", "drive-node.mjs"), Path.Combine(workspace.Path, "drive-node.mjs"));
         await RunAsync("npm", ["install", "--no-audit", "--no-fund", "karya-client@1.1.7"], workspace.Path, InstallMax);
