@@ -15,5 +15,9 @@ internal static class AllFigures
         new("wheel.expire.1m", "ns", () => WheelFigures.Expire(1_000_000)),
         new("wheel.expire.10m", "ns", () => WheelFigures.Expire(10_000_000)),
         new("wheel.bytes", "B", () => WheelFigures.Bytes(10_000_000)),
+        new("sqlite.submit", "1/s", NodeFigures.Submit),
+        new("sqlite.life", "1/s", NodeFigures.Life),
+        new("late.p99.steady", "ms", NodeFigures.LateSteady),
+        new("memory.pending", "MB", NodeFigures.PendingMemory),
     ];
 }

@@ -1,0 +1,183 @@
+using System.Buffers;
+using System.Diagnostics;
+using Karya.Engine;
+using Karya.Engine.Shards;
+using Karya.Node;
+using Karya.Node.Execution;
+using Karya.Node.Plans;
+using Karya.Node.Storage;
+using Karya.Node.Storage.Sqlite;
+using Karya.Protocol;
+
+namespace Karya.Benchmarks.Figures;
+
+/// <summary>
+/// A node without its network: shard, journal, projector and executor on a fresh SQLite file, with a connector that
+/// succeeds at once. Commands go straight into the inbox, as the wire hands them over.
+/// </summary>
+internal sealed class NodeRig : IAsyncDisposable
+{
+    public const int PartitionCount = 256;
+    public const int ProjectionLagMax = 1_000_000;
+
+    private const int InboxCapacity = 65_536;
+    private const int Concurrency = 256;
+
+    private readonly string _folder = Directory.CreateTempSubdirectory("karya-figure-").FullName;
+    private readonly TickClock _ticks = new(TimeProvider.System);
+    private readonly PlanIds _ids = new();
+    private readonly SqliteStore _store;
+    private readonly Shard _shard;
+    private readonly GroupCommit _journal;
+    private readonly Projector _projector;
+    private readonly Loader _loader;
+    private readonly Executor _executor;
+    private readonly ShardLoop _loop;
+    private readonly UserId[] _users = new UserId[1000];
+
+    /// <param name="started">Hears of every attempt that starts.</param>
+    public NodeRig(AttemptStarted? started = null)
+    {
+        _store = new SqliteStore(Path.Combine(_folder, "karya.db"), TimeProvider.System);
+        var marks = _store.Open(PartitionCount);
+        var waiter = new DeadlineWaiter(TimeProvider.System);
+        var rows = new JournalRows();
+        _shard = new Shard(
+            new ShardOptions(0, PartitionCount, Concurrency, Concurrency, 600_000, 500, ProjectionLagMax),
+            new ShardInbox(InboxCapacity, waiter.Wake), _ticks.NowMs());
+        _journal = new GroupCommit(_store, [_shard.Inbox], rows);
+        _projector = new Projector(_store, _journal, rows, [_shard], TimeSpan.FromDays(7), TimeProvider.System);
+        _loader = new Loader(_store, [_shard], PartitionCount);
+        var connector = new NoConnector();
+        _executor = new Executor(
+            new ExecutorOptions(Concurrency) { Started = started ?? ((in _, _) => { }) }, new Connectors(connector, connector),
+            (in command) => _shard.Inbox.PostOutcome(command), _ticks.NowMs, TimeProvider.System);
+        _loop = new ShardLoop(0, _shard, waiter, _ticks, TimeProvider.System, _journal, _projector, _loader, _executor);
+        PartitionHost.OpenAll(_store, marks, [_shard], _ticks.NowMs());
+        for (int i = 0; i < _users.Length; i++)
+        {
+            var user = new UserView(new UserId(_ids.New(_ticks.NowMs()).Value), $"user {i}", _ticks.NowMs());
+            _users[i] = user.Id;
+            if (i == 0)
+                _store.AddUser(user);
+        }
+
+        _journal.Start();
+        _projector.Start();
+        _loader.Start();
+        _executor.Start();
+        _loop.Start();
+    }
+
+    /// <summary>A plan's body: a REST call of about 200 bytes, as users submit them.</summary>
+    public static byte[] Body { get; } = MakeBody();
+
+    public ShardStatus Status => _shard.Status;
+
+    public string StoreFile => Path.Combine(_folder, "karya.db");
+
+    public UserId UserOf(int number) => _users[number % _users.Length];
+
+    public PlanId NewId() => _ids.New(_ticks.NowMs());
+
+    public long NowMs => _ticks.NowMs();
+
+    /// <summary>Submits a one-time plan. Waits while the inbox is full.</summary>
+    public void Submit(int number, long delayMs, IReplyTarget? replyTo)
+    {
+        long nowMs = _ticks.NowMs();
+        var id = _ids.New(nowMs);
+        var command = new Command
+        {
+            Kind = CommandKind.Submit,
+            Partition = PartitionHash.Of(id.Value, PartitionCount),
+            Key = new TaskKey(id, 0, 0),
+            AtMs = nowMs,
+            Spec = SpecOf(id, UserOf(number), nowMs, delayMs),
+            Payload = ArrayPool<byte>.Shared.Rent(Body.Length),
+            PayloadBytes = Body.Length,
+            ReplyTo = replyTo,
+        };
+        Body.CopyTo(command.Payload, 0);
+        while (!_shard.Inbox.TryPost(command))
+            Thread.Yield();
+    }
+
+    public static PlanSpec SpecOf(PlanId id, UserId user, long nowMs, long delayMs) => new()
+    {
+        Id = id,
+        User = user,
+        CreatedMs = nowMs,
+        FirstDueMs = nowMs + delayMs,
+        PeriodMs = delayMs,
+        EndMs = PlanSpec.NoEnd,
+        Kind = ScheduleKind.Once,
+        AttemptsMax = 1,
+        RetryDelayMs = 1000,
+        RetryDelayMsMax = 60_000,
+        Lane = 1,
+    };
+
+    /// <summary>Waits until nothing is scheduled, running or on its way to the tables.</summary>
+    public void WaitUntilIdle()
+    {
+        while (Status.Scheduled + Status.InFlight + Status.Ready > 0)
+            Thread.Sleep(1);
+        WaitForTables();
+    }
+
+    public void WaitForTables() => _loop.WhenTablesCaughtUpAsync().Wait();
+
+    public async ValueTask DisposeAsync()
+    {
+        _loop.Close();
+        await _executor.StopAsync(TimeSpan.Zero);
+        await _executor.DisposeAsync();
+        _loop.Dispose();
+        _loader.Dispose();
+        _journal.Dispose();
+        _projector.Dispose();
+        _store.Dispose();
+        _shard.Dispose();
+        Directory.Delete(_folder, recursive: true);
+    }
+
+    private static byte[] MakeBody()
+    {
+        var writer = new ArrayBufferWriter<byte>();
+        var action = new RestAction(
+            false, "orders.example.org/api/v2/orders/8842/remind?src=karya", "POST",
+            [new("content-type", "application/json")], "{\"order\":8842,\"kind\":\"reminder\"}", 2000);
+        PlanBodyCodec.Write(new PlanBody("remind about order 8842", "PT10M", action, []), writer);
+        return writer.WrittenSpan.ToArray();
+    }
+
+    private sealed class NoConnector : IConnector
+    {
+        public ValueTask<Outcome> RunAsync(Attempt attempt, PlanAction action, CancellationToken stopping) =>
+            ValueTask.FromResult(Outcome.Success);
+    }
+}
+
+/// <summary>Counts answers; the thread that waits for the last one is told.</summary>
+internal sealed class ReplyCounter(int expected) : IReplyTarget
+{
+    private readonly ManualResetEventSlim _all = new();
+    private int _count;
+
+    public int Failed { get; private set; }
+
+    public void Complete(in Reply reply)
+    {
+        if (reply.Code != ReplyCode.Ok)
+            Failed++;
+        if (++_count == expected) // One shard, one thread.
+            _all.Set();
+    }
+
+    public void Wait()
+    {
+        if (!_all.Wait(TimeSpan.FromMinutes(5)))
+            throw new TimeoutException($"{_count} of {expected} answers came.");
+    }
+}
