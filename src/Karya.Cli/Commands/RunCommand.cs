@@ -1,0 +1,132 @@
+using System.Collections;
+using System.CommandLine;
+using Karya.Cli.Rendering;
+using Karya.Node.Configuration;
+using Karya.Node.Storage;
+using Microsoft.Extensions.Logging;
+using Microsoft.Extensions.Logging.Console;
+
+namespace Karya.Cli.Commands;
+
+/// <summary><c>karya run</c>: reads the configuration, starts a node, and stops it when asked.</summary>
+internal sealed class RunCommand(TimeProvider clock, Terminal terminal)
+{
+    public const string Name = "run";
+
+    /// <summary>Stands below the command's help.</summary>
+    public const string Examples = """
+        Examples:
+          karya run
+          karya run --data /var/lib/karya
+          karya run --config /etc/karya/karya-node.yml
+          KARYA_HTTP__LISTEN=127.0.0.1:9000 KARYA_LOG__LEVEL=debug karya run
+
+        Flags win over KARYA_* variables, those over the file, that over the defaults. The first Ctrl-C stops
+        cleanly, the second at once. Exit codes: 0 stopped, 1 failed, 2 wrong usage or configuration.
+        """;
+
+    public static Command Define(TimeProvider clock, Terminal terminal)
+    {
+        var config = new Option<string?>("--config")
+        {
+            Description = "The configuration file (default: ./karya-node.yml, if it is there).",
+            HelpName = "FILE",
+        };
+        var data = new Option<string?>("--data")
+        {
+            Description = "Keep the store in this directory, as DIR/karya.db (default: ./karya-data).",
+            HelpName = "DIR",
+        };
+        var command = new Command(Name, "Start a node and run it until Ctrl-C or SIGTERM.") { config, data };
+        command.SetAction(parsed =>
+            new RunCommand(clock, terminal).RunAsync(parsed.GetValue(config), parsed.GetValue(data)));
+        return command;
+    }
+
+    private async Task<int> RunAsync(string? configPath, string? dataDirectory)
+    {
+        long startedAt = clock.GetTimestamp();
+        var reading = OptionsReader.Read(configPath, dataDirectory, Directory.GetCurrentDirectory(), Environment());
+        foreach (string note in reading.Notes)
+            terminal.Note(note);
+        foreach (string problem in reading.Problems)
+            terminal.Error(problem);
+        if (reading.Problems.Count > 0)
+            return ExitCodes.Usage;
+
+        using var loggers = CreateLoggers(reading.Options.Log.Level);
+        using var signals = new StopSignals();
+        var node = new Node.Node(reading.Options, clock, loggers);
+
+        int exitCode = await StartAsync(node, startedAt, signals.Stopping);
+        if (exitCode == ExitCodes.Done)
+            exitCode = await ServeAsync(node, signals);
+
+        await node.StopAsync();
+        if (exitCode == ExitCodes.Done)
+            terminal.Message("stopped.");
+        return exitCode;
+    }
+
+    private async Task<int> StartAsync(Node.Node node, long startedAt, CancellationToken stopping)
+    {
+        try
+        {
+            await node.StartAsync(stopping);
+        }
+        catch (OperationCanceledException) when (stopping.IsCancellationRequested)
+        {
+            return ExitCodes.Done;
+        }
+        catch (StoreException exception)
+        {
+            terminal.Error($"the store at {node.Options.Storage.Path} cannot be used");
+            terminal.Why(exception.Message);
+            terminal.Hint("karya run --data DIR with another directory, or mend what the line above names");
+            return ExitCodes.Failed;
+        }
+        catch (IOException exception)
+        {
+            terminal.Error($"cannot listen on {node.Options.Http.Listen}");
+            terminal.Why(exception.Message);
+            terminal.Hint("stop what holds the port, or choose another: KARYA_HTTP__LISTEN=127.0.0.1:8081 karya run");
+            return ExitCodes.Failed;
+        }
+
+        Banner.Write(terminal, node.Options, node.Addresses, clock.GetElapsedTime(startedAt));
+        return ExitCodes.Done;
+    }
+
+    private async Task<int> ServeAsync(Node.Node node, StopSignals signals)
+    {
+        await Task.WhenAny(signals.Asked, node.Failed);
+        if (!node.Failed.IsCompleted)
+        {
+            terminal.Message($"stopping: {Banner.WhatStoppingDoes(node.Options)} Ctrl-C once more ends at once.");
+            return ExitCodes.Done;
+        }
+
+        terminal.Error("the node cannot go on");
+        if (node.Failed.Exception is { } cause)
+            terminal.Why(cause.GetBaseException().Message);
+        terminal.Hint("mend the cause and start it again; nothing that was acknowledged is lost");
+        return ExitCodes.Failed;
+    }
+
+    /// <summary>One line per message on stderr, so that stdout stays for what was asked for.</summary>
+    private static ILoggerFactory CreateLoggers(LogLevel level) =>
+        LoggerFactory.Create(logging => logging
+            .SetMinimumLevel(level)
+            .AddSimpleConsole(format =>
+            {
+                format.SingleLine = true;
+                format.UseUtcTimestamp = true;
+                format.TimestampFormat = "yyyy-MM-ddTHH:mm:ss.fffZ ";
+                format.ColorBehavior = LoggerColorBehavior.Disabled;
+            })
+            .AddConsole(console => console.LogToStandardErrorThreshold = LogLevel.Trace));
+
+    private static Dictionary<string, string> Environment() =>
+        System.Environment.GetEnvironmentVariables().Cast<DictionaryEntry>()
+            .ToDictionary(variable => (string)variable.Key, variable => (string?)variable.Value ?? "");
+}

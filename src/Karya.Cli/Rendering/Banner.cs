@@ -1,0 +1,29 @@
+using System.Globalization;
+using System.Reflection;
+using Karya.Node;
+using Karya.Node.Configuration;
+
+namespace Karya.Cli.Rendering;
+
+/// <summary>What a node says of itself once it serves: where to look, and how to stop it.</summary>
+internal static class Banner
+{
+    /// <summary>Without the commit that a build appends to it.</summary>
+    public static string Version =>
+        typeof(Banner).Assembly.GetCustomAttribute<AssemblyInformationalVersionAttribute>()!
+            .InformationalVersion.Split('+')[0];
+
+    public static void Write(Terminal terminal, NodeOptions options, NodeAddresses addresses, TimeSpan startTime)
+    {
+        terminal.Title($"Karya {Version}  (single node, SQLite {options.Storage.Path})");
+        terminal.Line($"  http api   {new Uri(addresses.Http, "/v1")}");
+        terminal.Line($"  metrics    {new Uri(addresses.Http, "/metrics")}");
+        terminal.Line($"  tcp        {addresses.Tcp}");
+        terminal.Line(string.Create(
+            CultureInfo.InvariantCulture,
+            $"ready in {startTime.TotalSeconds:0.00} s. Ctrl-C stops; {WhatStoppingDoes(options)}"));
+    }
+
+    public static string WhatStoppingDoes(NodeOptions options) =>
+        $"attempts that are under way get {Quantity.ShowDuration(options.Executor.Drain)} to finish.";
+}

@@ -1,0 +1,209 @@
+using Microsoft.Extensions.Logging;
+
+namespace Karya.Node.Configuration;
+
+/// <summary>
+/// Every number and switch that an operator may change, with its default. Immutable; made once at start by
+/// <see cref="OptionsReader"/>, which has checked the limits given in <see cref="OptionTable"/>.
+/// </summary>
+internal sealed record NodeOptions
+{
+    public static readonly NodeOptions Default = new();
+
+    public HttpOptions Http { get; init; } = new();
+
+    public TcpOptions Tcp { get; init; } = new();
+
+    public StorageOptions Storage { get; init; } = new();
+
+    public EngineOptions Engine { get; init; } = new();
+
+    public ExecutorOptions Executor { get; init; } = new();
+
+    public ConnectorsOptions Connectors { get; init; } = new();
+
+    public RetryOptions Retry { get; init; } = new();
+
+    public CompatOptions Compat { get; init; } = new();
+
+    public SecurityOptions Security { get; init; } = new();
+
+    public LogOptions Log { get; init; } = new();
+}
+
+/// <summary>Section <c>http</c>.</summary>
+internal sealed record HttpOptions
+{
+    /// <summary>
+    /// Where HTTP is served; 127.0.0.1:8080. Port 0 takes a free one. A wider address lets other machines in: see
+    /// <see cref="SecurityOptions.AllowAnonymous"/>.
+    /// </summary>
+    public ListenAddress Listen { get; init; } = new("127.0.0.1", 8080);
+}
+
+/// <summary>Section <c>tcp</c>.</summary>
+internal sealed record TcpOptions
+{
+    /// <summary>
+    /// Where the wire protocol will be served; 127.0.0.1:7070. Reserved: checked and shown, not listened on yet.
+    /// </summary>
+    public ListenAddress Listen { get; init; } = new("127.0.0.1", 7070);
+}
+
+/// <summary>Section <c>storage</c>.</summary>
+internal sealed record StorageOptions
+{
+    /// <summary>
+    /// The SQLite file; karya-data/karya.db, from the working directory. It wants a local disk with honest syncs: every
+    /// acknowledged request waits for one.
+    /// </summary>
+    public string Path { get; init; } = "karya-data/karya.db";
+
+    /// <summary>How long what has ended is kept; 7 days. Longer answers older questions and takes disk.</summary>
+    public TimeSpan Retention { get; init; } = TimeSpan.FromDays(7);
+
+    /// <summary>
+    /// How long changes may be collected before they go to the tables; 500 ms. Longer writes less, since plans that end
+    /// meanwhile are written once; shorter leaves less to replay after a crash.
+    /// </summary>
+    public TimeSpan ProjectionInterval { get; init; } = TimeSpan.FromMilliseconds(500);
+
+    /// <summary>
+    /// How many changed plans may wait for the tables before intake slows; 1,000,000. More rides out longer bursts and
+    /// costs memory and time to recover.
+    /// </summary>
+    public int ProjectionLagMax { get; init; } = 1_000_000;
+}
+
+/// <summary>Section <c>engine</c>.</summary>
+internal sealed record EngineOptions
+{
+    /// <summary>
+    /// How many partitions the store is created with; 256, fixed from then on. More spreads finer over a cluster, and
+    /// each costs a little at start.
+    /// </summary>
+    public int Partitions { get; init; } = 256;
+
+    /// <summary>
+    /// How many shard threads; null (written <c>auto</c>) is half of the cores, at least 1. More schedules more per
+    /// second and leaves less of the machine to connectors and the store.
+    /// </summary>
+    public int? Shards { get; init; }
+
+    /// <summary>
+    /// How far ahead due tasks are held in memory; 10 minutes. Further reads the store less often, nearer takes less
+    /// memory and starts faster.
+    /// </summary>
+    public TimeSpan Horizon { get; init; } = TimeSpan.FromMinutes(10);
+
+    /// <summary>
+    /// How many commands may wait per shard; 65,536. More absorbs longer bursts, fewer refuses sooner instead of
+    /// answering late.
+    /// </summary>
+    public int InboxCapacity { get; init; } = 65_536;
+
+    /// <summary>
+    /// <see cref="Shards"/> with <c>auto</c> resolved for this machine; never more than there are partitions.
+    /// </summary>
+    public int ShardCount => Shards ?? Math.Clamp(Environment.ProcessorCount / 2, 1, Partitions);
+}
+
+/// <summary>Section <c>executor</c>.</summary>
+internal sealed record ExecutorOptions
+{
+    /// <summary>How many attempts run at once; 256. More hides slow targets, and costs sockets and memory.</summary>
+    public int Concurrency { get; init; } = 256;
+
+    /// <summary>
+    /// How many of them may go to one target; 64. Fewer keeps one slow target from taking all places; more goes faster
+    /// when there is only one.
+    /// </summary>
+    public int PerTarget { get; init; } = 64;
+
+    /// <summary>
+    /// How long running attempts may go on after a stop was asked for; 30 s. Longer avoids repeating them after the
+    /// restart, shorter stops sooner.
+    /// </summary>
+    public TimeSpan Drain { get; init; } = TimeSpan.FromSeconds(30);
+}
+
+/// <summary>Section <c>connectors</c>: one section per connector.</summary>
+internal sealed record ConnectorsOptions
+{
+    public RestOptions Rest { get; init; } = new();
+}
+
+/// <summary>Section <c>connectors.rest</c>.</summary>
+internal sealed record RestOptions
+{
+    /// <summary>
+    /// How many bytes of an answer are read; 64 KiB, the rest is dropped. More lets connections with long answers be
+    /// used again, and costs memory per attempt.
+    /// </summary>
+    public int ResponseBytesMax { get; init; } = 64 * 1024;
+
+    /// <summary>
+    /// Follow redirects; false. True suits targets that move; each hop is checked like the first address, but the
+    /// target then chooses where requests go.
+    /// </summary>
+    public bool FollowRedirects { get; init; }
+}
+
+/// <summary>Section <c>retry</c>: the pauses between attempts of one task.</summary>
+internal sealed record RetryOptions
+{
+    /// <summary>
+    /// The pause after the first failed attempt; 1 s, doubled after each further one. Shorter heals sooner, longer
+    /// spares the target.
+    /// </summary>
+    public TimeSpan Delay { get; init; } = TimeSpan.FromSeconds(1);
+
+    /// <summary>
+    /// The longest such pause; 1 minute. Longer rides out longer outages with the same number of attempts.
+    /// </summary>
+    public TimeSpan DelayMax { get; init; } = TimeSpan.FromMinutes(1);
+}
+
+/// <summary>Section <c>compat</c>: how <c>/v1</c> behaves towards clients of the original Karya.</summary>
+internal sealed record CompatOptions
+{
+    /// <summary>
+    /// Which pages in browsers may call; those served from loopback. <c>any</c> is what the original does.
+    /// </summary>
+    public CorsRule Cors { get; init; } = CorsRule.Loopback;
+
+    /// <summary>
+    /// Refuse plans that the original's strict mode refuses; true. False accepts more than clients may expect.
+    /// </summary>
+    public bool Strict { get; init; } = true;
+
+    /// <summary>
+    /// How many plans may be nested as chained actions in one submit; 2. More allows longer chains, and each level
+    /// multiplies what one request can start.
+    /// </summary>
+    public int MaxChainedDepth { get; init; } = 2;
+}
+
+/// <summary>Whose pages may call the API from a browser.</summary>
+internal enum CorsRule
+{
+    Loopback,
+    Any,
+}
+
+/// <summary>Section <c>security</c>.</summary>
+internal sealed record SecurityOptions
+{
+    /// <summary>
+    /// Listen beyond loopback although nobody has to prove who they are; false: such a node refuses to start. True only
+    /// where the network itself keeps strangers out.
+    /// </summary>
+    public bool AllowAnonymous { get; init; }
+}
+
+/// <summary>Section <c>log</c>.</summary>
+internal sealed record LogOptions
+{
+    /// <summary>The lowest level that is written; info. debug and trace explain more and cost throughput.</summary>
+    public LogLevel Level { get; init; } = LogLevel.Information;
+}

@@ -1,0 +1,138 @@
+using Karya.Engine;
+
+namespace Karya.Node.Configuration;
+
+/// <summary>
+/// The one table of all options: file, environment, the annotated example and the documentation are read by it or
+/// compared with it. An option that is not here does not exist.
+/// </summary>
+internal static class OptionTable
+{
+    /// <summary>
+    /// Longest interval, and reason for the least horizon: a plan must reach the tables before the horizon drops it.
+    /// </summary>
+    private static readonly TimeSpan ProjectionIntervalMax = TimeSpan.FromSeconds(5);
+
+    public static readonly IReadOnlyList<Option> All =
+    [
+        Option.Address(
+            "http.listen", o => o.Http.Listen, (o, value) => o with { Http = o.Http with { Listen = value } }),
+        Option.Address(
+            "tcp.listen", o => o.Tcp.Listen, (o, value) => o with { Tcp = o.Tcp with { Listen = value } }),
+        .. Storage(),
+        .. Engine(),
+        .. Executor(),
+        Option.Size(
+            "connectors.rest.responseBytesMax", 1024, 16 * 1024 * 1024, o => o.Connectors.Rest.ResponseBytesMax,
+            (o, value) => WithRest(o, o.Connectors.Rest with { ResponseBytesMax = value })),
+        Option.Switch(
+            "connectors.rest.followRedirects", o => o.Connectors.Rest.FollowRedirects,
+            (o, value) => WithRest(o, o.Connectors.Rest with { FollowRedirects = value })),
+        Option.Duration(
+            "retry.delay", TimeSpan.FromMilliseconds(10), TimeSpan.FromDays(1), o => o.Retry.Delay,
+            (o, value) => o with { Retry = o.Retry with { Delay = value } }),
+        Option.Duration(
+            "retry.delayMax", TimeSpan.FromMilliseconds(10), TimeSpan.FromDays(7), o => o.Retry.DelayMax,
+            (o, value) => o with { Retry = o.Retry with { DelayMax = value } }),
+        Option.Cors(
+            "compat.cors", o => o.Compat.Cors, (o, value) => o with { Compat = o.Compat with { Cors = value } }),
+        Option.Switch(
+            "compat.strict", o => o.Compat.Strict,
+            (o, value) => o with { Compat = o.Compat with { Strict = value } }),
+        Option.Number(
+            "compat.maxChainedDepth", 0, 16, o => o.Compat.MaxChainedDepth,
+            (o, value) => o with { Compat = o.Compat with { MaxChainedDepth = value } }),
+        Option.Switch(
+            "security.allowAnonymous", o => o.Security.AllowAnonymous,
+            (o, value) => o with { Security = o.Security with { AllowAnonymous = value } }),
+        Option.Level("log.level", o => o.Log.Level, (o, value) => o with { Log = o.Log with { Level = value } }),
+    ];
+
+    private static readonly Dictionary<string, Option> ByKey = All.ToDictionary(option => option.Key);
+
+    /// <summary>Every prefix of a key that is a section: <c>connectors</c>, <c>connectors.rest</c>.</summary>
+    private static readonly HashSet<string> Sections = [.. All.SelectMany(option => SectionsOf(option.Key))];
+
+    public static Option? Find(string key) => ByKey.GetValueOrDefault(key);
+
+    public static bool IsSection(string key) => Sections.Contains(key);
+
+    /// <summary>The names right below a section; of the whole file for an empty key.</summary>
+    public static IEnumerable<string> NamesBelow(string section)
+    {
+        string prefix = section.Length == 0 ? "" : section + ".";
+        return All.Where(option => option.Key.StartsWith(prefix, StringComparison.Ordinal))
+            .Select(option => option.Key[prefix.Length..].Split('.')[0])
+            .Distinct();
+    }
+
+    /// <summary>The option or section that was probably meant.</summary>
+    public static string? NearestTo(string key)
+    {
+        string? nearest = NearestName.Of(key, [.. ByKey.Keys, .. Sections]);
+        if (nearest is not null)
+            return nearest;
+
+        // The right name in the wrong section is no near miss by letters, but plain enough when only one option has it.
+        string name = "." + key[(key.LastIndexOf('.') + 1)..];
+        var namesakes = ByKey.Keys.Where(known => known.EndsWith(name, StringComparison.OrdinalIgnoreCase)).ToList();
+        return namesakes.Count == 1 ? namesakes[0] : null;
+    }
+
+    private static Option[] Storage() =>
+    [
+        Option.FilePath(
+            "storage.path", o => o.Storage.Path, (o, value) => o with { Storage = o.Storage with { Path = value } }),
+        Option.Duration(
+            "storage.retention", TimeSpan.FromMinutes(1), TimeSpan.FromDays(3650), o => o.Storage.Retention,
+            (o, value) => o with { Storage = o.Storage with { Retention = value } }),
+        Option.Duration(
+            "storage.projectionInterval", TimeSpan.FromMilliseconds(1), ProjectionIntervalMax,
+            o => o.Storage.ProjectionInterval,
+            (o, value) => o with { Storage = o.Storage with { ProjectionInterval = value } }),
+        Option.Number(
+            "storage.projectionLagMax", 1000, 100_000_000, o => o.Storage.ProjectionLagMax,
+            (o, value) => o with { Storage = o.Storage with { ProjectionLagMax = value } }),
+    ];
+
+    private static Option[] Engine() =>
+    [
+        Option.Number(
+            "engine.partitions", 1, 4096, o => o.Engine.Partitions,
+            (o, value) => o with { Engine = o.Engine with { Partitions = value } }),
+        Option.NumberOrAuto(
+            "engine.shards", 1, 256, o => o.Engine.Shards,
+            (o, value) => o with { Engine = o.Engine with { Shards = value } }),
+        Option.Duration(
+            "engine.horizon", 2 * ProjectionIntervalMax, TimeSpan.FromDays(1), o => o.Engine.Horizon,
+            (o, value) => o with { Engine = o.Engine with { Horizon = value } }),
+        Option.Number(
+            "engine.inboxCapacity", Limits.CommandsPerTurnMax, 1 << 24, o => o.Engine.InboxCapacity,
+            (o, value) => o with { Engine = o.Engine with { InboxCapacity = value } }),
+    ];
+
+    private static Option[] Executor() =>
+    [
+        Option.Number(
+            "executor.concurrency", 1, 65_536, o => o.Executor.Concurrency,
+            (o, value) => o with { Executor = o.Executor with { Concurrency = value } }),
+        Option.Number(
+            "executor.perTarget", 1, 65_536, o => o.Executor.PerTarget,
+            (o, value) => o with { Executor = o.Executor with { PerTarget = value } }),
+        Option.Duration(
+            "executor.drain", TimeSpan.Zero, TimeSpan.FromHours(1), o => o.Executor.Drain,
+            (o, value) => o with { Executor = o.Executor with { Drain = value } }),
+    ];
+
+    private static NodeOptions WithRest(NodeOptions options, RestOptions rest) =>
+        options with { Connectors = options.Connectors with { Rest = rest } };
+
+    private static IEnumerable<string> SectionsOf(string key)
+    {
+        for (int i = 0; i < key.Length; i++)
+        {
+            if (key[i] == '.')
+                yield return key[..i];
+        }
+    }
+}
