@@ -18,9 +18,12 @@ namespace Karya.Node;
 /// no wake-up falls between. Timer slack is set to 1 ns for the thread. Elsewhere a monitor, whose milliseconds add up
 /// to 1 ms.
 /// <para>
-/// Measured lateness, p50 / p99, 2 shared cores, slack 1 ns, after waits of 1, 10, 100 and 900 ms: futex 57/257, 67/3271,
-/// 153/727 and 147/193 us; <c>ppoll</c> on an eventfd 58/179, 139/329, 240/311 and 1057/1077 us, because the kernel
-/// stretches poll time-outs by a thousandth; <c>SemaphoreSlim</c> 129/325, 213/1864, 252/535 and 251/322 us.
+/// Measured lateness in us, p50/p99, 2 shared cores, slack 1 ns, for waits of 1, 10, 100 and 900 ms:
+/// <code>
+/// futex               57/257   67/3271   153/727    147/193
+/// ppoll on eventfd    58/179   139/329   240/311   1057/1077    the kernel stretches poll time-outs by a thousandth
+/// SemaphoreSlim      129/325  213/1864   252/535    251/322     and whole milliseconds only
+/// </code>
 /// </para>
 /// </remarks>
 internal sealed unsafe partial class DeadlineWaiter
@@ -30,7 +33,7 @@ internal sealed unsafe partial class DeadlineWaiter
     private const int Woken = 2;
 
     /// <summary>
-    /// Longest single sleep. Sleeps are measured by a clock that is never set; reading the machine's clock again this often
+    /// Longest single sleep. It is measured by a clock that is never set; reading the machine's clock again this often
     /// bounds what a step of it, or a suspended machine, costs.
     /// </summary>
     private const long SleepTicksMax = TimeSpan.TicksPerSecond;
@@ -64,7 +67,7 @@ internal sealed unsafe partial class DeadlineWaiter
     /// Sleeps until the clock shows <paramref name="untilMs"/> (milliseconds since 1970 UTC) or another thread calls
     /// <see cref="Wake"/>; at once when it did so since the last return. Never returns early without a wake-up.
     /// </summary>
-    /// <returns>Whether it was woken. The caller then finds everything that was handed over before that wake-up.</returns>
+    /// <returns>Whether it was woken. The caller then finds what was handed over before that.</returns>
     public bool Wait(long untilMs)
     {
         if (Interlocked.CompareExchange(ref _state[0], Sleeping, Awake) == Awake)
@@ -109,8 +112,9 @@ internal sealed unsafe partial class DeadlineWaiter
             _slackIsSet = true;
         }
 
-        // Whatever ends the sleep (time, a wake-up, a signal, a state that is no longer Sleeping), the caller looks again.
-        var timeout = new TimeSpec(ticks / TimeSpan.TicksPerSecond, ticks % TimeSpan.TicksPerSecond * TimeSpan.NanosecondsPerTick);
+        // Whatever ends the sleep (time, a wake-up, a signal, a state that is no longer Sleeping), we look again.
+        var (seconds, ticksLeft) = Math.DivRem(ticks, TimeSpan.TicksPerSecond);
+        var timeout = new TimeSpec(seconds, ticksLeft * TimeSpan.NanosecondsPerTick);
         fixed (int* word = _state)
             _ = SystemCall(_futexCall, word, FutexWaitPrivate, Sleeping, &timeout, 0, 0);
     }

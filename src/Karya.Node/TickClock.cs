@@ -1,7 +1,8 @@
 namespace Karya.Node;
 
 /// <summary>
-/// Store time of a node with its own store: the machine's clock, in whole milliseconds since 1970 UTC, never ahead of it
+/// Store time of a node with its own store: the machine's clock, in whole milliseconds since 1970 UTC, never ahead of
+/// it
 /// and never backwards. Thread-safe; allocates nothing.
 /// </summary>
 /// <remarks>

@@ -27,7 +27,8 @@ public sealed class DeadlineWaiterTests
 
     [Theory]
     [MemberData(nameof(Ways))]
-    public void A_deadline_in_the_past_does_not_sleep(bool isPortable) => Assert.False(Create(isPortable).Wait(long.MinValue));
+    public void A_deadline_in_the_past_does_not_sleep(bool isPortable) =>
+        Assert.False(Create(isPortable).Wait(long.MinValue));
 
     [Theory]
     [MemberData(nameof(Ways))]
@@ -60,7 +61,8 @@ public sealed class DeadlineWaiterTests
                 Volatile.Write(ref ball, 2 * round);
                 here.Wake();
             }
-        }) { IsBackground = true };
+        })
+        { IsBackground = true };
         var one = new Thread(() =>
         {
             for (int round = 1; round <= RoundCount; round++)
@@ -70,7 +72,8 @@ public sealed class DeadlineWaiterTests
                 while (Volatile.Read(ref ball) != 2 * round)
                     here.Wait(Never);
             }
-        }) { IsBackground = true };
+        })
+        { IsBackground = true };
         other.Start();
         one.Start();
 
@@ -96,7 +99,8 @@ public sealed class DeadlineWaiterTests
         });
         producer.Start();
 
-        // Short deadlines keep ending while wake-ups come in; after the last hand-over, the last wait must be a woken one.
+        // Short deadlines keep ending while wake-ups come in; after the last hand-over, the last wait must be a woken
+        // one.
         int seen = 0;
         while (seen < RoundCount)
         {

@@ -11,7 +11,7 @@ namespace Karya.Process.Tests;
 [Trait("Needs", "process")]
 public sealed class KillTests(ITestOutputHelper output)
 {
-    private const int Kills = 200;
+    private static readonly int Kills = int.Parse(Environment.GetEnvironmentVariable("KILLS") ?? "200");
     private const int Clients = 4;
 
     /// <summary>An attempt that arrived this long before a kill may still have been running, or its outcome not yet durable.</summary>
@@ -54,6 +54,7 @@ public sealed class KillTests(ITestOutputHelper output)
         }
 
         await WaitForAllAsync(sink);
+        await DescribeLostAsync(sink, node);
         Judge(sink, seed, Stopwatch.GetElapsedTime(started));
         await node.DisposeAsync();
     }
@@ -93,6 +94,19 @@ public sealed class KillTests(ITestOutputHelper output)
             if (_acknowledged.Keys.All(plan => arrived.Contains(plan) || _cancelled.ContainsKey(plan)))
                 return;
             await Task.Delay(100, CancellationToken.None); // Asks until it is so: what it waits for is in another process.
+        }
+    }
+
+    /// <summary>What the node says of the first plans that never arrived: where to start looking.</summary>
+    private async Task DescribeLostAsync(Sink sink, NodeProcess node)
+    {
+        var arrived = sink.Arrivals.Select(arrival => arrival.Plan).ToHashSet();
+        using var client = new V1Client(node.Http);
+        foreach (string plan in _acknowledged.Keys.Where(id => !arrived.Contains(id) && !_cancelled.ContainsKey(id)).Take(3))
+        {
+            int kill = _kills.Count(at => at < _acknowledged[plan].DueMs);
+            using var summary = await client.GetAsync($"/v1/plan/{plan}/summary");
+            output.WriteLine($"lost: {plan}, due before kill {kill}: {summary.RootElement}");
         }
     }
 

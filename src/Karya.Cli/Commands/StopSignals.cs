@@ -12,8 +12,8 @@ internal sealed class StopSignals : IDisposable
 
     public StopSignals()
     {
-        _interrupt = PosixSignalRegistration.Create(PosixSignal.SIGINT, signal => OnSignal(signal, ExitCodes.Interrupted));
-        _terminate = PosixSignalRegistration.Create(PosixSignal.SIGTERM, signal => OnSignal(signal, ExitCodes.Terminated));
+        _interrupt = Register(PosixSignal.SIGINT, ExitCodes.Interrupted);
+        _terminate = Register(PosixSignal.SIGTERM, ExitCodes.Terminated);
     }
 
     /// <summary>Cancelled by the first signal.</summary>
@@ -28,6 +28,9 @@ internal sealed class StopSignals : IDisposable
         _terminate.Dispose();
         _stopping.Dispose();
     }
+
+    private PosixSignalRegistration Register(PosixSignal signal, int exitCode) =>
+        PosixSignalRegistration.Create(signal, context => OnSignal(context, exitCode));
 
     private void OnSignal(PosixSignalContext signal, int exitCode)
     {

@@ -10,7 +10,8 @@ internal static class Banner
 {
     /// <summary>Without the commit that a build appends to it.</summary>
     public static string Version =>
-        typeof(Banner).Assembly.GetCustomAttribute<AssemblyInformationalVersionAttribute>()!.InformationalVersion.Split('+')[0];
+        typeof(Banner).Assembly.GetCustomAttribute<AssemblyInformationalVersionAttribute>()!
+            .InformationalVersion.Split('+')[0];
 
     public static void Write(Terminal terminal, NodeOptions options, NodeAddresses addresses, TimeSpan startTime)
     {

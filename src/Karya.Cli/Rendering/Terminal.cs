@@ -1,13 +1,17 @@
 namespace Karya.Cli.Rendering;
 
-/// <summary>What people read: data on stdout, messages on stderr, colour only where it is wanted and never the only sign.</summary>
+/// <summary>
+/// What people read: data on stdout, messages on stderr, colour only where it is wanted and never the only sign.
+/// </summary>
 internal sealed class Terminal(TextWriter output, TextWriter error, bool hasColour)
 {
     private const string Bold = "\e[1m";
     private const string Red = "\e[31m";
     private const string Plain = "\e[0m";
 
-    /// <summary>Both streams go to a terminal that can show it, and nobody set NO_COLOR (https://no-color.org).</summary>
+    /// <summary>
+    /// Both streams go to a terminal that can show it, and nobody set NO_COLOR (https://no-color.org).
+    /// </summary>
     public static bool WantsColour() =>
         !Console.IsOutputRedirected
         && !Console.IsErrorRedirected

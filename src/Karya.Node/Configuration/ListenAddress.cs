@@ -26,7 +26,9 @@ internal sealed record ListenAddress(string Host, int Port)
     /// <summary>Only processes of this machine can connect.</summary>
     public bool IsLoopback => IsLocalHost || (!IsAny && IPAddress.IsLoopback(IPAddress.Parse(Host)));
 
-    /// <summary>The address to bind; null when <see cref="IsAny"/> or <see cref="IsLocalHost"/>, which stand for two.</summary>
+    /// <summary>
+    /// The address to bind; null when <see cref="IsAny"/> or <see cref="IsLocalHost"/>, which stand for two.
+    /// </summary>
     public IPAddress? Address => IsAny || IsLocalHost ? null : IPAddress.Parse(Host);
 
     public static bool TryParse(string text, [NotNullWhen(true)] out ListenAddress? address)
@@ -45,7 +47,8 @@ internal sealed record ListenAddress(string Host, int Port)
     }
 
     /// <summary>The form that <see cref="TryParse"/> reads.</summary>
-    public override string ToString() => Host.Contains(':', StringComparison.Ordinal) ? $"[{Host}]:{Port}" : $"{Host}:{Port}";
+    public override string ToString() =>
+        Host.Contains(':', StringComparison.Ordinal) ? $"[{Host}]:{Port}" : $"{Host}:{Port}";
 
     private static bool TryParsePort(ReadOnlySpan<char> text, out int port) =>
         int.TryParse(text, NumberStyles.None, CultureInfo.InvariantCulture, out port) && port <= IPEndPoint.MaxPort;

@@ -6,7 +6,9 @@ internal static class NearestName
     /// <summary>Longer names are not compared: no option comes near, and the work grows with the length.</summary>
     private const int NameCharsMax = 80;
 
-    /// <summary>The name with the fewest letters to insert, remove, replace or swap; null when even that is too far off.</summary>
+    /// <summary>
+    /// The name with the fewest letters to insert, remove, replace or swap; null when even that is too far off.
+    /// </summary>
     public static string? Of(string name, IEnumerable<string> known)
     {
         if (name.Length is 0 or > NameCharsMax)

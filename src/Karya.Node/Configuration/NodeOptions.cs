@@ -44,7 +44,9 @@ internal sealed record HttpOptions
 /// <summary>Section <c>tcp</c>.</summary>
 internal sealed record TcpOptions
 {
-    /// <summary>Where the wire protocol will be served; 127.0.0.1:7070. Reserved: checked and shown, not listened on yet.</summary>
+    /// <summary>
+    /// Where the wire protocol will be served; 127.0.0.1:7070. Reserved: checked and shown, not listened on yet.
+    /// </summary>
     public ListenAddress Listen { get; init; } = new("127.0.0.1", 7070);
 }
 
@@ -100,7 +102,9 @@ internal sealed record EngineOptions
     /// </summary>
     public int InboxCapacity { get; init; } = 65_536;
 
-    /// <summary><see cref="Shards"/> with <c>auto</c> resolved for this machine; never more than there are partitions.</summary>
+    /// <summary>
+    /// <see cref="Shards"/> with <c>auto</c> resolved for this machine; never more than there are partitions.
+    /// </summary>
     public int ShardCount => Shards ?? Math.Clamp(Environment.ProcessorCount / 2, 1, Partitions);
 }
 
@@ -148,20 +152,29 @@ internal sealed record RestOptions
 /// <summary>Section <c>retry</c>: the pauses between attempts of one task.</summary>
 internal sealed record RetryOptions
 {
-    /// <summary>The pause after the first failed attempt; 1 s, doubled after each further one. Shorter heals sooner, longer spares the target.</summary>
+    /// <summary>
+    /// The pause after the first failed attempt; 1 s, doubled after each further one. Shorter heals sooner, longer
+    /// spares the target.
+    /// </summary>
     public TimeSpan Delay { get; init; } = TimeSpan.FromSeconds(1);
 
-    /// <summary>The longest such pause; 1 minute. Longer rides out longer outages with the same number of attempts.</summary>
+    /// <summary>
+    /// The longest such pause; 1 minute. Longer rides out longer outages with the same number of attempts.
+    /// </summary>
     public TimeSpan DelayMax { get; init; } = TimeSpan.FromMinutes(1);
 }
 
 /// <summary>Section <c>compat</c>: how <c>/v1</c> behaves towards clients of the original Karya.</summary>
 internal sealed record CompatOptions
 {
-    /// <summary>Which pages in browsers may call; those served from loopback. <c>any</c> is what the original does.</summary>
+    /// <summary>
+    /// Which pages in browsers may call; those served from loopback. <c>any</c> is what the original does.
+    /// </summary>
     public CorsRule Cors { get; init; } = CorsRule.Loopback;
 
-    /// <summary>Refuse plans that the original's strict mode refuses; true. False accepts more than clients may expect.</summary>
+    /// <summary>
+    /// Refuse plans that the original's strict mode refuses; true. False accepts more than clients may expect.
+    /// </summary>
     public bool Strict { get; init; } = true;
 
     /// <summary>

@@ -6,7 +6,9 @@ namespace Karya.Node.Configuration;
 /// <summary>Reads a text into one place of the options. Returns what is wrong with the text, or null.</summary>
 internal delegate string? OptionSetter(string text, ref NodeOptions options);
 
-/// <summary>One row of <see cref="OptionTable"/>: an option's names, limits, and how its value is read and shown.</summary>
+/// <summary>
+/// One row of <see cref="OptionTable"/>: an option's names, limits, and how its value is read and shown.
+/// </summary>
 /// <param name="Key">Its path in the file, dotted: <c>http.listen</c>.</param>
 /// <param name="Limits">What is allowed, as the documentation says it.</param>
 /// <param name="Show">The value in the form in which the file writes it.</param>
@@ -20,8 +22,8 @@ internal sealed record Option(string Key, string Limits, Func<NodeOptions, strin
 
     private static readonly (string Text, LogLevel Value)[] LogLevels =
     [
-        ("trace", LogLevel.Trace), ("debug", LogLevel.Debug), ("info", LogLevel.Information), ("warn", LogLevel.Warning),
-        ("error", LogLevel.Error),
+        ("trace", LogLevel.Trace), ("debug", LogLevel.Debug), ("info", LogLevel.Information),
+        ("warn", LogLevel.Warning), ("error", LogLevel.Error),
     ];
 
     private static readonly (string Text, CorsRule Value)[] CorsRules =
@@ -34,11 +36,13 @@ internal sealed record Option(string Key, string Limits, Func<NodeOptions, strin
 
     public string Default => Show(NodeOptions.Default);
 
-    /// <summary>A foreign text as a message may show it: on one line, not longer than needed, nothing that steers a terminal.</summary>
+    /// <summary>
+    /// A foreign text as a message may show it: on one line, not longer than needed, nothing that steers a terminal.
+    /// </summary>
     public static string Shown(string text)
     {
         string start = text.Length > ShownCharsMax ? text[..ShownCharsMax] + "..." : text;
-        return string.Concat(start.Select(c => char.IsControl(c) ? $"\\u{(int)c:x4}" : c.ToString()));
+        return string.Concat(start.Select(c => IsVisible(c) ? c.ToString() : $"\\u{(int)c:x4}"));
     }
 
     public static Option Address(
@@ -81,7 +85,7 @@ internal sealed record Option(string Key, string Limits, Func<NodeOptions, strin
         string key, int min, int max, Func<NodeOptions, int?> get, Func<NodeOptions, int?, NodeOptions> with)
     {
         string limits = string.Create(CultureInfo.InvariantCulture, $"{AutoText}, or {min} to {max}");
-        return new(key, limits, options => get(options)?.ToString(CultureInfo.InvariantCulture) ?? AutoText, (text, ref options) =>
+        return new(key, limits, Show, (text, ref options) =>
         {
             int value = 0;
             bool isAuto = text == AutoText;
@@ -90,10 +94,13 @@ internal sealed record Option(string Key, string Limits, Func<NodeOptions, strin
                 options = with(options, isAuto ? null : value);
             return mistake;
         });
+
+        string Show(NodeOptions options) => get(options)?.ToString(CultureInfo.InvariantCulture) ?? AutoText;
     }
 
     public static Option Duration(
-        string key, TimeSpan min, TimeSpan max, Func<NodeOptions, TimeSpan> get, Func<NodeOptions, TimeSpan, NodeOptions> with)
+        string key, TimeSpan min, TimeSpan max,
+        Func<NodeOptions, TimeSpan> get, Func<NodeOptions, TimeSpan, NodeOptions> with)
     {
         string limits = $"{Quantity.ShowDuration(min)} to {Quantity.ShowDuration(max)}";
         return new(key, limits, options => Quantity.ShowDuration(get(options)), (text, ref options) =>
@@ -127,30 +134,39 @@ internal sealed record Option(string Key, string Limits, Func<NodeOptions, strin
     public static Option Switch(string key, Func<NodeOptions, bool> get, Func<NodeOptions, bool, NodeOptions> with) =>
         Choice(key, Switches, get, with);
 
-    public static Option Cors(string key, Func<NodeOptions, CorsRule> get, Func<NodeOptions, CorsRule, NodeOptions> with) =>
+    public static Option Cors(
+        string key, Func<NodeOptions, CorsRule> get, Func<NodeOptions, CorsRule, NodeOptions> with) =>
         Choice(key, CorsRules, get, with);
 
-    public static Option Level(string key, Func<NodeOptions, LogLevel> get, Func<NodeOptions, LogLevel, NodeOptions> with) =>
+    public static Option Level(
+        string key, Func<NodeOptions, LogLevel> get, Func<NodeOptions, LogLevel, NodeOptions> with) =>
         Choice(key, LogLevels, get, with);
 
     private static Option Choice<T>(
         string key, (string Text, T Value)[] choices, Func<NodeOptions, T> get, Func<NodeOptions, T, NodeOptions> with)
     {
         string limits = string.Join(", ", choices[..^1].Select(choice => choice.Text)) + " or " + choices[^1].Text;
-        return new(
-            key,
-            limits,
-            options => Array.Find(choices, choice => EqualityComparer<T>.Default.Equals(choice.Value, get(options))).Text,
-            (text, ref options) =>
-            {
-                int index = Array.FindIndex(choices, choice => choice.Text.Equals(text, StringComparison.OrdinalIgnoreCase));
-                if (index < 0)
-                    return $"\"{Shown(text)}\" is not allowed; it must be {limits}";
+        return new(key, limits, Show, (text, ref options) =>
+        {
+            int index = Array.FindIndex(
+                choices, choice => choice.Text.Equals(text, StringComparison.OrdinalIgnoreCase));
+            if (index < 0)
+                return $"\"{Shown(text)}\" is not allowed; it must be {limits}";
 
-                options = with(options, choices[index].Value);
-                return null;
-            });
+            options = with(options, choices[index].Value);
+            return null;
+        });
+
+        string Show(NodeOptions options)
+        {
+            var value = get(options);
+            return Array.Find(choices, choice => EqualityComparer<T>.Default.Equals(choice.Value, value)).Text;
+        }
     }
+
+    private static bool IsVisible(char c) =>
+        char.GetUnicodeCategory(c) is not (UnicodeCategory.Control or UnicodeCategory.Format
+            or UnicodeCategory.LineSeparator or UnicodeCategory.ParagraphSeparator);
 
     private static string? ReadNumber(string text, int min, int max, string limits, out int value)
     {
@@ -167,5 +183,6 @@ internal sealed record Option(string Key, string Limits, Func<NodeOptions, strin
     private static string NotA(string form, string text, string hint) =>
         $"\"{Shown(text)}\" is not {form}" + (hint.Length == 0 ? "" : $"; {hint}");
 
-    private static string OutOfRange(string text, string limits) => $"{Shown(text)} is out of range; allowed is {limits}";
+    private static string OutOfRange(string text, string limits) =>
+        $"{Shown(text)} is out of range; allowed is {limits}";
 }

@@ -1,7 +1,8 @@
 namespace Karya.Node.Configuration;
 
 /// <summary>What options must satisfy together, each one being allowed by itself.</summary>
-/// <param name="Keys">The options concerned; the mistake is reported where the first of them that was set was set.</param>
+/// <param name="Keys">The options concerned; the mistake is reported where the first of them that was set was
+/// set.</param>
 /// <param name="Check">What is wrong, with the way out; null when nothing is.</param>
 internal sealed record OptionRule(IReadOnlyList<string> Keys, Func<NodeOptions, string?> Check)
 {
@@ -38,8 +39,8 @@ internal sealed record OptionRule(IReadOnlyList<string> Keys, Func<NodeOptions, 
         var engine = options.Engine;
         return engine.ShardCount <= engine.Partitions
             ? null
-            : $"engine.shards ({engine.ShardCount}) exceeds engine.partitions ({engine.Partitions}); a shard without a " +
-              "partition has nothing to do. Lower the first or raise the second.";
+            : $"engine.shards ({engine.ShardCount}) exceeds engine.partitions ({engine.Partitions}); a shard without " +
+              "a partition has nothing to do. Lower the first or raise the second.";
     }
 
     private static string? PortsDiffer(NodeOptions options)
@@ -55,5 +56,6 @@ internal sealed record OptionRule(IReadOnlyList<string> Keys, Func<NodeOptions, 
         listen.IsLoopback || options.Security.AllowAnonymous
             ? null
             : $"{key}: {listen} lets other machines in, and nobody has to prove who they are. Listen on " +
-              $"127.0.0.1:{listen.Port}, or set security.allowAnonymous to true if the network itself keeps strangers out.";
+              $"127.0.0.1:{listen.Port}, or set security.allowAnonymous to true if the network itself keeps " +
+              "strangers out.";
 }

@@ -8,13 +8,17 @@ namespace Karya.Node.Configuration;
 /// </summary>
 internal static class OptionTable
 {
-    /// <summary>Longest interval, and reason for the least horizon: a plan must reach the tables before the horizon drops it.</summary>
+    /// <summary>
+    /// Longest interval, and reason for the least horizon: a plan must reach the tables before the horizon drops it.
+    /// </summary>
     private static readonly TimeSpan ProjectionIntervalMax = TimeSpan.FromSeconds(5);
 
     public static readonly IReadOnlyList<Option> All =
     [
-        Option.Address("http.listen", o => o.Http.Listen, (o, value) => o with { Http = o.Http with { Listen = value } }),
-        Option.Address("tcp.listen", o => o.Tcp.Listen, (o, value) => o with { Tcp = o.Tcp with { Listen = value } }),
+        Option.Address(
+            "http.listen", o => o.Http.Listen, (o, value) => o with { Http = o.Http with { Listen = value } }),
+        Option.Address(
+            "tcp.listen", o => o.Tcp.Listen, (o, value) => o with { Tcp = o.Tcp with { Listen = value } }),
         .. Storage(),
         .. Engine(),
         .. Executor(),
@@ -30,8 +34,11 @@ internal static class OptionTable
         Option.Duration(
             "retry.delayMax", TimeSpan.FromMilliseconds(10), TimeSpan.FromDays(7), o => o.Retry.DelayMax,
             (o, value) => o with { Retry = o.Retry with { DelayMax = value } }),
-        Option.Cors("compat.cors", o => o.Compat.Cors, (o, value) => o with { Compat = o.Compat with { Cors = value } }),
-        Option.Switch("compat.strict", o => o.Compat.Strict, (o, value) => o with { Compat = o.Compat with { Strict = value } }),
+        Option.Cors(
+            "compat.cors", o => o.Compat.Cors, (o, value) => o with { Compat = o.Compat with { Cors = value } }),
+        Option.Switch(
+            "compat.strict", o => o.Compat.Strict,
+            (o, value) => o with { Compat = o.Compat with { Strict = value } }),
         Option.Number(
             "compat.maxChainedDepth", 0, 16, o => o.Compat.MaxChainedDepth,
             (o, value) => o with { Compat = o.Compat with { MaxChainedDepth = value } }),
@@ -94,7 +101,8 @@ internal static class OptionTable
             "engine.partitions", 1, 4096, o => o.Engine.Partitions,
             (o, value) => o with { Engine = o.Engine with { Partitions = value } }),
         Option.NumberOrAuto(
-            "engine.shards", 1, 256, o => o.Engine.Shards, (o, value) => o with { Engine = o.Engine with { Shards = value } }),
+            "engine.shards", 1, 256, o => o.Engine.Shards,
+            (o, value) => o with { Engine = o.Engine with { Shards = value } }),
         Option.Duration(
             "engine.horizon", 2 * ProjectionIntervalMax, TimeSpan.FromDays(1), o => o.Engine.Horizon,
             (o, value) => o with { Engine = o.Engine with { Horizon = value } }),
@@ -121,7 +129,10 @@ internal static class OptionTable
 
     private static IEnumerable<string> SectionsOf(string key)
     {
-        for (int dotIndex = key.IndexOf('.', StringComparison.Ordinal); dotIndex >= 0; dotIndex = key.IndexOf('.', dotIndex + 1))
-            yield return key[..dotIndex];
+        for (int i = 0; i < key.Length; i++)
+        {
+            if (key[i] == '.')
+                yield return key[..i];
+        }
     }
 }

@@ -2,7 +2,9 @@ using System.Text.RegularExpressions;
 
 namespace Karya.Node.Configuration;
 
-/// <summary>Reads the options among the environment variables: <c>KARYA_HTTP__LISTEN</c> is <c>http.listen</c>, in any case.</summary>
+/// <summary>
+/// Reads the options among the environment variables: <c>KARYA_HTTP__LISTEN</c> is <c>http.listen</c>, in any case.
+/// </summary>
 internal static partial class OptionsEnvironment
 {
     /// <summary>Names the configuration file.</summary>
@@ -11,18 +13,24 @@ internal static partial class OptionsEnvironment
     /// <summary>Present in every container that Kubernetes starts.</summary>
     private const string KubernetesName = "KUBERNETES_SERVICE_HOST";
 
-    /// <summary>Files of the original Karya. Whoever moves over may have them set: worth a word, not a refusal.</summary>
+    /// <summary>
+    /// Files of the original Karya. Whoever moves over may have them set: worth a word, not a refusal.
+    /// </summary>
     private static readonly string[] LegacyNames =
     [
-        "KARYA_PROVIDERS_CONFIG_PATH", "KARYA_SERVER_CONFIG_PATH", "KARYA_SCHEDULER_CONFIG_PATH", "KARYA_EXECUTOR_CONFIG_PATH",
+        "KARYA_PROVIDERS_CONFIG_PATH", "KARYA_SERVER_CONFIG_PATH", "KARYA_SCHEDULER_CONFIG_PATH",
+        "KARYA_EXECUTOR_CONFIG_PATH",
     ];
 
     private static readonly Dictionary<string, Option> ByName =
         OptionTable.All.ToDictionary(option => option.EnvironmentName, StringComparer.OrdinalIgnoreCase);
 
-    /// <summary>Adds what it finds to the three lists. Variables that do not begin with KARYA_ are no concern of ours.</summary>
+    /// <summary>
+    /// Adds what it finds to the three lists. Variables that do not begin with KARYA_ are no concern of ours.
+    /// </summary>
     public static void Read(
-        IReadOnlyDictionary<string, string> environment, List<OptionText> texts, List<string> problems, List<string> notes)
+        IReadOnlyDictionary<string, string> environment,
+        List<OptionText> texts, List<string> problems, List<string> notes)
     {
         bool isKubernetes = environment.ContainsKey(KubernetesName);
         var seen = new Dictionary<string, string>(StringComparer.OrdinalIgnoreCase);
@@ -36,7 +44,7 @@ internal static partial class OptionsEnvironment
             else if (ByName.TryGetValue(name, out var option))
                 texts.Add(new OptionText(option, value, name));
             else if (LegacyNames.Contains(name, StringComparer.OrdinalIgnoreCase))
-                notes.Add($"{name} is not used: this is not the original Karya. Options are in {OptionsFile.DefaultName}.");
+                notes.Add($"{name} is not used; options of this Karya are in {OptionsFile.DefaultName}.");
             else if (!isKubernetes || !ServiceLink().IsMatch(name))
                 problems.Add(Unknown(name));
         }
@@ -46,10 +54,14 @@ internal static partial class OptionsEnvironment
     {
         string? nearest = NearestName.Of(name, [.. ByName.Keys, ConfigName]);
         return $"{Option.Shown(name)}: unknown variable. " +
-            (nearest is null ? "Unset it, or see docs/configuration.md for those there are." : $"Did you mean {nearest}?");
+            (nearest is null ? "Unset it; docs/configuration.md has those there are." : $"Did you mean {nearest}?");
     }
 
-    /// <summary>What Kubernetes sets in every container beside a service that is called karya, or karya-something.</summary>
-    [GeneratedRegex(@"^KARYA_([A-Z0-9_]+_)?(SERVICE_HOST|SERVICE_PORT(_[A-Z0-9_]+)?|PORT(_\d+_(TCP|UDP|SCTP)(_(PROTO|PORT|ADDR))?)?)$")]
+    /// <summary>
+    /// What Kubernetes sets in every container beside a service that is called karya, or karya-something.
+    /// </summary>
+    [GeneratedRegex(
+        @"^KARYA_([A-Z0-9_]+_)?"
+        + @"(SERVICE_HOST|SERVICE_PORT(_[A-Z0-9_]+)?|PORT(_\d+_(TCP|UDP|SCTP)(_(PROTO|PORT|ADDR))?)?)$")]
     private static partial Regex ServiceLink();
 }

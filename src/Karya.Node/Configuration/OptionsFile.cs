@@ -22,8 +22,13 @@ internal sealed class OptionsFile
     /// <summary>Nobody reads more than this at once.</summary>
     public const int ProblemsMax = 100;
 
-    /// <summary>Options lie three deep. The YAML scanner takes quadratic time on deep nesting, so it is stopped early.</summary>
+    /// <summary>
+    /// Options lie three deep. The YAML scanner takes quadratic time on deep nesting, so it is stopped early.
+    /// </summary>
     private const int DepthMax = 16;
+
+    /// <summary>Some editors write it in front; the YAML scanner would take it for a part of the first key.</summary>
+    private const char ByteOrderMark = '\uFEFF';
 
     private readonly string _name;
     private readonly Parser _parser;
@@ -36,7 +41,7 @@ internal sealed class OptionsFile
     private OptionsFile(string name, string yaml)
     {
         _name = name;
-        _parser = new Parser(new StringReader(yaml));
+        _parser = new Parser(new StringReader(yaml.TrimStart(ByteOrderMark)));
     }
 
     /// <summary>Reads the file at <paramref name="path"/>; messages call it <paramref name="name"/>.</summary>
@@ -126,7 +131,8 @@ internal sealed class OptionsFile
         string path = section.Length == 0 ? key.Value : $"{section}.{key.Value}";
         if (!_lineOf.TryAdd(path, key.Start.Line))
         {
-            Report(key.Start.Line, $"{Option.Shown(path)}: is already set in line {_lineOf[path]}; remove one of the two.");
+            string message = $"is already set in line {_lineOf[path]}; remove one of the two.";
+            Report(key.Start.Line, $"{Option.Shown(path)}: {message}");
             Skip();
         }
         else if (OptionTable.IsSection(path) && !key.Value.Contains('.', StringComparison.Ordinal))
@@ -170,14 +176,15 @@ internal sealed class OptionsFile
         string where = At(line);
         if (TryTakeNothing())
         {
-            Report(line, $"{option.Key}: has no value. Give it one (the default is {option.Default}), or remove the line.");
+            string message = $"has no value. Give it one (the default is {option.Default}), or remove the line.";
+            Report(line, $"{option.Key}: {message}");
             return;
         }
 
         if (_parser.Current is Scalar value)
             _texts.Add(new OptionText(option, value.Value, where));
         else if (_parser.Current is not AnchorAlias)
-            Report(line, $"{option.Key}: expected one value ({option.Limits}), found a list or a section.");
+            Report(line, $"{option.Key}: expected one value ({option.Limits}), in quotes if it begins with a [.");
         Skip();
     }
 
@@ -215,7 +222,7 @@ internal sealed class OptionsFile
     private void Take()
     {
         if (_parser.Current is AnchorAlias alias)
-            Report(alias.Start.Line, "aliases (*name) are not allowed; write the value out.");
+            Report(alias.Start.Line, "aliases are not allowed; write it out, or in quotes if it begins with a *.");
         if (_parser.Current is NodeEvent { Anchor.IsEmpty: false } anchored)
             Report(anchored.Start.Line, "anchors (&name) are not allowed; write the value where it is needed.");
         if (_parser.Current is NodeEvent { Tag.IsEmpty: false } tagged)

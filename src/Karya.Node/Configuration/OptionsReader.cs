@@ -17,10 +17,12 @@ internal static class OptionsReader
     private const string StoreName = "karya.db";
 
     /// <param name="configPath">The flag <c>--config</c>; null when it was not given.</param>
-    /// <param name="dataDirectory">The flag <c>--data</c>, which puts the store into that directory; null when not given.</param>
+    /// <param name="dataDirectory">The flag <c>--data</c>, which puts the store into that directory; null if not
+    /// given.</param>
     /// <param name="workingDirectory">Where <c>karya-node.yml</c> is looked for when no file is named.</param>
     public static OptionsReading Read(
-        string? configPath, string? dataDirectory, string workingDirectory, IReadOnlyDictionary<string, string> environment)
+        string? configPath, string? dataDirectory, string workingDirectory,
+        IReadOnlyDictionary<string, string> environment)
     {
         var texts = new List<OptionText>();
         var problems = new List<string>();
@@ -46,7 +48,8 @@ internal static class OptionsReader
         string path = Path.Combine(workingDirectory, configPath ?? OptionsFile.DefaultName);
         if (configPath is not null && !File.Exists(path))
         {
-            problems.Add($"{namedBy}: there is no file \"{Option.Shown(configPath)}\". Without one, the defaults apply.");
+            string shown = Option.Shown(configPath);
+            problems.Add($"{namedBy}: there is no file \"{shown}\". Without one, the defaults apply.");
             return;
         }
 

@@ -20,7 +20,9 @@ internal static class Quantity
     private static readonly (string Name, long Factor)[] SizeUnits =
         [("GiB", 1 << 30), ("MiB", 1 << 20), ("KiB", 1 << 10), ("B", 1)];
 
-    /// <summary>Reads a duration into milliseconds. Otherwise <paramref name="hint"/> says how to write it; it may be empty.</summary>
+    /// <summary>
+    /// Reads a duration into milliseconds. Otherwise <paramref name="hint"/> says how to write it; it may be empty.
+    /// </summary>
     public static bool TryParseDuration(string text, out long ms, out string hint)
     {
         if (TryParse(text, DurationUnits, out ms))
@@ -36,7 +38,9 @@ internal static class Quantity
         return false;
     }
 
-    /// <summary>Reads a size into bytes. Otherwise <paramref name="hint"/> says how to write it; it may be empty.</summary>
+    /// <summary>
+    /// Reads a size into bytes. Otherwise <paramref name="hint"/> says how to write it; it may be empty.
+    /// </summary>
     public static bool TryParseSize(string text, out long bytes, out string hint)
     {
         if (TryParse(text, SizeUnits, out bytes))
@@ -62,7 +66,8 @@ internal static class Quantity
     {
         amount = 0;
         int digitCount = CountDigits(text);
-        if (digitCount == 0 || !long.TryParse(text.AsSpan(0, digitCount), NumberStyles.None, CultureInfo.InvariantCulture, out long count))
+        var digits = text.AsSpan(0, digitCount);
+        if (!long.TryParse(digits, NumberStyles.None, CultureInfo.InvariantCulture, out long count))
             return false;
 
         foreach (var (name, factor) in units)
@@ -85,7 +90,9 @@ internal static class Quantity
             return "";
         if (digitCount == text.Length)
             return $"the unit is missing: {units}";
-        return text[digitCount] is '.' or ',' ? $"whole numbers only: {wholeNumber}" : $"one whole number and one unit: {units}";
+        return text[digitCount] is '.' or ','
+            ? $"whole numbers only: {wholeNumber}"
+            : $"one whole number and one unit: {units}";
     }
 
     private static int CountDigits(string text)

@@ -55,7 +55,8 @@ public sealed class OptionTableTests
     }
 
     [Fact]
-    public void The_defaults_fit_together() => Assert.All(OptionRule.All, rule => Assert.Null(rule.Check(NodeOptions.Default)));
+    public void The_defaults_fit_together() =>
+        Assert.All(OptionRule.All, rule => Assert.Null(rule.Check(NodeOptions.Default)));
 
     [Fact]
     public void Shards_are_at_least_one_and_at_most_the_partitions()

@@ -22,7 +22,8 @@ public sealed class OptionsFileTests
     [Fact]
     public void A_value_is_read_with_its_line_plain_or_quoted()
     {
-        var (texts, problems) = OptionsFile.Parse("f", "# one\nhttp:\n  listen: \"[::1]:80\"\nconnectors: {rest: {followRedirects: true}}\n");
+        var (texts, problems) = OptionsFile.Parse(
+            "f", "# one\nhttp:\n  listen: \"[::1]:80\"\nconnectors: {rest: {followRedirects: true}}\n");
 
         Assert.Empty(problems);
         Assert.Equal(["http.listen [::1]:80 f:3", "connectors.rest.followRedirects true f:4"],
@@ -33,14 +34,23 @@ public sealed class OptionsFileTests
     [InlineData("htp:\n  listen: 1\n", "f:1: htp: unknown key. Did you mean http?")]
     [InlineData("concurrency: 3\n", "f:1: concurrency: unknown key. Did you mean executor.concurrency?")]
     [InlineData("completelyElse: 3\n", "f:1: completelyElse: unknown key.")]
-    [InlineData("http.listen: 3\n", "f:1: http.listen: keys are nested, not dotted; write each part on its own line, the next one indented.")]
-    [InlineData("log:\n  level: info\n  level: info\n", "f:3: log.level: is already set in line 2; remove one of the two.")]
+    [InlineData(
+        "http.listen: 3\n",
+        "f:1: http.listen: keys are nested, not dotted; write each part on its own line, the next one indented.")]
+    [InlineData(
+        "log:\n  level: info\n  level: info\n", "f:3: log.level: is already set in line 2; remove one of the two.")]
     [InlineData("log:\nhttp:\nlog:\n", "f:3: log: is already set in line 1; remove one of the two.")]
     [InlineData("log: info\n", "f:1: log: is a section, not a value; below it may stand: level.")]
-    [InlineData("log:\n  level: [info]\n", "f:2: log.level: expected one value (trace, debug, info, warn or error), found a list or a section.")]
-    [InlineData("log:\n  level:\n", "f:2: log.level: has no value. Give it one (the default is info), or remove the line.")]
-    [InlineData("log:\n  level: &a info\n", "f:2: anchors (&name) are not allowed; write the value where it is needed.")]
-    [InlineData("log:\n  level: *a\n", "f:2: aliases (*name) are not allowed; write the value out.")]
+    [InlineData(
+        "log:\n  level: [info]\n",
+        "f:2: log.level: expected one value (trace, debug, info, warn or error), in quotes if it begins with a [.")]
+    [InlineData(
+        "log:\n  level:\n", "f:2: log.level: has no value. Give it one (the default is info), or remove the line.")]
+    [InlineData(
+        "log:\n  level: &a info\n", "f:2: anchors (&name) are not allowed; write the value where it is needed.")]
+    [InlineData(
+        "log:\n  level: *:80\n",
+        "f:2: aliases are not allowed; write it out, or in quotes if it begins with a *.")]
     [InlineData("log:\n  level: !!str info\n", "f:2: tags (!name) are not allowed; remove it.")]
     [InlineData("log: !x\n  level: info\n", "f:1: tags (!name) are not allowed; remove it.")]
     [InlineData("log:\n  level: ! info\n", "f:2: tags (!name) are not allowed; remove it.")]
@@ -49,7 +59,8 @@ public sealed class OptionsFileTests
     [InlineData("just text", "f:1: expected sections such as http: and storage:, found something else.")]
     [InlineData("log:\n---\nlog:\n", "f:2: a second document starts here; put everything into one.")]
     [InlineData("log:\n  level: info\0\nhttp: 3\n", "f: the file contains a NUL character; is it the right one?")]
-    [InlineData("a\u001b[31mb: 1\n", "f:1: cannot be read from here on: ")]
+    [InlineData("a\u001b[31mb: 1\n", "f:1: a\\u001b[31mb: unknown key.")]
+    [InlineData("log:\n  level: \"info\n", "f:2: cannot be read from here on: ")]
     public void A_mistake_is_told_with_its_line(string yaml, string expected)
     {
         string problem = Assert.Single(OptionsFile.Parse("f", yaml).Problems);

@@ -46,7 +46,8 @@ public sealed class OptionsReaderTests : IDisposable
                 "karya-node.yml:2: http.lisen: unknown key. Did you mean http.listen?",
                 "KARYA_HTP__LISTEN: unknown variable. Did you mean KARYA_HTTP__LISTEN?",
                 "--data: names no directory.",
-                "KARYA_EXECUTOR__CONCURRENCY: executor.concurrency: 0 is out of range; allowed is 1 to 65536. The default is 256.",
+                "KARYA_EXECUTOR__CONCURRENCY: executor.concurrency: 0 is out of range; allowed is 1 to 65536. " +
+                "The default is 256.",
                 "karya-node.yml:4: retry.delay (5m) exceeds retry.delayMax (1m). Lower the first or raise the second.",
             ],
             problems);
@@ -110,7 +111,8 @@ public sealed class OptionsReaderTests : IDisposable
         Assert.Empty(Read(data: null, ("KARYA_ENGINE__PARTITIONS", "1")).Problems);
 
         var problems = Read(data: null, ("KARYA_ENGINE__PARTITIONS", "4"), ("KARYA_ENGINE__SHARDS", "5")).Problems;
-        Assert.Contains("engine.shards (5) exceeds engine.partitions (4)", Assert.Single(problems), StringComparison.Ordinal);
+        Assert.Contains(
+            "engine.shards (5) exceeds engine.partitions (4)", Assert.Single(problems), StringComparison.Ordinal);
     }
 
     [Fact]
@@ -121,7 +123,8 @@ public sealed class OptionsReaderTests : IDisposable
         Assert.Equal("KARYA_CONFIG: there is no file \"nope.yml\". Without one, the defaults apply.",
             Assert.Single(Read(data: null, ("KARYA_CONFIG", "nope.yml")).Problems));
 
-        var reading = OptionsReader.Read("mine.yml", null, _directory.FullName, new Dictionary<string, string> { ["KARYA_CONFIG"] = "nope.yml" });
+        var reading = OptionsReader.Read("mine.yml", null, _directory.FullName,
+            new Dictionary<string, string> { ["KARYA_CONFIG"] = "nope.yml" });
         Assert.Empty(reading.Problems);
         Assert.Equal(LogLevel.Error, reading.Options.Log.Level);
     }
@@ -139,7 +142,8 @@ public sealed class OptionsReaderTests : IDisposable
     [Fact]
     public void Other_variables_of_ours_are_refused_unless_Kubernetes_set_them()
     {
-        (string, string)[] links = [("KARYA_SERVICE_HOST", "10.0.0.1"), ("KARYA_PORT_8080_TCP_ADDR", "10.0.0.1"), ("HOME", "/")];
+        (string, string)[] links =
+            [("KARYA_SERVICE_HOST", "10.0.0.1"), ("KARYA_PORT_8080_TCP_ADDR", "10.0.0.1"), ("HOME", "/")];
 
         Assert.Equal(2, Read(data: null, links).Problems.Count);
         Assert.Empty(Read(data: null, [.. links, ("KUBERNETES_SERVICE_HOST", "10.0.0.2")]).Problems);
@@ -150,11 +154,13 @@ public sealed class OptionsReaderTests : IDisposable
     {
         var problems = Read(data: null, ("KARYA_LOG__LEVEL", "info"), ("karya_log__level", "debug")).Problems;
 
-        Assert.Equal("karya_log__level: is the same as KARYA_LOG__LEVEL; unset one of the two.", Assert.Single(problems));
+        Assert.Equal(
+            "karya_log__level: is the same as KARYA_LOG__LEVEL; unset one of the two.", Assert.Single(problems));
     }
 
     private OptionsReading Read(string? data = null, params (string Name, string Value)[] environment) =>
-        OptionsReader.Read(null, data, _directory.FullName, environment.ToDictionary(pair => pair.Name, pair => pair.Value));
+        OptionsReader.Read(null, data, _directory.FullName,
+            environment.ToDictionary(pair => pair.Name, pair => pair.Value));
 
     private void Write(string yaml, string name = OptionsFile.DefaultName) =>
         File.WriteAllText(Path.Combine(_directory.FullName, name), yaml);

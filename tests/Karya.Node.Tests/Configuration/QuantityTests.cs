@@ -27,7 +27,8 @@ public sealed class QuantityTests
     [InlineData("1h30m")]
     [InlineData("99999999999999999999s")]
     [InlineData("1e3s")]
-    public void Anything_else_is_no_duration(string text) => Assert.False(Quantity.TryParseDuration(text, out _, out _));
+    public void Anything_else_is_no_duration(string text) =>
+        Assert.False(Quantity.TryParseDuration(text, out _, out _));
 
     [Theory]
     [InlineData("0B", 0)]
