@@ -10,6 +10,7 @@ public sealed class AllocationTests : IDisposable
 {
     private const int Lives = 2000;
     private const int PlansAtOnce = 8;
+    private const int PlansAtOnceMax = 64; // Warm for more than is measured: how lives fall into batches varies.
 
     private readonly ShardInbox _inbox = new(1000, () => { });
     private readonly Shard _shard;
@@ -17,6 +18,7 @@ public sealed class AllocationTests : IDisposable
     private readonly HookSpec[] _hooks = [PlanDraft.OnFailure(), PlanDraft.OnCompletion()];
     private long _nowMs = ShardDriver.StartMs;
     private int _plan;
+    private int _plansAtOnce = PlansAtOnceMax;
     private int _started;
     private bool _fails;
 
@@ -86,6 +88,9 @@ public sealed class AllocationTests : IDisposable
 
     private void AssertNoGarbage(Action life)
     {
+        for (int i = 0; i < 100; i++)
+            life();
+        _plansAtOnce = PlansAtOnce;
         for (int i = 0; i < Lives; i++)
             life();
         int before = _answers.Count;
@@ -100,7 +105,7 @@ public sealed class AllocationTests : IDisposable
 
     private void Submit(long periodMs, long dueInMs, int attempts, HookSpec[]? hooks)
     {
-        for (int i = 0; i < PlansAtOnce; i++)
+        for (int i = 0; i < _plansAtOnce; i++)
         {
             int plan = ++_plan;
             var command = new Command
