@@ -195,6 +195,7 @@ public sealed class Shard : IDisposable
             _residency.EndTake(parked);
         }
 
+        _isSurveyDue |= _pages.Count > 0;
         _pages.Clear();
     }
 

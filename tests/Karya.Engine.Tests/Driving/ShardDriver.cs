@@ -134,11 +134,14 @@ internal sealed class ShardDriver : IDisposable
         return answer;
     }
 
-    /// <summary>Replays a dead letter as the tables have it.</summary>
+    /// <summary>
+    /// Replays a dead letter as the tables have it. That of an ended descendant of a cancelled plan may run: it was not
+    /// cancelled, and somebody wants it now.
+    /// </summary>
     public Answer Replay(TaskKey key)
     {
         var row = Store.Tasks[key];
-        var answer = new Answer();
+        var answer = new Answer { Completed = () => _cancelled.Remove(key.Plan) };
         Post(new Command
         {
             Kind = CommandKind.Replay,
