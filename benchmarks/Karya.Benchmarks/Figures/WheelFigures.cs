@@ -41,14 +41,12 @@ internal static class WheelFigures
         var load = new Load(timers);
         int rounds = Math.Max(1, OperationsMin / timers);
         double[] values = new double[Repetitions];
-        long bytes = 0;
         for (int repetition = -1; repetition < Repetitions; repetition++) // The first one warms up.
         {
             double nanoseconds = 0;
             for (int round = 0; round < rounds; round++)
             {
                 nanoseconds += run(wheel, load);
-                bytes = Math.Max(bytes, WorkingBytes(wheel, timers));
                 empty(wheel);
             }
 
@@ -56,11 +54,11 @@ internal static class WheelFigures
                 values[repetition] = nanoseconds / rounds / timers;
         }
 
-        return new Measurement(values, RandomAccess.Nanoseconds(bytes, Repetitions));
+        return new Measurement(values, RandomAccess.Nanoseconds(WorkingBytes(timers), Repetitions));
     }
 
-    /// <summary>What the timers occupy, without the unused rest of the last block: it decides which cache they fit.</summary>
-    private static long WorkingBytes(TimingWheel wheel, int timers) => timers * 8L + wheel.ChunksInUse * 128L;
+    /// <summary>A due tick and a fifteenth of a chunk for each timer: it decides which cache they fit.</summary>
+    private static long WorkingBytes(int timers) => timers * (8L + 9);
 
     private static double FillThenTime(TimingWheel wheel, Load load, Action action)
     {

@@ -90,17 +90,33 @@ internal unsafe struct SlotLists
 
     public readonly bool IsEmpty(int list) => _lists[list].Write == null;
 
-    /// <returns>True when the entry began a new chunk.</returns>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public bool Append(int list, ulong entry)
+    public void Append(int list, ulong entry)
     {
-        ulong* write = _lists[list].Write;
-        bool full = ((nuint)write & (ChunkBytes - 1)) == 0;
-        if (full)
-            write = AddChunk(list);
+        if (!TryAppend(list, entry))
+            AppendToNewChunk(list, entry);
+    }
+
+    /// <summary>False when the list has no room: then <see cref="AppendToNewChunk"/>.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public readonly bool TryAppend(int list, ulong entry)
+    {
+        ref List to = ref _lists[list];
+        ulong* write = to.Write;
+        if (((nuint)write & (ChunkBytes - 1)) == 0)
+            return false;
+        *write = entry;
+        to.Write = write + 1;
+        return true;
+    }
+
+    /// <summary>Out of line, or its registers would be saved on every append.</summary>
+    [MethodImpl(MethodImplOptions.NoInlining)]
+    public void AppendToNewChunk(int list, ulong entry)
+    {
+        ulong* write = AddChunk(list);
         *write = entry;
         _lists[list].Write = write + 1;
-        return full;
     }
 
     /// <summary>The unread entries of the first chunk. False when the list is empty.</summary>

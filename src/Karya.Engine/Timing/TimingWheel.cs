@@ -142,8 +142,17 @@ public sealed unsafe class TimingWheel : IDisposable
             _nextLevel = level;
         }
 
-        if (_lists.Append(ListOf(level, dueTick), SlotLists.ToEntry(timer, dueTick)))
-            SweepSome();
+        int list = ListOf(level, dueTick);
+        ulong entry = SlotLists.ToEntry(timer, dueTick);
+        if (!_lists.TryAppend(list, entry))
+            AppendAndSweep(list, entry);
+    }
+
+    [MethodImpl(MethodImplOptions.NoInlining)]
+    private void AppendAndSweep(int list, ulong entry)
+    {
+        _lists.AppendToNewChunk(list, entry);
+        SweepSome();
     }
 
     /// <summary>False when the timer was not scheduled.</summary>
@@ -261,7 +270,7 @@ public sealed unsafe class TimingWheel : IDisposable
         {
             ulong entry = entries[index];
             uint differing = (uint)entry ^ (uint)_cursor;
-            int level = BitOperations.Log2(differing | 1) / SlotLists.LevelBits;
+            int level = (int)((uint)BitOperations.Log2(differing | 1) / SlotLists.LevelBits);
             if (level == 0 && Sse.IsSupported)
                 Sse.Prefetch0(_due.At(SlotLists.TimerOf(entry)));
             _lists.Append(ListOf(level, (uint)entry), entry);
