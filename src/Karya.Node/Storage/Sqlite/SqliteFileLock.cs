@@ -17,6 +17,11 @@ internal sealed partial class SqliteFileLock : IDisposable
 {
     private const int OpenReadOnlyCloseOnExec = 0x80000;
 
+    // What "somebody else has it" looks like: EWOULDBLOCK of Linux and macOS, the sharing violation of Windows.
+    private const int WouldBlockLinux = 11;
+    private const int WouldBlockMac = 35;
+    private const int SharingViolation = unchecked((int)0x80070020);
+
     private readonly FileStream _file;
 
     private SqliteFileLock(FileStream file)
@@ -32,7 +37,8 @@ internal sealed partial class SqliteFileLock : IDisposable
         {
             file = new FileStream(path, FileMode.OpenOrCreate, FileAccess.ReadWrite, FileShare.None, bufferSize: 0);
         }
-        catch (IOException exception) when (File.Exists(path))
+        catch (IOException exception)
+            when (exception.HResult is WouldBlockLinux or WouldBlockMac or SharingViolation)
         {
             string holder = ReadHolder(path) is { Length: > 0 } processId ? $"process {processId}" : "another process";
             throw new StoreException(

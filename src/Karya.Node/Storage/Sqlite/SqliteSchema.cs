@@ -21,7 +21,7 @@ internal sealed class SqliteSchema(SqliteDatabase database, string path)
     {
         // These work outside a transaction only; the page size is that of the file once it has any page.
         database.Execute("PRAGMA page_size = 8192");
-        database.Execute("PRAGMA journal_mode = WAL");
+        RequireWriteAheadLog();
 
         database.Execute("BEGIN EXCLUSIVE");
         try
@@ -38,6 +38,19 @@ internal sealed class SqliteSchema(SqliteDatabase database, string path)
             if (database.InTransaction)
                 database.Execute("ROLLBACK");
             throw;
+        }
+    }
+
+    private void RequireWriteAheadLog()
+    {
+        var mode = database.Prepare("PRAGMA journal_mode = WAL");
+        bool isOn = mode.Step() && mode.Text(0) == "wal";
+        mode.Reset();
+        if (!isOn)
+        {
+            throw new StoreException(
+                $"The store {path} cannot have a write-ahead log, which needs shared memory beside the file. Put it on a "
+                + "local disk; network file systems will not do.");
         }
     }
 
