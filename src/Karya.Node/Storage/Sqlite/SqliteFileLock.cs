@@ -10,8 +10,9 @@ namespace Karya.Node.Storage.Sqlite;
 /// take turns, each overwriting what the other decided.
 /// </summary>
 /// <remarks>
-/// A side file that is held open without sharing, which is <c>flock</c> on Linux: it ends with the process, however that
-/// ends. The file stays when the lock is released: removing it would let two later openers lock two different files.
+/// A side file that is held open without sharing, which is <c>flock</c> on Linux: it ends with the process, however
+/// that ends. The file stays when the lock is released: removing it would let two later openers lock two different
+/// files.
 /// </remarks>
 internal sealed partial class SqliteFileLock : IDisposable
 {
@@ -63,8 +64,8 @@ internal sealed partial class SqliteFileLock : IDisposable
     public void Dispose() => _file.Dispose();
 
     /// <summary>
-    /// The process id in the lock file; null when it cannot be read. .NET takes a lock for reading too and would refuse,
-    /// so this opens the file past it.
+    /// The process id in the lock file; null when it cannot be read. .NET takes a lock for reading too and would
+    /// refuse, so this opens the file past it.
     /// </summary>
     private static string? ReadHolder(string path)
     {
