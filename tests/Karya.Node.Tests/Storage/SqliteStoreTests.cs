@@ -109,7 +109,8 @@ public sealed class SqliteStoreTests : StoreSuite
         Limit("PRAGMA max_page_count = 1");   // No more than what it has.
         Assert.Equal(CommitResult.Refused, Store.Commit(new byte[100_000]));
         Assert.Contains("full", Store.LastError, StringComparison.Ordinal);
-        Assert.Equal(CommitResult.Refused, Store.Project(new ProjectionBatch().NewPlan(1, body: new string('x', 99_999))));
+        var large = new ProjectionBatch().NewPlan(1, body: new string('x', 99_999));
+        Assert.Equal(CommitResult.Refused, Store.Project(large));
         Assert.Null(Store.FindPlan(Plan(1)));
 
         Limit("PRAGMA max_page_count = 1000000");

@@ -21,7 +21,9 @@ internal sealed class SqliteDatabase : IDisposable
 
     public SqliteConnection Connection { get; }
 
-    /// <summary>A transaction was begun and has neither been committed nor rolled back, by us or by SQLite itself.</summary>
+    /// <summary>
+    /// A transaction was begun and has neither been committed nor rolled back, by us or by SQLite itself.
+    /// </summary>
     public bool InTransaction => raw.sqlite3_get_autocommit(Handle) == 0;
 
     /// <summary>How many rows the last statement changed.</summary>

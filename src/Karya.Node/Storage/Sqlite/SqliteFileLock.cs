@@ -10,12 +10,18 @@ namespace Karya.Node.Storage.Sqlite;
 /// take turns, each overwriting what the other decided.
 /// </summary>
 /// <remarks>
-/// A side file that is held open without sharing, which is <c>flock</c> on Linux: it ends with the process, however that
-/// ends. The file stays when the lock is released: removing it would let two later openers lock two different files.
+/// A side file that is held open without sharing, which is <c>flock</c> on Linux: it ends with the process, however
+/// that ends. The file stays when the lock is released: removing it would let two later openers lock two different
+/// files.
 /// </remarks>
 internal sealed partial class SqliteFileLock : IDisposable
 {
     private const int OpenReadOnlyCloseOnExec = 0x80000;
+
+    // What "somebody else has it" looks like: EWOULDBLOCK of Linux and macOS, the sharing violation of Windows.
+    private const int WouldBlockLinux = 11;
+    private const int WouldBlockMac = 35;
+    private const int SharingViolation = unchecked((int)0x80070020);
 
     private readonly FileStream _file;
 
@@ -32,7 +38,8 @@ internal sealed partial class SqliteFileLock : IDisposable
         {
             file = new FileStream(path, FileMode.OpenOrCreate, FileAccess.ReadWrite, FileShare.None, bufferSize: 0);
         }
-        catch (IOException exception) when (File.Exists(path))
+        catch (IOException exception)
+            when (exception.HResult is WouldBlockLinux or WouldBlockMac or SharingViolation)
         {
             string holder = ReadHolder(path) is { Length: > 0 } processId ? $"process {processId}" : "another process";
             throw new StoreException(
@@ -57,8 +64,8 @@ internal sealed partial class SqliteFileLock : IDisposable
     public void Dispose() => _file.Dispose();
 
     /// <summary>
-    /// The process id in the lock file; null when it cannot be read. .NET takes a lock for reading too and would refuse,
-    /// so this opens the file past it.
+    /// The process id in the lock file; null when it cannot be read. .NET takes a lock for reading too and would
+    /// refuse, so this opens the file past it.
     /// </summary>
     private static string? ReadHolder(string path)
     {

@@ -4,10 +4,10 @@ namespace Karya.Node.Storage.Sqlite;
 /// Removes history that is old enough. Used inside the <see cref="WriteGate"/>, a bounded number of rows at a time.
 /// </summary>
 /// <remarks>
-/// Two small indexes lead to what can go, so that nothing is scanned: ended plans by the instant of their end, and tasks
-/// by theirs. An ended plan stays while plans that it started are stored, as cancelling it walks through to them. Such
-/// plans would be looked at again and again, so the walk goes round: it goes on behind the last plan it saw, and starts
-/// over at the end. A round in which nothing went means that nothing is left.
+/// Two small indexes lead to what can go, so that nothing is scanned: ended plans by the instant of their end, and
+/// tasks by theirs. An ended plan stays while plans that it started are stored, as cancelling it walks through to
+/// them. Such plans would be looked at again and again, so the walk goes round: it goes on behind the last plan it
+/// saw, and starts over at the end. A round in which nothing went means that nothing is left.
 /// </remarks>
 internal sealed class SqliteHistory
 {

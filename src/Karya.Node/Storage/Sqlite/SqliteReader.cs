@@ -204,8 +204,8 @@ internal sealed class SqliteReader : IDisposable
     }
 
     /// <summary>
-    /// Ends a question whatever happens in it. A statement left in the middle would hold its snapshot, and the write-ahead
-    /// log could never start over.
+    /// Ends a question whatever happens in it. A statement left in the middle would hold its snapshot, and the
+    /// write-ahead log could never start over.
     /// </summary>
     private readonly ref struct Scope(SqliteStatement statement)
     {

@@ -5,8 +5,8 @@ namespace Karya.Node.Storage.Sqlite;
 
 /// <summary>Brings a file to the schema of this binary, checks that it fits the node, and takes it over.</summary>
 /// <remarks>
-/// Migrations are the embedded files <c>Migrations/NNNN_*.sql</c>, applied in the order of their numbers, forward only, all
-/// in one transaction: a file is at one version or another, never between.
+/// Migrations are the embedded files <c>Migrations/NNNN_*.sql</c>, applied in the order of their numbers, forward
+/// only, all in one transaction: a file is at one version or another, never between.
 /// </remarks>
 internal sealed class SqliteSchema(SqliteDatabase database, string path)
 {
@@ -21,7 +21,7 @@ internal sealed class SqliteSchema(SqliteDatabase database, string path)
     {
         // These work outside a transaction only; the page size is that of the file once it has any page.
         database.Execute("PRAGMA page_size = 8192");
-        database.Execute("PRAGMA journal_mode = WAL");
+        RequireWriteAheadLog();
 
         database.Execute("BEGIN EXCLUSIVE");
         try
@@ -41,6 +41,19 @@ internal sealed class SqliteSchema(SqliteDatabase database, string path)
         }
     }
 
+    private void RequireWriteAheadLog()
+    {
+        var mode = database.Prepare("PRAGMA journal_mode = WAL");
+        bool isOn = mode.Step() && mode.Text(0) == "wal";
+        mode.Reset();
+        if (!isOn)
+        {
+            throw new StoreException(
+                $"The store {path} cannot have a write-ahead log, which needs shared memory beside the file. Put it "
+                + "on a local disk; network file systems will not do.");
+        }
+    }
+
     private void Migrate(long nowMs)
     {
         string[] migrations = [.. typeof(SqliteSchema).Assembly.GetManifestResourceNames()
@@ -51,8 +64,8 @@ internal sealed class SqliteSchema(SqliteDatabase database, string path)
         if (stored > known)
         {
             throw new StoreException(
-                $"The store {path} has schema version {stored}; this karya knows versions up to {known}. Run a karya at "
-                + "least as new as the one that wrote it; there is no way back.");
+                $"The store {path} has schema version {stored}; this karya knows versions up to {known}. Run a karya "
+                + "at least as new as the one that wrote it; there is no way back.");
         }
 
         foreach (string migration in migrations)

@@ -48,7 +48,9 @@ internal sealed class SqliteStatement
         return this;
     }
 
-    /// <summary>Binds a blob. An empty one is not NULL; the library would allocate for it if it were bound as a span.</summary>
+    /// <summary>
+    /// Binds a blob. An empty one is not NULL; the library would allocate for it if it were bound as a span.
+    /// </summary>
     public SqliteStatement Bind(int index, ReadOnlySpan<byte> value)
     {
         Check(value.IsEmpty

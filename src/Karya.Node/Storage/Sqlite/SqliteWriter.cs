@@ -8,7 +8,8 @@ namespace Karya.Node.Storage.Sqlite;
 
 /// <summary>
 /// Transactions and the hot statements of the write connection: append to the journal, write a projected batch. Used by
-/// whoever is inside the <see cref="WriteGate"/>. Nothing here allocates once it has been used with a batch of that size.
+/// whoever is inside the <see cref="WriteGate"/>. Nothing here allocates once it has been used with a batch of that
+/// size.
 /// </summary>
 internal sealed class SqliteWriter
 {
@@ -211,7 +212,8 @@ internal sealed class SqliteWriter
 
     private static void BindState(SqliteStatement statement, ProjectionBatch batch, in PlanRow plan)
     {
-        statement.Bind(1, plan.Id.Value).Bind(2, (long)plan.State).Bind(3, plan.UpdatedMs).Bind(5, batch.Slice(plan.Memo));
+        statement.Bind(1, plan.Id.Value).Bind(2, (long)plan.State).Bind(3, plan.UpdatedMs)
+            .Bind(5, batch.Slice(plan.Memo));
         if (plan.WakeMs == PlanSpec.NoEnd)
             statement.BindNull(4);
         else

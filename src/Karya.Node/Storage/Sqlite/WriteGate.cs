@@ -7,8 +7,9 @@ namespace Karya.Node.Storage.Sqlite;
 internal sealed class WriteGate
 {
     /// <summary>
-    /// Commits that may pass while somebody else waits. Without a bound a busy journal would stop the projection for good;
-    /// four commits of some 100 kB hold about as many changes as one projected batch, so that neither falls behind.
+    /// Commits that may pass while somebody else waits. Without a bound a busy journal would stop the projection for
+    /// good; four commits of some 100 kB hold about as many changes as one projected batch, so that neither falls
+    /// behind.
     /// </summary>
     private const int JournalTurnsMax = 4;
 
