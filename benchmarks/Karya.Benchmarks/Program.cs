@@ -9,7 +9,7 @@ if (args is ["figures", .. var patterns])
 
 if (args is ["pending-memory"])
 {
-    await NodeFigures.PrintPendingMemoryAsync();
+    NodeFigures.PrintPendingMemory();
     return 0;
 }
 

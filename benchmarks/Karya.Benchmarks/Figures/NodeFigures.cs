@@ -1,5 +1,4 @@
 using System.Diagnostics;
-using Karya.Engine;
 using Karya.Node.Execution;
 
 namespace Karya.Benchmarks.Figures;
@@ -110,7 +109,7 @@ internal static class NodeFigures
     }
 
     /// <summary>The other process: fills a rig, lets the tables catch up, prints its resident memory.</summary>
-    public static async Task PrintPendingMemoryAsync()
+    public static void PrintPendingMemory()
     {
         var rig = new NodeRig();
         var counter = new ReplyCounter(PendingPlans);
@@ -127,6 +126,6 @@ internal static class NodeFigures
             throw new InvalidOperationException($"{rig.Status.Scheduled} tasks are scheduled.");
         using var self = Process.GetCurrentProcess();
         Console.WriteLine(self.WorkingSet64 / 1e6);
-        await rig.DisposeAsync();
+        rig.DisposeAsync().AsTask().Wait();
     }
 }

@@ -1,5 +1,4 @@
 using System.Buffers;
-using System.Diagnostics;
 using Karya.Engine;
 using Karya.Engine.Shards;
 using Karya.Node;
@@ -162,7 +161,7 @@ internal sealed class NodeRig : IAsyncDisposable
 /// <summary>Counts answers; the thread that waits for the last one is told.</summary>
 internal sealed class ReplyCounter(int expected) : IReplyTarget
 {
-    private readonly ManualResetEventSlim _all = new();
+    private readonly TaskCompletionSource _all = new(TaskCreationOptions.RunContinuationsAsynchronously);
     private int _count;
 
     public int Failed { get; private set; }
@@ -172,12 +171,12 @@ internal sealed class ReplyCounter(int expected) : IReplyTarget
         if (reply.Code != ReplyCode.Ok)
             Failed++;
         if (++_count == expected) // One shard, one thread.
-            _all.Set();
+            _all.SetResult();
     }
 
     public void Wait()
     {
-        if (!_all.Wait(TimeSpan.FromMinutes(5)))
+        if (!_all.Task.Wait(TimeSpan.FromMinutes(5)))
             throw new TimeoutException($"{_count} of {expected} answers came.");
     }
 }
