@@ -52,4 +52,7 @@ public static class Limits
 
     /// <summary>How long a task whose record is not durable yet is put off before it is looked at again, in ms.</summary>
     public const int NotDurableDelayMs = 1;
+
+    /// <summary>Journal chunks that a shard keeps for reuse; more are under way only while the store is slow.</summary>
+    public const int SpareChunksMax = 64;
 }

@@ -56,7 +56,8 @@ public sealed class ShardInbox(int capacity, Action wake)
         lock (_lock)
         {
             _durablePosition = Math.Max(_durablePosition, position);
-            _chunks.Push(chunk);
+            if (_chunks.Count < Limits.SpareChunksMax)
+                _chunks.Push(chunk);
         }
 
         wake();

@@ -19,9 +19,9 @@ namespace Karya.Node.Storage;
 internal sealed class GroupCommit : IDisposable
 {
     /// <summary>Bytes of one row: some milliseconds of the store's time, so that nobody waits long behind a large batch.</summary>
-    private const int RowBytesTarget = 4 * 1024 * 1024;
+    private const int RowBytesTarget = 2 * 1024 * 1024;
 
-    private const long BacklogBytesHigh = 64L * 1024 * 1024;
+    private const long BacklogBytesHigh = 16L * 1024 * 1024;
     private const long BacklogBytesLow = BacklogBytesHigh / 2;
 
     private static readonly TimeSpan RetryPause = TimeSpan.FromMilliseconds(200);
