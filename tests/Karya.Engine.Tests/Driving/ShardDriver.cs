@@ -115,7 +115,8 @@ internal sealed class ShardDriver : IDisposable
         Assert.Equal(ReplyCode.Ok, answer.Code);
     }
 
-    public Answer Update(PlanId plan, PlanUpdate what, long periodMs = 0, int attempts = 0, HookSpec[]? hooks = null)
+    public Answer Update(
+        PlanId plan, PlanUpdate what, long periodMs = 0, int attempts = 0, HookSpec[]? hooks = null, byte[]? body = null)
     {
         var answer = new Answer();
         var command = new Command
@@ -129,7 +130,7 @@ internal sealed class ShardDriver : IDisposable
             ReplyTo = answer,
             Spec = new PlanSpec { PeriodMs = periodMs, AttemptsMax = attempts, HookCount = hooks?.Length ?? 0 },
         };
-        PlanDraft.SetPayload(ref command, new PlanDraft(plan, 0).Body);
+        PlanDraft.SetPayload(ref command, body ?? new PlanDraft(plan, 0).Body);
         Post(command);
         return answer;
     }
