@@ -5,7 +5,7 @@ using Xunit;
 
 namespace Karya.Engine.Tests;
 
-/// <summary>Once warm, the life of a plan costs no byte of garbage. Rented arrays that were not returned would show, too.</summary>
+/// <summary>Once warm, a plan's life makes no garbage. Arrays that were rented and not returned would show.</summary>
 public sealed class AllocationTests : IDisposable
 {
     private const int Lives = 2000;
