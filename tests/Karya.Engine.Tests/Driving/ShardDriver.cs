@@ -49,7 +49,7 @@ internal sealed class ShardDriver : IDisposable
     /// <summary>Chunks become durable by <see cref="CommitNext"/> only.</summary>
     public bool HoldsCommits { get; set; }
 
-    /// <summary>Pages from the tables arrive by <see cref="DeliverPage"/> only. They are read when they are asked for.</summary>
+    /// <summary>Pages from the tables arrive by <see cref="DeliverPage"/> only, as they were when asked for.</summary>
     public bool HoldsLoads { get; set; }
 
     /// <summary>Projections reach the tables by <see cref="WriteProjection"/> only.</summary>
@@ -115,7 +115,9 @@ internal sealed class ShardDriver : IDisposable
         Assert.Equal(ReplyCode.Ok, answer.Code);
     }
 
-    public Answer Update(PlanId plan, PlanUpdate what, long periodMs = 0, int attempts = 0, HookSpec[]? hooks = null)
+    public Answer Update(
+        PlanId plan, PlanUpdate what, long periodMs = 0, int attempts = 0, HookSpec[]? hooks = null,
+        byte[]? body = null)
     {
         var answer = new Answer();
         var command = new Command
@@ -129,7 +131,7 @@ internal sealed class ShardDriver : IDisposable
             ReplyTo = answer,
             Spec = new PlanSpec { PeriodMs = periodMs, AttemptsMax = attempts, HookCount = hooks?.Length ?? 0 },
         };
-        PlanDraft.SetPayload(ref command, new PlanDraft(plan, 0).Body);
+        PlanDraft.SetPayload(ref command, body ?? new PlanDraft(plan, 0).Body);
         Post(command);
         return answer;
     }
@@ -339,7 +341,8 @@ internal sealed class ShardDriver : IDisposable
             CommitAll();
         while (!HoldsLoads && _heldPages.Count > 0)
             DeliverPage();
-        bool isDurable = _uncommitted.Count == 0 || _heldProjection?.DurablePosition < _uncommitted.Peek().Chunk.Position;
+        bool isDurable = _uncommitted.Count == 0
+            || _heldProjection?.DurablePosition < _uncommitted.Peek().Chunk.Position;
         if (_heldProjection is not null && !HoldsProjections && isDurable)
             WriteProjection();
     }

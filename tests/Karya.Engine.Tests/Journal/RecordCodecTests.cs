@@ -81,7 +81,8 @@ public sealed class RecordCodecTests
     [Fact]
     public void Hooks_keep_their_largest_values()
     {
-        HookSpec[] hooks = [new(HookTrigger.OnFailure, ushort.MaxValue, uint.MaxValue), new(HookTrigger.OnCompletion, 1, 0)];
+        HookSpec[] hooks =
+            [new(HookTrigger.OnFailure, ushort.MaxValue, uint.MaxValue), new(HookTrigger.OnCompletion, 1, 0)];
         var bytes = new byte[2 * HookTable.BytesPerHook];
 
         Assert.Equal(bytes.Length, HookTable.Write(hooks, bytes));

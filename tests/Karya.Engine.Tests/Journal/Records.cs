@@ -17,16 +17,18 @@ internal sealed record RecordCopy(
 internal static class Records
 {
     public static Record Make(
-        RecordKind kind, UInt128 plan, long at, long due, int small, ReadOnlySpan<byte> hooks, ReadOnlySpan<byte> payload)
+        RecordKind kind, UInt128 plan, long at, long due, int small, ReadOnlySpan<byte> hooks,
+        ReadOnlySpan<byte> payload)
     {
         bool isAttempt = kind is >= RecordKind.Started and <= RecordKind.Failed or RecordKind.Replayed;
+        bool hasOccurrence = isAttempt || kind == RecordKind.Skipped;
         var record = new Record
         {
             Kind = kind,
             Partition = small,
             Sequence = due,
             AtMs = at,
-            Key = new TaskKey(new PlanId(plan), isAttempt || kind == RecordKind.Skipped ? due : 0, isAttempt ? small : 0),
+            Key = new TaskKey(new PlanId(plan), hasOccurrence ? due : 0, isAttempt ? small : 0),
             Attempt = isAttempt ? small : 0,
         };
         if (kind is not (RecordKind.Cancelled or RecordKind.Skipped))

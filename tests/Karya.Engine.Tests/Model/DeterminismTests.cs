@@ -127,8 +127,8 @@ public sealed class DeterminismTests
         tasks.Sort(StringComparer.Ordinal);
         string body = Convert.ToHexString(reader.ReadBytes(new PlanDraft(PlanId.None, 0).Body.Length));
         return new Picture(
-            wakeMs, $"{plan.State} {plan.Flags} {plan.LastOccurrence} {plan.UpdatedMs} {Convert.ToHexString(hooks)} {body} "
-            + $"{spec.Parent} {spec.PeriodMs} {spec.EndMs} {spec.AttemptsMax}: {string.Join("; ", tasks)}");
+            wakeMs, $"{plan.State} {plan.Flags} {plan.LastOccurrence} {plan.UpdatedMs} {Convert.ToHexString(hooks)} "
+            + $"{body} {spec.Parent} {spec.PeriodMs} {spec.EndMs} {spec.AttemptsMax}: {string.Join("; ", tasks)}");
     }
 
     private sealed record Picture(long WakeMs, string Text);

@@ -62,7 +62,7 @@ internal sealed class RandomLife
         }
     }
 
-    /// <summary>The clock goes on, nobody takes a turn. No longer than the horizon: beyond it loads make things late.</summary>
+    /// <summary>The clock goes on without turns, up to a horizon: beyond it loads make things late.</summary>
     public void Pause() => Driver.Sleep(_random.Next(19_000));
 
     public void Crash()
@@ -78,7 +78,8 @@ internal sealed class RandomLife
     {
         Driver.ProjectNow();
         var model = Model!;
-        Assert.True(model.Plans.Count == Driver.Store.Plans.Count, $"{_name}: {Driver.Store.Plans.Count} plans are stored.");
+        Assert.True(
+            model.Plans.Count == Driver.Store.Plans.Count, $"{_name}: {Driver.Store.Plans.Count} plans are stored.");
         foreach (var plan in model.Plans.Values)
         {
             var id = plan.Draft.Id;

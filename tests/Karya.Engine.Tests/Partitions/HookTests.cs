@@ -91,7 +91,7 @@ public sealed class HookTests : IDisposable
     [Fact]
     public void A_hook_is_tried_again_as_often_as_it_says_itself_and_runs_on_its_own_lane()
     {
-        _driver.SubmitNow(new PlanDraft(_plan, Now) { Attempts = 1, Hooks = [PlanDraft.OnFailure(attempts: 3, lane: 5)] });
+        _driver.SubmitNow(new PlanDraft(_plan, Now) { Hooks = [PlanDraft.OnFailure(attempts: 3, lane: 5)] });
         _driver.Fail(_driver.AwaitStart(_plan));
         for (int attempt = 1; attempt <= 3; attempt++)
         {

@@ -218,7 +218,8 @@ public sealed class OccurrenceTests : IDisposable
     public void A_command_for_a_partition_of_another_node_is_refused()
     {
         using var shard = new Engine.Shards.Shard(
-            new Engine.Shards.ShardOptions(0, 2, 10, 10, 1000, 50, 10), new Engine.Shards.ShardInbox(10, () => { }), Now);
+            new Engine.Shards.ShardOptions(0, 2, 10, 10, 1000, 50, 10),
+            new Engine.Shards.ShardInbox(10, () => { }), Now);
         shard.Own(0, 1, 0);
         shard.Open(Now);
         var answer = new Answer();

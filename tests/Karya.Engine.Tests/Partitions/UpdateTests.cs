@@ -88,6 +88,23 @@ public sealed class UpdateTests : IDisposable
         Assert.Equal([0L, 50L, 100L], _driver.Started.Select(d => d.DueMs - dueMs));
     }
 
+    [Theory]
+    [InlineData(100)]
+    [InlineData(5_000_000)]
+    public void The_new_body_is_what_runs_and_what_the_tables_keep(int dueInMs)
+    {
+        _driver.SubmitNow(new PlanDraft(_plan, Now + dueInMs));
+        _driver.ProjectNow();
+        _driver.Update(_plan, PlanUpdate.Attempts, attempts: 2, body: [42, 43]);
+        _driver.Settle();
+        _driver.ProjectNow();
+        Assert.Equal([42, 43], _driver.Store.Plans[_plan].Body);
+
+        _driver.Advance(dueInMs);
+        var run = _driver.RunningOf(_plan);
+        Assert.Equal([42, 43], run.Body.AsSpan(0, run.BodyBytes).ToArray());
+    }
+
     [Fact]
     public void A_count_of_hooks_that_differs_from_the_hooks_does_no_harm()
     {

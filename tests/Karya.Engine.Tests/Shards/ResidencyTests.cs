@@ -14,7 +14,8 @@ public sealed class ResidencyTests
     public void A_hundred_thousand_plans_beyond_the_horizon_leave_memory_and_fire_on_time()
     {
         const int count = 100_000;
-        using var driver = new ShardDriver(partitions: 16, horizonMs: Horizon, inFlightMax: 1_000_000, laneInFlightMax: 1_000_000);
+        using var driver = new ShardDriver(
+            partitions: 16, horizonMs: Horizon, inFlightMax: 1_000_000, laneInFlightMax: 1_000_000);
         var random = new Random(3);
         for (int i = 1; i <= count; i++)
         {
@@ -199,7 +200,8 @@ public sealed class ResidencyTests
     public void Commands_that_wait_for_plans_are_bounded()
     {
         using var driver = new ShardDriver(horizonMs: Horizon) { HoldsLoads = true };
-        Answer[] answers = [.. Enumerable.Range(1, Limits.ParkedCommandsMax + 1).Select(i => driver.Cancel(PlanDraft.Plan(i)))];
+        Answer[] answers =
+            [.. Enumerable.Range(1, Limits.ParkedCommandsMax + 1).Select(i => driver.Cancel(PlanDraft.Plan(i)))];
         driver.Settle();
         Assert.Equal(ReplyCode.Overloaded, answers[^1].Code);
         Assert.All(answers[..^1], answer => Assert.Null(answer.Code));

@@ -15,7 +15,8 @@ public sealed class ShardTests : IDisposable
     [Fact]
     public void A_turn_takes_a_limited_number_of_commands_and_asks_for_the_next_at_once()
     {
-        Answer[] answers = [.. Enumerable.Range(1, 1000).Select(i => _driver.Submit(new PlanDraft(PlanDraft.Plan(i), Now + 60_000)))];
+        Answer[] answers =
+            [.. Enumerable.Range(1, 1000).Select(i => _driver.Submit(new PlanDraft(PlanDraft.Plan(i), Now + 60_000)))];
         _driver.Step();
         Assert.Equal(_driver.NowMs, _driver.Shard.NextTurnMs);
         _driver.Step();
