@@ -20,7 +20,9 @@ internal static class FigureRunner
         return 0;
     }
 
-    /// <summary><c>NAME VALUE UNIT limit LIMIT ratio RATIO [MIN..MAX]</c>; the value is the median of its repetitions.</summary>
+    /// <summary>
+    /// <c>NAME VALUE UNIT limit LIMIT ratio RATIO [MIN..MAX]</c>; the value is the median of its repetitions.
+    /// </summary>
     public static string Describe(Figure figure, Measurement measured)
     {
         string limit = double.IsNaN(measured.Limit) ? "-" : Number(measured.Limit);

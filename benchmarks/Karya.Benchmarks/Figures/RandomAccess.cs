@@ -4,7 +4,8 @@ namespace Karya.Benchmarks.Figures;
 
 /// <summary>
 /// What the wheel is compared with: one read-modify-write of a random 64-bit slot, independent of the one before, in
-/// memory of the wheel's size that was allocated in the wheel's way. Accesses overlap as far as the processor lets them.
+/// memory of the wheel's size that was allocated in the wheel's way. Accesses overlap as far as the processor lets
+/// them.
 /// </summary>
 internal static unsafe class RandomAccess
 {

@@ -3,7 +3,10 @@ using System.Runtime.InteropServices;
 
 namespace Karya.Benchmarks.Figures;
 
-/// <summary>The processor time of this thread, so that other work on the machine does not count. Elsewhere than on Linux: elapsed time.</summary>
+/// <summary>
+/// The processor time of this thread, so that other work on the machine does not count. Elsewhere than on Linux:
+/// elapsed time.
+/// </summary>
 internal static partial class ThreadClock
 {
     private const int ThreadCpuTime = 3; // CLOCK_THREAD_CPUTIME_ID

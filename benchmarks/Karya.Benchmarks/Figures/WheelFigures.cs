@@ -3,8 +3,9 @@ using Karya.Engine.Timing;
 namespace Karya.Benchmarks.Figures;
 
 /// <summary>
-/// The timing wheel with so many timers pending, due 1 ms to 1 h ahead, timers and due ticks in random order, in memory
-/// that was filled and emptied before (so in the order that use leaves behind). The limit is <see cref="RandomAccess"/>.
+/// The timing wheel with so many timers pending, due 1 ms to 1 h ahead, timers and due ticks in random order, in
+/// memory that was filled and emptied before (so in the order that use leaves behind). The limit is <see
+/// cref="RandomAccess"/>.
 /// </summary>
 internal static class WheelFigures
 {
@@ -16,7 +17,8 @@ internal static class WheelFigures
 
     private static readonly int[] Expired = new int[4096];
 
-    public static Measurement Schedule(int timers) => Measure(timers, (wheel, load) => Time(() => Fill(wheel, load)), Drain);
+    public static Measurement Schedule(int timers) =>
+        Measure(timers, (wheel, load) => Time(() => Fill(wheel, load)), Drain);
 
     public static Measurement Cancel(int timers)
     {

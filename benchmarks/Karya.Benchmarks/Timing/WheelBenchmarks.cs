@@ -5,8 +5,8 @@ using Karya.Engine.Timing;
 namespace Karya.Benchmarks.Timing;
 
 /// <summary>
-/// The steady life of a timer: with so many pending, the one that is due first expires and is scheduled again, 1 ms to 1 h
-/// ahead. Beside it the heap of the base class library, which cannot cancel.
+/// The steady life of a timer: with so many pending, the one that is due first expires and is scheduled again, 1 ms
+/// to 1 h ahead. Beside it the heap of the base class library, which cannot cancel.
 /// </summary>
 [MemoryDiagnoser]
 [SimpleJob(RunStrategy.Throughput, warmupCount: 3, iterationCount: 10)]

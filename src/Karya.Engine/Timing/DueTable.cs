@@ -6,7 +6,9 @@ namespace Karya.Engine.Timing;
 /// The due tick of every timer, by its index: the truth about a timer. What the slots hold are only pointers to look
 /// here, so cancelling is one write.
 /// </summary>
-/// <remarks>Ticks are stored with the top bit flipped: fresh memory, all zeroes, then says <see cref="TimingWheel.NoDue"/>.</remarks>
+/// <remarks>
+/// Ticks are stored with the top bit flipped: fresh memory, all zeroes, then says <see cref="TimingWheel.NoDue"/>.
+/// </remarks>
 internal unsafe struct DueTable
 {
     public const long NotScheduled = 0;

@@ -4,7 +4,8 @@ namespace Karya.Engine.Timing;
 
 /// <summary>
 /// Zeroed native memory in blocks of one huge page. On Linux a block lies on a huge page boundary and may ask for one
-/// (half the cost of a random access in a virtual machine, see <c>docs/performance.md</c>). Elsewhere it is plain memory.
+/// (half the cost of a random access in a virtual machine, see <c>docs/performance.md</c>). Elsewhere it is plain
+/// memory.
 /// </summary>
 internal static unsafe partial class HugePages
 {
@@ -28,13 +29,15 @@ internal static unsafe partial class HugePages
         return (byte*)memory;
     }
 
-    /// <summary>Backs the block with one huge page from now on, if the system allows it; silently nothing otherwise.</summary>
+    /// <summary>
+    /// Backs the block with one huge page from now on, if the system allows it; silently nothing otherwise.
+    /// </summary>
     public static void Advise(byte* block, bool touched)
     {
         if (!OperatingSystem.IsLinux())
             return;
 
-        // A hint: an older kernel or a setting of "never" answers with an error, and small pages serve as well, only slower.
+        // A hint: an older kernel or the setting "never" answers with an error, and small pages serve, only slower.
         _ = Advise((nint)block, BlockBytes, AdviseHugePage);
         if (touched)
             _ = Advise((nint)block, BlockBytes, AdviseCollapse);
@@ -48,12 +51,14 @@ internal static unsafe partial class HugePages
             NativeMemory.AlignedFree(block);
     }
 
-    /// <summary>Maps twice the size and gives the ends back: there is no portable way to ask for the alignment.</summary>
+    /// <summary>
+    /// Maps twice the size and gives the ends back: there is no portable way to ask for the alignment.
+    /// </summary>
     private static byte* AllocateAligned()
     {
         nint mapped = Map(0, 2 * BlockBytes, ProtectionReadWrite, PrivateAnonymous, -1, 0);
         if (mapped == MapFailed)
-            throw new InsufficientMemoryException($"The system refused {2 * BlockBytes} bytes of address space for timers.");
+            throw new InsufficientMemoryException($"The system refused {2 * BlockBytes} bytes for timers.");
 
         nint block = (mapped + BlockBytes - 1) & -BlockBytes;
         nint before = block - mapped;

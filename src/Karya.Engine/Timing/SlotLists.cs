@@ -6,23 +6,23 @@ using System.Runtime.Intrinsics.X86;
 namespace Karya.Engine.Timing;
 
 /// <summary>
-/// The slots of a wheel: first-in-first-out lists of 8-byte entries in chunks of two cache lines, with one occupancy bit
-/// for each slot of the four levels.
+/// The slots of a wheel: first-in-first-out lists of 8-byte entries in chunks of two cache lines, with one occupancy
+/// bit for each slot of the four levels.
 /// </summary>
 /// <remarks>
 /// <code>
-///  list                 chunk, 128 bytes                                           chunk
-///  ┌───────┬──────┐     ┌──────┬───────┬───────┬─────────┬─────┬──────────┐       ┌──────┬──
-///  │ write │ head │────►│ next │ first │ count │ entry 0 │ ... │ entry 14 │   ┌──►│ next │
-///  └───────┴──────┘     └──┬───┴───────┴───────┴─────────┴─────┴──────────┘   │   └──────┴──
-///      │                   └──────────────────────────────────────────────────┘      ▲
-///      └───────────────────────────────── the place of the next entry ───────────────┘
+///  list                         chunk, 128 bytes                                   chunk
+///  ┌───────┬──────┬───────┐     ┌──────┬───────┬───────┬─────────┬─────┬──────────┐     ┌──────┬──
+///  │ write │ head │ first │────►│ next │ count │ ahead │ entry 0 │ ... │ entry 14 │ ┌──►│ next │
+///  └───────┴──────┴───────┘     └──┬───┴───────┴───────┴─────────┴─────┴──────────┘ │   └──────┴──
+///      │                           └────────────────────────────────────────────────┘      ▲
+///      └─────────────────────────────────── the place of the next entry ───────────────────┘
 ///
 ///  entry   timer index (high 32 bits) | due tick modulo 2^32 (low 32 bits)
 /// </code>
 /// Chunks lie on multiples of their size, so a write pointer with zero low bits says "no room", for an empty list and
-/// for a full last chunk alike: appending tests one condition. The count of the last chunk is in the write pointer; that
-/// of any other chunk in its header. A freed chunk is the next one used, while it is still in the cache.
+/// for a full last chunk alike: appending tests one condition. The count of the last chunk is in the write pointer;
+/// that of any other chunk in its header. A freed chunk is the next one used, while it is still in the cache.
 /// </remarks>
 internal unsafe struct SlotLists
 {
@@ -48,6 +48,7 @@ internal unsafe struct SlotLists
     private const int WordsPerLevel = SlotsPerLevel / 64;
     private const int OccupancyWords = LevelCount * WordsPerLevel;
     private const int NoChunk = -1;
+    private const int ChunksMax = 1 << 27; // what a link can hold
 
     private List* _lists;
     private ulong* _occupancy;
@@ -132,21 +133,17 @@ internal unsafe struct SlotLists
         }
 
         Chunk* head = At(_lists[list].Head);
-        if (head == TailOf(write))
-        {
-            count = CountOf(write) - head->First;
-        }
-        else
-        {
-            count = head->Count - head->First;
-            Prefetch(At(head->Next));
-        }
-
-        entries = EntriesOf(head) + head->First;
+        int first = _lists[list].First;
+        count = (head == TailOf(write) ? CountOf(write) : head->Count) - first;
+        entries = EntriesOf(head) + first;
+        if (head->Ahead != NoChunk)
+            Prefetch(At(head->Ahead));
         return true;
     }
 
-    /// <summary>Takes the first entries off, no more than <see cref="TryPeek"/> showed. Their memory may be reused at once.</summary>
+    /// <summary>
+    /// Takes the first entries off, no more than <see cref="TryPeek"/> showed. Their memory may be reused at once.
+    /// </summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public void Consume(int list, int count)
     {
@@ -154,15 +151,13 @@ internal unsafe struct SlotLists
         int index = from.Head;
         Chunk* head = At(index);
         bool last = head == TailOf(from.Write);
-        int first = head->First + count;
-        if (first < (last ? CountOf(from.Write) : head->Count))
-        {
-            head->First = (byte)first;
+        from.First += count;
+        if (from.First < (last ? CountOf(from.Write) : head->Count))
             return;
-        }
 
+        from.First = 0;
         from.Head = head->Next;
-        head->Next = _freeChunk;
+        head->Link(_freeChunk, 0);
         _freeChunk = index;
         ChunksInUse--;
         if (last)
@@ -178,17 +173,18 @@ internal unsafe struct SlotLists
 
         if (_lists[to].Write == null)
         {
-            _lists[to].Write = source.Write;
+            _lists[to] = source;
             SetOccupied(to);
         }
         else
         {
             Chunk* tail = TailOf(source.Write);
-            tail->Count = (byte)CountOf(source.Write);
-            tail->Next = _lists[to].Head;
+            tail->Link(_lists[to].Head, CountOf(source.Write));
+            Invariant.Check(_lists[to].First == 0);
         }
 
         _lists[to].Head = source.Head;
+        _lists[to].First = source.First;
         SetEmpty(from);
     }
 
@@ -210,22 +206,26 @@ internal unsafe struct SlotLists
     {
         int index = TakeChunk();
         Chunk* added = At(index);
-        added->Next = NoChunk;
-        added->First = 0;
+        added->Link(NoChunk, 0);
+        added->Ahead = NoChunk;
 
-        ulong* write = _lists[list].Write;
-        if (write == null)
+        ref List to = ref _lists[list];
+        if (to.Write == null)
         {
-            _lists[list].Head = index;
+            to = new List { Head = index, Recent1 = NoChunk, Recent2 = NoChunk, Recent3 = NoChunk, Recent4 = NoChunk };
             SetOccupied(list);
         }
         else
         {
-            Chunk* tail = TailOf(write);
-            tail->Next = index;
-            tail->Count = EntriesPerChunk;
+            TailOf(to.Write)->Link(index, EntriesPerChunk);
         }
 
+        if (to.Recent4 != NoChunk)
+            At(to.Recent4)->Ahead = index;
+        to.Recent4 = to.Recent3;
+        to.Recent3 = to.Recent2;
+        to.Recent2 = to.Recent1;
+        to.Recent1 = index;
         return EntriesOf(added);
     }
 
@@ -242,7 +242,11 @@ internal unsafe struct SlotLists
         }
 
         if (_chunksTouched == _blocks.Count << ChunksPerBlockLog2)
+        {
+            Invariant.Check(_chunksTouched < ChunksMax);
             _blocks.Add();
+        }
+
         return _chunksTouched++;
     }
 
@@ -269,6 +273,7 @@ internal unsafe struct SlotLists
 
     private static int CountOf(ulong* write) => (int)(((nuint)(write - 1) & (ChunkBytes - 1)) / sizeof(ulong));
 
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
     private static void Prefetch(Chunk* chunk)
     {
         if (!Sse.IsSupported)
@@ -281,14 +286,32 @@ internal unsafe struct SlotLists
     {
         public ulong* Write;
         public int Head;
+
+        /// <summary>The first unread entry of the head.</summary>
+        public int First;
+
+        /// <summary>The last four chunks, the youngest first.</summary>
+        public int Recent1, Recent2, Recent3, Recent4;
     }
 
     /// <summary>The header of a chunk, 8 bytes; its entries follow.</summary>
-    [StructLayout(LayoutKind.Sequential, Size = 8)]
     private struct Chunk
     {
-        public int Next;
-        public byte First;
-        public byte Count;
+        private const int NextBits = 28;
+
+        private uint _link;
+
+        /// <summary>
+        /// The chunk four further on, to be prefetched: following <see cref="Next"/> alone waits for one chunk after
+        /// the other. Only a hint; it may name a chunk that is used otherwise by now.
+        /// </summary>
+        public int Ahead;
+
+        /// <summary>28 bits with a sign: two billion entries.</summary>
+        public readonly int Next => (int)(_link << (32 - NextBits)) >> (32 - NextBits);
+
+        public readonly int Count => (int)(_link >> NextBits);
+
+        public void Link(int next, int count) => _link = (uint)count << NextBits | (uint)next & ((1u << NextBits) - 1);
     }
 }

@@ -6,15 +6,15 @@ using System.Runtime.Intrinsics.X86;
 namespace Karya.Engine.Timing;
 
 /// <summary>
-/// Says which timers are due. A hierarchical timing wheel: four levels of 256 slots, each slot of a level as wide as the
-/// whole level below, and one list for what is further away than 2^32 ticks.
+/// Says which timers are due. A hierarchical timing wheel: four levels of 256 slots, each slot of a level as wide as
+/// the whole level below, and one list for what is further away than 2^32 ticks.
 /// </summary>
 /// <remarks>
 /// <para>
-/// One thread owns it, and nothing inside is synchronised. It does not know the clock: <see cref="Advance"/> is told the
-/// tick. A timer is an index that the caller chose, usually the row of what is to happen; the wheel keeps nothing else
-/// about it. Its memory is native and no object exists per timer, so the garbage collector sees nothing of it; it
-/// must be disposed of.
+/// One thread owns it, and nothing inside is synchronised. It does not know the clock: <see cref="Advance"/> is told
+/// the tick. A timer is an index that the caller chose, usually the row of what is to happen; the wheel keeps nothing
+/// else about it. Its memory is native and no object exists per timer, so the garbage collector sees nothing of it;
+/// it must be disposed of.
 /// </para>
 /// <code>
 ///              cursor (the tick to process next)
@@ -22,7 +22,7 @@ namespace Karya.Engine.Timing;
 ///  level 0     ·▓▓░▓···  1 tick a slot; exact
 ///  level 1     ····░▓··▓  256 ticks a slot; cascades into level 0 when the cursor enters the slot
 ///  level 2, 3            2^16 and 2^24 ticks a slot
-///  far                   another value above bit 32; sorted when the cursor enters the 2^32 ticks of its earliest entry
+///  far                   other bits above 32; sorted when the cursor enters the 2^32 ticks of its earliest entry
 /// </code>
 /// <para>
 /// The level of an entry is the highest group of eight bits in which its due tick and the cursor differ. So everything
@@ -30,11 +30,12 @@ namespace Karya.Engine.Timing;
 /// occupied level: empty slots are never visited.
 /// </para>
 /// <para>
-/// Timers of the same tick expire in the order in which they were scheduled. Slots are first-in-first-out, a cascade keeps
-/// the order, and while a slot is only partly cascaded (<see cref="_openLevel"/>), new entries for its range still go to
-/// its end. Cancelling and moving leave the old entry behind as a tombstone; it is dropped when its slot is read, because
-/// <see cref="DueTable"/> says something else, or by a sweep before tombstones outnumber timers (<see cref="SweepSome"/>).
-/// A timer that comes back to a tick where it left a tombstone expires once, at the turn of either entry.
+/// Timers of the same tick expire in the order in which they were scheduled. Slots are first-in-first-out, a cascade
+/// keeps the order, and while a slot is only partly cascaded (<see cref="_openLevel"/>), new entries for its range
+/// still go to its end. Cancelling and moving leave the old entry behind as a tombstone; it is dropped when its slot
+/// is read, because <see cref="DueTable"/> says something else, or by a sweep before tombstones outnumber timers
+/// (<see cref="SweepSome"/>). A timer that comes back to a tick where it left a tombstone expires once, at the turn
+/// of either entry.
 /// </para>
 /// </remarks>
 public sealed unsafe class TimingWheel : IDisposable
@@ -44,12 +45,14 @@ public sealed unsafe class TimingWheel : IDisposable
 
     private const int FarLevel = SlotLists.LevelCount;
 
-    /// <summary>1 MiB of chunks that tombstones and half-filled chunks may take before anybody sweeps, however few timers.</summary>
+    /// <summary>
+    /// 1 MiB of chunks that tombstones and half-filled chunks may take before anybody sweeps, however few timers.
+    /// </summary>
     private const int ChunksSpareMax = 8192;
 
     /// <summary>
-    /// Chunks swept when scheduling adds one. Sweeping four times as fast as entries arrive ends a pass before the entries
-    /// have grown by more than another half of the timers.
+    /// Chunks swept when scheduling adds one. Sweeping four times as fast as entries arrive ends a pass before the
+    /// entries have grown by more than another half of the timers.
     /// </summary>
     private const int ChunksPerSweep = 4;
 
@@ -61,17 +64,22 @@ public sealed unsafe class TimingWheel : IDisposable
     /// <summary>The tick to process next: everything before it is done.</summary>
     private long _cursor;
 
-    /// <summary>The start of the first occupied slot, and its level. Never before the cursor; the maximum when there is none.</summary>
+    /// <summary>
+    /// The start of the first occupied slot, and its level. Never before the cursor; the maximum when there is none.
+    /// </summary>
     private long _next = long.MaxValue;
     private int _nextLevel;
 
     /// <summary>
-    /// The level of the slot that begins at the cursor and is not cascaded to its end yet; 0 when there is none. Nothing
-    /// that belongs into this slot may go below it, or it would overtake the rest of the slot.
+    /// The level of the slot that begins at the cursor and is not cascaded to its end yet; 0 when there is none.
+    /// Nothing that belongs into this slot may go below it, or it would overtake the rest of the slot.
     /// </summary>
     private int _openLevel;
 
-    /// <summary>The earliest 2^32 ticks of which the far list may hold an entry, and the same of what a sorting has kept so far.</summary>
+    /// <summary>
+    /// The earliest 2^32 ticks of which the far list may hold an entry, and the same of what a sorting has kept so
+    /// far.
+    /// </summary>
     private long _farEpoch = long.MaxValue;
     private long _farKeptEpoch = long.MaxValue;
 
@@ -101,8 +109,9 @@ public sealed unsafe class TimingWheel : IDisposable
     public int Count { get; private set; }
 
     /// <summary>
-    /// The earliest tick at which <see cref="Advance"/> may have something to do: no timer is due before it. It is the
-    /// start of a slot, so it can be earlier than the first due tick. <see cref="long.MaxValue"/> when nothing is scheduled.
+    /// The earliest tick at which <see cref="Advance"/> may have something to do: no timer is due before it. It is
+    /// the start of a slot, so it can be earlier than the first due tick. <see cref="long.MaxValue"/> when nothing is
+    /// scheduled.
     /// </summary>
     public long NextWakeTick => Count == 0 ? long.MaxValue : _next;
 
@@ -115,7 +124,7 @@ public sealed unsafe class TimingWheel : IDisposable
     /// Schedules a timer, or moves it when it was scheduled already. A tick that has passed counts as the next one.
     /// </summary>
     /// <param name="timer">Not negative, and dense: memory is taken for all indices up to the largest one seen.</param>
-    /// <param name="dueTick">When to expire. Moving a timer to the tick that it has already leaves it at its place.</param>
+    /// <param name="dueTick">When to expire. Moving a timer to the tick that it has leaves it at its place.</param>
     public void Schedule(int timer, long dueTick)
     {
         if (!_due.Covers(timer))
@@ -174,12 +183,12 @@ public sealed unsafe class TimingWheel : IDisposable
     public long DueTick(int timer) => _due.Covers(timer) ? DueTable.FromStored(*_due.At(timer)) : NoDue;
 
     /// <summary>
-    /// Hands out the timers that are due at or before a tick, in order of due tick, and within a tick in the order in which
-    /// they were scheduled. They are no longer scheduled then.
+    /// Hands out the timers that are due at or before a tick, in order of due tick, and within a tick in the order in
+    /// which they were scheduled. They are no longer scheduled then.
     /// </summary>
     /// <param name="nowTick">Never less than <see cref="NowTick"/>, which reaches it only when all is done.</param>
     /// <param name="expired">Receives the timers. When it is full, the call ends: call again.</param>
-    /// <param name="workLeft">Entries that may be looked at (expired, cascaded or dropped); reduced by those that were.</param>
+    /// <param name="workLeft">Entries that may be looked at (expired, cascaded, dropped), less those that were.</param>
     /// <returns>How many timers expired.</returns>
     public int Advance(long nowTick, Span<int> expired, ref int workLeft)
     {
@@ -220,7 +229,9 @@ public sealed unsafe class TimingWheel : IDisposable
         Count = 0;
     }
 
-    /// <summary>Moves the cursor over ticks at which nothing is due, and opens the slot that begins where it arrives.</summary>
+    /// <summary>
+    /// Moves the cursor over ticks at which nothing is due, and opens the slot that begins where it arrives.
+    /// </summary>
     private void MoveTo(long tick)
     {
         if (_cursor == tick)
@@ -261,8 +272,8 @@ public sealed unsafe class TimingWheel : IDisposable
     }
 
     /// <summary>
-    /// Does not ask whether the entries are alive: that would be a random access for every level. It asks for the due tick
-    /// ahead of time instead, when an entry reaches level 0 and will be needed within 256 ticks.
+    /// Does not ask whether the entries are alive: that would be a random access for every level. It asks for the due
+    /// tick ahead of time instead, when an entry reaches level 0 and will be needed within 256 ticks.
     /// </summary>
     private void Spread(ulong* entries, int count)
     {
@@ -344,9 +355,9 @@ public sealed unsafe class TimingWheel : IDisposable
     }
 
     /// <summary>
-    /// Called when scheduling took another chunk: this is how memory grows, so this is where tombstones are bounded. A pass
-    /// over all lists begins when there are more tombstones than timers (and 1 MiB of chunks beside), and drops them, some
-    /// chunks at a time.
+    /// Called when scheduling took another chunk: this is how memory grows, so this is where tombstones are bounded.
+    /// A pass over all lists begins when there are more tombstones than timers (and 1 MiB of chunks beside), and
+    /// drops them, some chunks at a time.
     /// </summary>
     /// <remarks>
     /// Without it they would stay until their slot is read. Deadlines of attempts, hours ahead and cancelled after
@@ -396,7 +407,10 @@ public sealed unsafe class TimingWheel : IDisposable
         _sweepList = list == SlotLists.Far ? NoSweep : list + 1;
     }
 
-    /// <summary>All on a level below the far one share the cursor's bits above 32; a far entry has only its low bits to compare.</summary>
+    /// <summary>
+    /// All on a level below the far one share the cursor's bits above 32; a far entry has only its low bits to
+    /// compare.
+    /// </summary>
     private bool IsAlive(int list, ulong entry)
     {
         long stored = *_due.At(SlotLists.TimerOf(entry));
@@ -435,7 +449,9 @@ public sealed unsafe class TimingWheel : IDisposable
         return level == FarLevel ? SlotLists.Far : level * SlotLists.SlotsPerLevel + slot;
     }
 
-    /// <summary>What all depends on: nothing on a level is due before the next slot that is found on a lower level.</summary>
+    /// <summary>
+    /// What all depends on: nothing on a level is due before the next slot that is found on a lower level.
+    /// </summary>
     [Conditional("DEBUG")]
     private void CheckLevels()
     {

@@ -3,8 +3,9 @@ using Karya.Engine.Timing;
 namespace Karya.Engine.Tests.Timing;
 
 /// <summary>
-/// What a wheel must do, said with a sorted set. It follows the order in which a wheel hands out timers; for a timer that
-/// was cancelled or moved and came back to the same tick (or to one 2^32 ticks away), any of its turns there is right.
+/// What a wheel must do, said with a sorted set. It follows the order in which a wheel hands out timers; for a timer
+/// that was cancelled or moved and came back to the same tick (or to one 2^32 ticks away), any of its turns there is
+/// right.
 /// </summary>
 internal sealed class SortedTimers
 {
@@ -46,7 +47,9 @@ internal sealed class SortedTimers
         return true;
     }
 
-    /// <summary>Takes a timer that a wheel handed out, and says what is wrong with that; null when nothing is.</summary>
+    /// <summary>
+    /// Takes a timer that a wheel handed out, and says what is wrong with that; null when nothing is.
+    /// </summary>
     public string? Expire(int timer)
     {
         long dueTick = DueTick(timer);

@@ -3,7 +3,10 @@ using Xunit;
 
 namespace Karya.Engine.Tests.Timing;
 
-/// <summary>Random operations on a wheel, held against <see cref="SortedTimers"/>. A failure prints the seed and the operation.</summary>
+/// <summary>
+/// Random operations on a wheel, held against <see cref="SortedTimers"/>. A failure prints the seed and the
+/// operation.
+/// </summary>
 public sealed class TimingWheelRandomTests
 {
     public static TheoryData<int> Seeds => [.. Enumerable.Range(1, 40)];
@@ -20,7 +23,8 @@ public sealed class TimingWheelRandomTests
             2 => 1_763_900_000_000,
             _ => (random.NextInt64(1, 1L << 20) << 32) - random.NextInt64(1, 600), // just before the far list is sorted
         };
-        using var wheel = new TimingWheel(nowTick, chunksSpare: seed % 2 == 0 ? 0 : 8192); // Every other seed sweeps all the time.
+        int chunksSpare = seed % 2 == 0 ? 0 : 8192; // Every other seed sweeps all the time.
+        using var wheel = new TimingWheel(nowTick, chunksSpare);
         var oracle = new SortedTimers(nowTick);
         var habits = new Habits(
             Timers: random.Next(3) switch { 0 => 20, 1 => 400, _ => 5_000 },
