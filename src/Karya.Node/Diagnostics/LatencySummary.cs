@@ -23,8 +23,9 @@ internal sealed class LatencySummary
 
     private const int BucketBits = 4;
     private const int BucketsPerDoubling = 1 << BucketBits;
-    private const long MicrosMax = (1L << 43) - 1;
-    private const int BucketCount = (42 - BucketBits + 2) * BucketsPerDoubling; // 42: the highest bit of the largest value.
+    private const int HighestBit = 42;
+    private const long MicrosMax = (1L << (HighestBit + 1)) - 1;
+    private const int BucketCount = (HighestBit - BucketBits + 2) * BucketsPerDoubling;
 
     private static readonly double[] Quantiles = [0.5, 0.75, 0.9, 0.95, 0.99];
 
