@@ -21,7 +21,8 @@ public static class IsoDuration
 
     /// <summary>Reads a duration. What is finer than a millisecond is cut off, towards zero.</summary>
     /// <param name="ms">0 or negative for durations that are.</param>
-    /// <param name="error">What is wrong and what to write instead; continues a sentence that began with the value.</param>
+    /// <param name="error">What is wrong and what to write instead; continues a sentence that began with the
+    /// value.</param>
     public static bool TryParse(ReadOnlySpan<char> text, out long ms, [NotNullWhen(false)] out string? error)
     {
         ms = 0;
@@ -155,7 +156,9 @@ public static class IsoDuration
         return true;
     }
 
-    /// <summary>Units follow each other from large to small, none twice: <paramref name="rank"/> counts them down.</summary>
+    /// <summary>
+    /// Units follow each other from large to small, none twice: <paramref name="rank"/> counts them down.
+    /// </summary>
     private static bool TryReadUnit(
         ReadOnlySpan<char> text, int at, bool inTime, ref int rank, out long unitSeconds,
         [NotNullWhen(false)] out string? error)

@@ -2,7 +2,8 @@ namespace Karya.Node.Diagnostics;
 
 /// <summary>What the node says of itself to probes.</summary>
 /// <param name="Stall">Which loop stands still; null when all turn. Restarting the process would help.</param>
-/// <param name="NotReady">Why requests should go elsewhere for now; null when they are welcome. A restart would not help.</param>
+/// <param name="NotReady">Why requests should go elsewhere for now; null when they are welcome. A restart would not
+/// help.</param>
 internal readonly record struct HealthReport(string? Stall, string? NotReady)
 {
     public bool IsLive => Stall is null;
@@ -11,8 +12,8 @@ internal readonly record struct HealthReport(string? Stall, string? NotReady)
 }
 
 /// <summary>
-/// Liveness: every watched loop has turned within <see cref="StallMax"/>; never asks the store, since a database outage must
-/// not restart every node. Readiness: what the node itself says.
+/// Liveness: every watched loop has turned within <see cref="StallMax"/>; never asks the store, since a database outage
+/// must not restart every node. Readiness: what the node itself says.
 /// </summary>
 /// <remarks><see cref="Watch"/> while the node is being built, <see cref="Report"/> from any thread.</remarks>
 internal sealed class Health
@@ -31,7 +32,8 @@ internal sealed class Health
         _notReady = notReady;
     }
 
-    /// <param name="lastTurn">When the loop last turned: a timestamp of the <see cref="TimeProvider"/>. Any thread.</param>
+    /// <param name="lastTurn">When the loop last turned: a timestamp of the <see cref="TimeProvider"/>. Any
+    /// thread.</param>
     public void Watch(string loop, Func<long> lastTurn) => _loops.Add((loop, lastTurn));
 
     public HealthReport Report()

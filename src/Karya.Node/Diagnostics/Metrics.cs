@@ -1,3 +1,4 @@
+using System.Text;
 using Prometheus;
 
 namespace Karya.Node.Diagnostics;
@@ -12,37 +13,34 @@ internal sealed class Metrics
     private static readonly double[] LatenessBuckets =
         [0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10, 30, 60, 300, 600];
 
-    private static readonly SummaryConfiguration Quantiles = new()
-    {
-        Objectives =
-        [
-            new(0.5, 0.05), new(0.75, 0.02), new(0.9, 0.01), new(0.95, 0.005), new(0.99, 0.001),
-        ],
-    };
-
     private readonly CollectorRegistry _registry = Prometheus.Metrics.NewCustomRegistry();
     private readonly MetricFactory _factory;
-    private readonly Summary _fetchMs;
-    private readonly Summary _processMs;
-    private readonly Summary _polledMs;
-    private readonly Summary _executionMs;
+    private readonly LatencySummary _fetchMs;
+    private readonly LatencySummary _processMs;
+    private readonly LatencySummary _polledMs;
+    private readonly LatencySummary _executionMs;
     private readonly Counter _succeeded;
     private readonly Counter _failed;
     private readonly Histogram _lateness;
     private readonly Histogram _attempts;
+    private readonly TimeProvider _clock;
+    private readonly Lock _turning = new();
+    private long _lastTurn;
 
-    public Metrics()
+    public Metrics(TimeProvider clock)
     {
+        _clock = clock;
+        _lastTurn = clock.GetTimestamp();
         _factory = Prometheus.Metrics.WithCustomRegistry(_registry);
-        _fetchMs = Summary(
+        _fetchMs = new LatencySummary(
             "karya_scheduler_task_fetch_latency_seconds_summary",
             "Due instant to taken by the scheduler, in milliseconds; the name is the original's.");
-        _processMs = Summary(
+        _processMs = new LatencySummary(
             "karya_scheduler_task_process_latency_seconds_summary",
             "Taken by the scheduler to dispatched, in milliseconds; the name is the original's.");
-        _polledMs = Summary(
+        _polledMs = new LatencySummary(
             "karya_executor_task_polled_latency_summary", "Due instant to start of the attempt, in milliseconds.");
-        _executionMs = Summary(
+        _executionMs = new LatencySummary(
             "karya_executor_task_execution_latency_summary", "Start to end of the attempt, in milliseconds.");
         _succeeded = _factory.CreateCounter(
             "karya_executor_task_success_execution_count_total", "Attempts that succeeded.");
@@ -83,10 +81,30 @@ internal sealed class Metrics
     }
 
     /// <summary>Writes the page in the Prometheus text format.</summary>
-    public Task WriteAsync(Stream page, CancellationToken stopping) =>
-        _registry.CollectAndExportAsTextAsync(page, stopping);
+    public async Task WriteAsync(Stream page, CancellationToken stopping)
+    {
+        await _registry.CollectAndExportAsTextAsync(page, stopping);
+        var text = new StringBuilder();
+        foreach (var summary in (LatencySummary[])[_fetchMs, _processMs, _polledMs, _executionMs])
+            summary.Write(text);
 
-    private Summary Summary(string name, string help) => _factory.CreateSummary(name, help, Quantiles);
+        await page.WriteAsync(Encoding.UTF8.GetBytes(text.ToString()), stopping);
+        ForgetTheOld();
+    }
+
+    /// <summary>Only a reader of the page needs the window to move, so it moves when the page is read.</summary>
+    private void ForgetTheOld()
+    {
+        lock (_turning)
+        {
+            if (_clock.GetElapsedTime(_lastTurn) < LatencySummary.HalfWindow)
+                return;
+
+            _lastTurn = _clock.GetTimestamp();
+            foreach (var summary in (LatencySummary[])[_fetchMs, _processMs, _polledMs, _executionMs])
+                summary.Turn();
+        }
+    }
 
     private Histogram Histogram(string name, string help) =>
         _factory.CreateHistogram(name, help, new HistogramConfiguration { Buckets = LatenessBuckets });

@@ -37,7 +37,9 @@ internal static class Answer
         return BytesAsync(context, status, TextType, Encoding.UTF8.GetBytes(text));
     }
 
-    /// <summary>Answers 200 (or another status) with what <paramref name="write"/> writes about <paramref name="value"/>.</summary>
+    /// <summary>
+    /// Answers 200 (or another status) with what <paramref name="write"/> writes about <paramref name="value"/>.
+    /// </summary>
     public static Task JsonAsync<T>(
         HttpContext context, T value, Action<Utf8JsonWriter, T> write, int status = StatusCodes.Status200OK,
         string contentType = JsonType)
@@ -61,7 +63,9 @@ internal static class Answer
         return buffer;
     }
 
-    /// <summary>Refuses in the manner of the path: a problem document under <c>/api</c>, plain text elsewhere.</summary>
+    /// <summary>
+    /// Refuses in the manner of the path: a problem document under <c>/api</c>, plain text elsewhere.
+    /// </summary>
     public static Task RefuseAsync(HttpContext context, bool ours, int status, string code, string text)
     {
         if (context.Response.HasStarted)

@@ -1,4 +1,5 @@
 using Karya.Node.Plans;
+using Microsoft.AspNetCore.Connections;
 using Microsoft.AspNetCore.Hosting.Server;
 using Microsoft.AspNetCore.Http;
 using Microsoft.AspNetCore.Http.Features;
@@ -8,8 +9,8 @@ using Microsoft.Net.Http.Headers;
 namespace Karya.Node.Http;
 
 /// <summary>
-/// Where every request comes in: cuts the path into segments, judges <c>Host</c> and <c>Origin</c>, answers OPTIONS, and
-/// turns whatever goes wrong further inside into an answer.
+/// Where every request comes in: cuts the path into segments, judges <c>Host</c> and <c>Origin</c>, answers OPTIONS,
+/// and turns whatever goes wrong further inside into an answer.
 /// </summary>
 internal sealed class FrontDoor : IHttpApplication<HttpContext>
 {
@@ -32,7 +33,8 @@ internal sealed class FrontDoor : IHttpApplication<HttpContext>
 
     public async Task ProcessRequestAsync(HttpContext context)
     {
-        // Repeated slashes collapse here, before anything looks at the path: the JavaScript client doubles the first one.
+        // Repeated slashes collapse here, before anything looks at the path: the JavaScript client doubles the first
+        // one.
         string[] path = (context.Request.Path.Value ?? "").Split('/', StringSplitOptions.RemoveEmptyEntries);
         bool ours = path is ["api", ..];
         try
@@ -47,8 +49,7 @@ internal sealed class FrontDoor : IHttpApplication<HttpContext>
         {
             await Answer.RefuseAsync(context, ours, refusal.StatusCode, "BAD_REQUEST", refusal.Message);
         }
-        catch (Exception gone) when (gone is OperationCanceledException or IOException
-                                     && context.RequestAborted.IsCancellationRequested)
+        catch (Exception gone) when (IsClientGone(gone, context))
         {
             // The client has left; nobody is there to be answered.
         }
@@ -59,6 +60,10 @@ internal sealed class FrontDoor : IHttpApplication<HttpContext>
                 "The node failed to serve the request. That is a bug in Karya; the node's log has the details.");
         }
     }
+
+    private static bool IsClientGone(Exception exception, HttpContext context) =>
+        exception is ConnectionResetException or ConnectionAbortedException
+        || (exception is OperationCanceledException or IOException && context.RequestAborted.IsCancellationRequested);
 
     private Task ServeAsync(HttpContext context, string[] path, bool ours)
     {
@@ -76,8 +81,8 @@ internal sealed class FrontDoor : IHttpApplication<HttpContext>
         if (!HttpMethods.IsOptions(context.Request.Method))
             return _router.RouteAsync(context, path);
 
-        // PATCH is listed whatever was asked for: browsers keep the answer to POST and use it for the PATCH that follows.
-        // Without an Origin no page is involved, and the original answers with the same set.
+        // PATCH is listed whatever was asked for: browsers keep the answer to POST and use it for the PATCH that
+        // follows. Without an Origin no page is involved, and the original answers with the same set.
         if (verdict.Readable || context.Request.Headers.Origin.Count == 0)
         {
             headers.AccessControlAllowOrigin = "*";

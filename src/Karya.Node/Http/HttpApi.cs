@@ -15,8 +15,8 @@ namespace Karya.Node.Http;
 /// into calls of the <see cref="IPlanDesk"/> and knows nothing of what is behind it.
 /// </summary>
 /// <remarks>
-/// Call <see cref="StartAsync"/> once, then <see cref="StopAsync"/> once, then dispose. Kestrel is used bare, without host
-/// and container: a dozen routes need neither, and it starts in a fraction of the time.
+/// Call <see cref="StartAsync"/> once, then <see cref="StopAsync"/> once, then dispose. Kestrel is used bare, without
+/// host and container: a dozen routes need neither, and it starts in a fraction of the time.
 /// <code>
 /// Kestrel → FrontDoor (Host, CORS, Origin) → Router → V1/* | Api/* | Probes → IPlanDesk
 /// </code>
@@ -27,8 +27,8 @@ internal sealed class HttpApi : IAsyncDisposable
     public const int ConnectionsMax = 2048;
 
     /// <summary>
-    /// A body that is too large is read to its end and thrown away up to this many times the limit, because a client that
-    /// is cut off while it writes never reads the answer.
+    /// A body that is too large is read to its end and thrown away up to this many times the limit, because a client
+    /// that is cut off while it writes never reads the answer.
     /// </summary>
     private const int DiscardedBodies = 8;
 
@@ -48,7 +48,9 @@ internal sealed class HttpApi : IAsyncDisposable
         _loggers = loggers;
     }
 
-    /// <summary>Binds every endpoint and serves. Throws <see cref="IOException"/> when an address is in use or not ours.</summary>
+    /// <summary>
+    /// Binds every endpoint and serves. Throws <see cref="IOException"/> when an address is in use or not ours.
+    /// </summary>
     /// <returns>The addresses that are bound, with the ports that were taken for port 0.</returns>
     public async Task<IReadOnlyList<Uri>> StartAsync(CancellationToken stopping)
     {
@@ -56,13 +58,10 @@ internal sealed class HttpApi : IAsyncDisposable
         kestrel.Limits.MaxRequestBodySize = (long)_options.BodyBytesMax * DiscardedBodies;
         kestrel.Limits.MaxConcurrentConnections = ConnectionsMax;
         kestrel.ConfigureEndpointDefaults(endpoint => endpoint.Protocols = HttpProtocols.Http1);
-        var bound = new List<IPEndPoint>();
+        bool loopbackOnly = true;
         foreach (var endpoint in _options.Endpoints)
-            bound.AddRange(await ResolveAsync(endpoint, stopping));
+            loopbackOnly &= await ListenAsync(kestrel, endpoint, stopping);
 
-        bound.ForEach(kestrel.Listen);
-
-        bool loopbackOnly = bound.TrueForAll(endpoint => IPAddress.IsLoopback(endpoint.Address));
         var origins = new OriginPolicy(_options, loopbackOnly);
         var router = new Router(_options, _desk, _metrics, _health);
         var door = new FrontDoor(origins, router, _loggers.CreateLogger<FrontDoor>());
@@ -74,7 +73,9 @@ internal sealed class HttpApi : IAsyncDisposable
         return [.. addresses.Select(text => new Uri(text))];
     }
 
-    /// <summary>Accepts nothing new, lets running requests end until <paramref name="impatient"/>, then cuts them off.</summary>
+    /// <summary>
+    /// Accepts nothing new, lets running requests end until <paramref name="impatient"/>, then cuts them off.
+    /// </summary>
     public Task StopAsync(CancellationToken impatient) => _server?.StopAsync(impatient) ?? Task.CompletedTask;
 
     public ValueTask DisposeAsync()
@@ -83,15 +84,29 @@ internal sealed class HttpApi : IAsyncDisposable
         return ValueTask.CompletedTask;
     }
 
-    private static async Task<IEnumerable<IPEndPoint>> ResolveAsync(HttpEndpoint endpoint, CancellationToken stopping)
+    /// <summary>Answers whether only this machine can reach the endpoint.</summary>
+    private static async Task<bool> ListenAsync(
+        KestrelServerOptions kestrel, HttpEndpoint endpoint, CancellationToken stopping)
     {
         if (endpoint.Host == "*")
-            return [new IPEndPoint(IPAddress.IPv6Any, endpoint.Port)];
+        {
+            kestrel.ListenAnyIP(endpoint.Port);
+            return false;
+        }
 
-        if (IPAddress.TryParse(endpoint.Host, out var address))
-            return [new IPEndPoint(address, endpoint.Port)];
+        // Kestrel's own way gets along without IPv6, but cannot take a free port for both addresses.
+        if (endpoint.Host.Equals("localhost", StringComparison.OrdinalIgnoreCase) && endpoint.Port != 0)
+        {
+            kestrel.ListenLocalhost(endpoint.Port);
+            return true;
+        }
 
-        var addresses = await Dns.GetHostAddressesAsync(endpoint.Host, stopping);
-        return addresses.Distinct().Select(one => new IPEndPoint(one, endpoint.Port));
+        IPAddress[] addresses = IPAddress.TryParse(endpoint.Host, out var address)
+            ? [address]
+            : [.. (await Dns.GetHostAddressesAsync(endpoint.Host, stopping)).Distinct()];
+        foreach (var one in addresses)
+            kestrel.Listen(one, endpoint.Port);
+
+        return Array.TrueForAll(addresses, IPAddress.IsLoopback);
     }
 }

@@ -10,7 +10,9 @@ internal enum CorsMode
     Any,
 }
 
-/// <summary>Where to listen: an IP address, a host name, or <c>*</c> for every address; port 0 takes a free one.</summary>
+/// <summary>
+/// Where to listen: an IP address, a host name, or <c>*</c> for every address; port 0 takes a free one.
+/// </summary>
 internal sealed record HttpEndpoint(string Host, int Port);
 
 /// <summary>What an operator may change about HTTP.</summary>

@@ -10,8 +10,8 @@ namespace Karya.Node.Http;
 internal readonly record struct OriginVerdict(bool Served, bool Readable, int Status = 0, string Reason = "");
 
 /// <summary>
-/// Decides about <c>Host</c> and <c>Origin</c>. A node that listens on loopback is reachable from every web page that its
-/// owner opens; these two headers are what tells such a page from the owner's own programs.
+/// Decides about <c>Host</c> and <c>Origin</c>. A node that listens on loopback is reachable from every web page that
+/// its owner opens; these two headers are what tells such a page from the owner's own programs.
 /// </summary>
 internal sealed class OriginPolicy
 {
@@ -22,7 +22,8 @@ internal sealed class OriginPolicy
     private readonly bool _checkHost;
     private readonly HashSet<string> _hosts;
 
-    /// <param name="loopbackOnly">Every endpoint is on loopback; then a foreign <c>Host</c> means DNS rebinding.</param>
+    /// <param name="loopbackOnly">Every endpoint is on loopback; then a foreign <c>Host</c> means DNS
+    /// rebinding.</param>
     public OriginPolicy(HttpOptions options, bool loopbackOnly)
     {
         _any = options.Cors == CorsMode.Any;
@@ -37,8 +38,8 @@ internal sealed class OriginPolicy
         {
             string host = Quoted.Shorten(request.Host.Value ?? "");
             return new(false, false, StatusCodes.Status421MisdirectedRequest,
-                $"Host {host} is not this node. It listens on loopback and answers to localhost, 127.0.0.1, [::1] and the "
-                + "hosts it was told to listen on.");
+                $"Host {host} is not this node. It listens on loopback and answers to localhost, 127.0.0.1, [::1] and "
+                + "the hosts it was told to listen on.");
         }
 
         string origin = request.Headers[HeaderNames.Origin].ToString();
@@ -73,8 +74,8 @@ internal sealed class OriginPolicy
         && IsLoopbackName(page.DnsSafeHost);
 
     /// <summary>
-    /// A page that this very node served, such as its dashboard. Only addresses and configured names count: any other name
-    /// may be a foreign one that was pointed at us.
+    /// A page that this very node served, such as its dashboard. Only addresses and configured names count: any other
+    /// name may be a foreign one that was pointed at us.
     /// </summary>
     private bool IsOwnPage(string origin, HostString host) =>
         host.HasValue

@@ -3,7 +3,9 @@ using Microsoft.AspNetCore.WebUtilities;
 
 namespace Karya.Node.Http;
 
-/// <summary>An error of <c>/api</c>: RFC 9457, with a code that never changes and, where it applies, the field that is wrong.</summary>
+/// <summary>
+/// An error of <c>/api</c>: RFC 9457, with a code that never changes and, where it applies, the field that is wrong.
+/// </summary>
 internal sealed record Problem(int Status, string Code, string Detail, string? Field = null)
 {
     public static void Write(Utf8JsonWriter json, Problem problem)

@@ -17,7 +17,9 @@ internal readonly record struct RequestBody(JsonDocument? Json, int Status, stri
 
     private const int BufferBytesFirst = 4096;
 
-    /// <summary>Reads and parses the body. What it refuses has been read all the same, so that the answer can be heard.</summary>
+    /// <summary>
+    /// Reads and parses the body. What it refuses has been read all the same, so that the answer can be heard.
+    /// </summary>
     public static async ValueTask<RequestBody> ReadAsync(HttpContext context, int bytesMax)
     {
         byte[] buffer = ArrayPool<byte>.Shared.Rent(BufferBytesFirst);

@@ -61,8 +61,10 @@ internal sealed class Router
         if (chosen is not null)
             return chosen(context);
 
-        string?[] allowed = [get is null ? null : "GET, HEAD", post is null ? null : "POST", patch is null ? null : "PATCH"];
-        context.Response.Headers.Allow = string.Join(", ", allowed.Where(method => method is not null).Append("OPTIONS"));
+        string gets = get is null ? "" : "GET, HEAD, ";
+        string posts = post is null ? "" : "POST, ";
+        string patches = patch is null ? "" : "PATCH, ";
+        context.Response.Headers.Allow = $"{gets}{posts}{patches}OPTIONS";
         return path is ["api", ..]
             ? Answer.ProblemAsync(
                 context, new(StatusCodes.Status405MethodNotAllowed, "METHOD_NOT_ALLOWED", "See the Allow header."))

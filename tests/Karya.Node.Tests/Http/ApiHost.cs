@@ -27,7 +27,7 @@ internal sealed class ApiHost : IAsyncDisposable
 
     public Uri Address { get; }
 
-    public static Metrics Metrics { get; } = new();
+    public static Metrics Metrics { get; } = new(new FakeTimeProvider());
 
     public static async Task<ApiHost> StartAsync(
         IPlanDesk desk, CorsMode cors = CorsMode.Any, int depthMax = 2, bool strict = true, Health? health = null,
@@ -79,7 +79,8 @@ internal sealed class ApiHost : IAsyncDisposable
         using var response = await _client.SendAsync(request, TestContext.Current.CancellationToken);
         string text = await response.Content.ReadAsStringAsync(TestContext.Current.CancellationToken);
         var fields = response.Headers.Concat(response.Content.Headers)
-            .ToDictionary(field => field.Key, field => string.Join(", ", field.Value), StringComparer.OrdinalIgnoreCase);
+            .ToDictionary(
+                field => field.Key, field => string.Join(", ", field.Value), StringComparer.OrdinalIgnoreCase);
         return new Reply((int)response.StatusCode, text, fields);
     }
 

@@ -3,7 +3,9 @@ using Karya.Node.Plans;
 
 namespace Karya.Node.Tests.Http;
 
-/// <summary>A desk with a bug: it throws what no desk may throw. Only a list is answered, when the test says so.</summary>
+/// <summary>
+/// A desk with a bug: it throws what no desk may throw. Only a list is answered, when the test says so.
+/// </summary>
 internal sealed class BrokenDesk : IPlanDesk
 {
     /// <summary>A list was asked for.</summary>

@@ -11,7 +11,8 @@ public sealed class DeskRefusalTests
     [InlineData(DeskError.Overloaded, 503, "OVERLOADED", "1")]
     [InlineData(DeskError.Unavailable, 503, "UNAVAILABLE", "1")]
     [InlineData(DeskError.Unknown, 503, "OUTCOME_UNKNOWN", null)]
-    public async Task Each_refusal_has_its_status_in_both_apis(DeskError error, int status, string code, string? retryAfter)
+    public async Task Each_refusal_has_its_status_in_both_apis(
+        DeskError error, int status, string code, string? retryAfter)
     {
         var desk = new FakeDesk { Refusal = new DeskException(error, "Because of the test.") };
         await using var host = await ApiHost.StartAsync(desk);
@@ -52,7 +53,8 @@ public sealed class DeskRefusalTests
     {
         await using var host = await ApiHost.StartAsync(new FakeDesk());
 
-        var reply = await host.PostAsync("/v1/plan", Requests.With("user_id", "\"00000000-0000-4000-8000-00000000ABCD\""));
+        var reply = await host.PostAsync(
+            "/v1/plan", Requests.With("user_id", "\"00000000-0000-4000-8000-00000000ABCD\""));
 
         Assert.Equal(404, reply.Status);
         Assert.Equal("User (00000000-0000-4000-8000-00000000abcd) not found", reply.Text);

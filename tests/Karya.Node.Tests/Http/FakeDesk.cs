@@ -62,8 +62,8 @@ internal sealed class FakeDesk : IPlanDesk
         var id = new PlanId(FirstPlan.Value + (UInt128)_plans.Count);
         const long NowMs = 1_795_400_010_000;
         var plan = new PlanView(
-            id, draft.User, PlanId.None, PlanState.Created, draft.Recurring, draft.EndAtMs, draft.RetriesMax, NowMs, NowMs,
-            draft.Body);
+            id, draft.User, PlanId.None, PlanState.Created, draft.Recurring, draft.EndAtMs, draft.RetriesMax,
+            NowMs, NowMs, draft.Body);
         _plans.Add(id, plan);
         return ValueTask.FromResult(plan);
     }
@@ -82,7 +82,9 @@ internal sealed class FakeDesk : IPlanDesk
         };
         _plans[id] = plan with
         {
-            Body = body, RetriesMax = change.RetriesMax ?? plan.RetriesMax, UpdatedMs = plan.UpdatedMs + 1,
+            Body = body,
+            RetriesMax = change.RetriesMax ?? plan.RetriesMax,
+            UpdatedMs = plan.UpdatedMs + 1,
         };
         return ValueTask.FromResult<PlanView?>(_plans[id]);
     }

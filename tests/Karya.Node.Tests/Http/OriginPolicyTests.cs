@@ -11,7 +11,8 @@ public sealed class OriginPolicyTests
     [InlineData("https://karya.internal:8080", "karya.internal:8080", true)]
     [InlineData("http://10.1.2.3:9090", "10.1.2.3:8080", false)]
     [InlineData("http://rebound.example:8080", "rebound.example:8080", false)]
-    public void A_public_node_trusts_pages_that_it_served_itself_under_a_name_it_knows(string origin, string host, bool served)
+    public void A_public_node_trusts_pages_that_it_served_itself_under_a_name_it_knows(
+        string origin, string host, bool served)
     {
         var options = new HttpOptions { Endpoints = [new("*", 8080), new("karya.internal", 8080)] };
         var policy = new OriginPolicy(options, loopbackOnly: false);

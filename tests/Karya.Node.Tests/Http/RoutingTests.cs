@@ -75,7 +75,9 @@ public sealed class RoutingTests
         var reply = await host.GetAsync("/v1/user?username=x");
 
         Assert.Equal(500, reply.Status);
-        Assert.Equal("The node failed to serve the request. That is a bug in Karya; the node's log has the details.", reply.Text);
+        Assert.Equal(
+            "The node failed to serve the request. That is a bug in Karya; the node's log has the details.",
+            reply.Text);
         Assert.Equal("*", reply.Header("Access-Control-Allow-Origin"));
     }
 

@@ -53,7 +53,8 @@ internal sealed class DeadLetterRoutes
     {
         if (!Uuids.TryParse(plan, out var planId))
         {
-            await RefuseAsync(context, "INVALID_ID", "plan_id", $"plan_id is {Quoted.Shorten(plan)}; it must be {Uuids.Form}.");
+            await RefuseAsync(context, "INVALID_ID", "plan_id",
+                $"plan_id is {Quoted.Shorten(plan)}; it must be {Uuids.Form}.");
             return;
         }
 

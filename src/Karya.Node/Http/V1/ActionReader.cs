@@ -25,7 +25,8 @@ internal sealed class ActionReader
     private static readonly PlanAction Nothing = new SlackAction("", "");
 
     /// <summary>These decide where a message ends; two opinions about that are a security hole.</summary>
-    private static readonly string[] FramingHeaders = ["content-length", "transfer-encoding", "te", "trailer", "upgrade"];
+    private static readonly string[] FramingHeaders =
+        ["content-length", "transfer-encoding", "te", "trailer", "upgrade"];
 
     private readonly JsonFields _fields;
     private readonly PlanReader _plans;
@@ -72,7 +73,8 @@ internal sealed class ActionReader
         PlanAction read = WireNames.Actions[_fields.Choice(action, "type", WireNames.Actions)] switch
         {
             WireNames.SlackMessageRequest => new SlackAction(Line(action, "channel"), Message(action)),
-            WireNames.EmailRequest => new EmailAction(Line(action, "recipient"), Line(action, "subject"), Message(action)),
+            WireNames.EmailRequest => new EmailAction(
+                Line(action, "recipient"), Line(action, "subject"), Message(action)),
             WireNames.KafkaProducerRequest => new KafkaAction(
                 Line(action, "topic"), _fields.TextOrNull(action, "key", LineCharsMax), Message(action)),
             WireNames.ChainedRequest => ReadChained(action),
@@ -181,8 +183,8 @@ internal sealed class ActionReader
         if (!TextRules.IsToken(name) || name.Length > HeaderNameCharsMax)
         {
             _fields.RefuseAll(
-                $"{Quoted.Shorten(name)} in headers is no header name: letters, digits and !#$%&'*+-.^_`|~ are accepted, "
-                + $"1 to {HeaderNameCharsMax} of them.");
+                $"{Quoted.Shorten(name)} in headers is no header name: letters, digits and !#$%&'*+-.^_`|~ are "
+                + $"accepted, 1 to {HeaderNameCharsMax} of them.");
         }
         else if (FramingHeaders.Contains(name, StringComparer.OrdinalIgnoreCase))
         {

@@ -5,8 +5,8 @@ using Karya.Node.Plans;
 namespace Karya.Node.Http.V1;
 
 /// <summary>
-/// Writes the answers of <c>/v1</c>. Keys and their order are the contract: one client fails on an unknown key, another on
-/// a missing null.
+/// Writes the answers of <c>/v1</c>. Keys and their order are the contract: one client fails on an unknown key, another
+/// on a missing null.
 /// </summary>
 internal static class AnswerWriter
 {

@@ -8,7 +8,8 @@ namespace Karya.Node.Http.V1;
 internal sealed record ChainRules(bool Strict, int DepthMax)
 {
     /// <summary>Why the plan is refused; null when it keeps to the rules.</summary>
-    public string? Judge(PlanDraft plan) => Strict && HasRecurringChain(plan) ? RecurringChain() : JudgeDepth(DepthOf(plan));
+    public string? Judge(PlanDraft plan) =>
+        Strict && HasRecurringChain(plan) ? RecurringChain() : JudgeDepth(DepthOf(plan));
 
     /// <summary>The same for hooks that are given to a plan later.</summary>
     public string? Judge(IReadOnlyList<PlanHook> hooks) =>

@@ -4,9 +4,9 @@ using System.Text.Json;
 namespace Karya.Node.Http.V1;
 
 /// <summary>
-/// Takes fields out of a JSON request as tolerantly as kotlinx.serialization does: unknown keys ignored, integers in quotes
-/// accepted, the last of duplicate keys taken. Remembers the first mistake; after one, every read answers with something
-/// harmless, so that callers read on and ask once at the end.
+/// Takes fields out of a JSON request as tolerantly as kotlinx.serialization does: unknown keys ignored, integers in
+/// quotes accepted, the last of duplicate keys taken. Remembers the first mistake; after one, every read answers with
+/// something harmless, so that callers read on and ask once at the end.
 /// </summary>
 /// <remarks>One per request.</remarks>
 internal sealed class JsonFields
@@ -37,7 +37,9 @@ internal sealed class JsonFields
     public string? TextOrNull(JsonElement parent, string name, int charsMax, TextRule rule = TextRule.Any) =>
         IsGiven(parent, name, out var value) ? ReadText(value, name, charsMax, rule) : null;
 
-    /// <summary>One of a few words; the position of it. Absent: <paramref name="absent"/>, or a mistake when that is null.</summary>
+    /// <summary>
+    /// One of a few words; the position of it. Absent: <paramref name="absent"/>, or a mistake when that is null.
+    /// </summary>
     public int Choice(JsonElement parent, string name, string[] words, int? absent = null)
     {
         if (!TryFind(parent, name, out var value))
@@ -51,7 +53,9 @@ internal sealed class JsonFields
         return Math.Max(found, 0);
     }
 
-    /// <summary>An integer, or one in quotes. Absent: <paramref name="absent"/>, or a mistake when that is null.</summary>
+    /// <summary>
+    /// An integer, or one in quotes. Absent: <paramref name="absent"/>, or a mistake when that is null.
+    /// </summary>
     public long Integer(JsonElement parent, string name, long min, long max, long? absent = null) =>
         TryFind(parent, name, out var value)
             ? ReadInteger(value, name, min, max)
@@ -70,7 +74,9 @@ internal sealed class JsonFields
         return guid;
     }
 
-    /// <summary>An object or a list. False when it is absent (a mistake if it is required) or of another kind (a mistake).</summary>
+    /// <summary>
+    /// An object or a list. False when it is absent (a mistake if it is required) or of another kind (a mistake).
+    /// </summary>
     public bool TryNested(JsonElement parent, string name, JsonValueKind kind, bool required, out JsonElement value)
     {
         string wanted = kind == JsonValueKind.Array ? "a list" : "an object";
@@ -135,7 +141,7 @@ internal sealed class JsonFields
         if (text.Length > charsMax)
             Refuse(name, $"has {text.Length} characters; at most {charsMax} are accepted.");
         else if (TextRules.FirstForbidden(text, rule) is var at and >= 0)
-            Refuse(name, $"has the control character \\u{(int)text[at]:x4} at position {at + 1}, which is not accepted there.");
+            Refuse(name, $"has the control character \\u{(int)text[at]:x4} at position {at + 1}, not accepted there.");
 
         return text;
     }

@@ -39,7 +39,8 @@ internal sealed class PlanReader
     }
 
     /// <param name="idText">The plan's id from the path; null when only the body has it.</param>
-    public bool TryReadUpdate(JsonElement root, string? idText, out PlanId id, [NotNullWhen(true)] out PlanChange? change)
+    public bool TryReadUpdate(
+        JsonElement root, string? idText, out PlanId id, [NotNullWhen(true)] out PlanChange? change)
     {
         id = PlanId.None;
         change = null;

@@ -33,7 +33,9 @@ internal sealed class PlanRoutes
         }
 
         var reader = new PlanReader();
-        string? refusal = reader.TryReadSubmit(document.RootElement, out var draft) ? _rules.Judge(draft) : reader.Mistake;
+        string? refusal = reader.TryReadSubmit(document.RootElement, out var draft)
+            ? _rules.Judge(draft)
+            : reader.Mistake;
         if (refusal is not null)
         {
             await RefuseAsync(context, refusal);
@@ -68,7 +70,8 @@ internal sealed class PlanRoutes
 
         // Clients count pages; that the original takes the number for a row is a mistake that shows from row 21 on.
         string pageText = context.Request.Query["page"] is [{ } given, ..] ? given : "0";
-        if (!int.TryParse(pageText, NumberStyles.None, CultureInfo.InvariantCulture, out int number) || number > PageMax)
+        if (!int.TryParse(pageText, NumberStyles.None, CultureInfo.InvariantCulture, out int number)
+            || number > PageMax)
         {
             await RefuseAsync(context, $"page is {Quoted.Shorten(pageText)}; it must be a number from 0 to {PageMax}.");
             return;
@@ -97,9 +100,9 @@ internal sealed class PlanRoutes
         }
 
         var reader = new PlanReader();
-        string? refusal = !reader.TryReadUpdate(document.RootElement, idText, out var id, out var change) ? reader.Mistake
-            : change.Hooks is not null ? _rules.Judge(change.Hooks)
-            : null;
+        string? refusal = reader.TryReadUpdate(document.RootElement, idText, out var id, out var change)
+            ? _rules.Judge(change.Hooks ?? [])
+            : reader.Mistake;
         if (refusal is not null)
         {
             await RefuseAsync(context, refusal);

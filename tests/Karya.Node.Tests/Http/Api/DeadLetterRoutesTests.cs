@@ -19,7 +19,8 @@ public sealed class DeadLetterRoutesTests
         var desk = new FakeDesk
         {
             DeadLetters = new DeadLetterPage(
-                [new DeadLetter(task, FakeDesk.Mira, "ping", "busy"), new DeadLetter(hook, FakeDesk.Mira, "ping", "no Slack")],
+                [new DeadLetter(task, FakeDesk.Mira, "ping", "busy"),
+                    new DeadLetter(hook, FakeDesk.Mira, "ping", "no Slack")],
                 "more"),
         };
         await using var host = await ApiHost.StartAsync(desk);

@@ -120,18 +120,18 @@ public sealed class BadInputTests
         { """{"type":"karya.core.entities.Action.SlackMessageRequest","message":"[]"}""", "action.channel is missing" },
         { """{"type":"karya.core.entities.Action.SlackMessageRequest","channel":"C"}""", "action.message is missing" },
         {
-            """{"type":"karya.core.entities.Action.EmailRequest","recipient":"a@b\r\nRCPT TO:<x>","subject":"s","message":"m"}""",
+            """{"type":"karya.core.entities.Action.EmailRequest","recipient":"a@b\r\nX","subject":"","message":""}""",
             "action.recipient has the control character \\u000d at position 4"
         },
         {
-            """{"type":"karya.core.entities.Action.EmailRequest","recipient":"a@b","subject":"s\nBcc: x","message":"m"}""",
+            """{"type":"karya.core.entities.Action.EmailRequest","recipient":"a","subject":"s\nBcc: x","message":""}""",
             "action.subject has the control character \\u000a at position 2"
         },
         {
             """{"type":"karya.core.entities.Action.KafkaProducerRequest","topic":"t","key":1,"message":"m"}""",
             "action.key is \"1\"; it must be a string."
         },
-        { """{"type":"karya.core.entities.Action.ChainedRequest"}""", "action.request is missing; it must be an object." },
+        { """{"type":"karya.core.entities.Action.ChainedRequest"}""", "action.request is missing; it must be an obj" },
         {
             """{"type":"karya.core.entities.Action.ChainedRequest","request":{"user_id":7}}""",
             "action.request.user_id is \"7\"; it must be a string."
@@ -194,8 +194,10 @@ public sealed class BadInputTests
     [Fact]
     public Task Thirty_three_hooks_are_one_too_many()
     {
-        const string Hook =
-            """{"trigger":"ON_FAILURE","action":{"type":"karya.core.entities.Action.SlackMessageRequest","channel":"","message":""}}""";
+        const string Hook = """
+            {"trigger":"ON_FAILURE",
+            "action":{"type":"karya.core.entities.Action.SlackMessageRequest","channel":"","message":""}}
+            """;
         string hooks = $"[{string.Join(',', Enumerable.Repeat(Hook, 33))}]";
         return PlanIsRefusedAsync(Requests.With("hooks", hooks), "hooks has 33 entries; at most 32 are accepted.");
     }
@@ -206,7 +208,8 @@ public sealed class BadInputTests
         var desk = new FakeDesk();
         await using var host = await ApiHost.StartAsync(desk);
 
-        var invalid = await host.SendAsync(HttpMethod.Post, "/v1/user", [.. "{\"name\":\""u8, 0xC3, .. "\"}"u8], "application/json");
+        var invalid = await host.SendAsync(
+            HttpMethod.Post, "/v1/user", [.. "{\"name\":\""u8, 0xC3, .. "\"}"u8], "application/json");
         var utf16 = await host.SendAsync(
             HttpMethod.Post, "/v1/user", Encoding.Unicode.GetBytes("{\"name\":\"x\"}"), "application/json");
 
@@ -253,8 +256,9 @@ public sealed class BadInputTests
         await using var host = await ApiHost.StartAsync(desk, bodyBytesMax: 1024);
         string body = "{\"name\":\"x\"}".PadRight(bytes);
 
-        AssertRefused(
-            await host.PostAsync("/v1/user", body), 413, "The body is too large: at most 1024 bytes are accepted.", desk);
+        var reply = await host.PostAsync("/v1/user", body);
+
+        AssertRefused(reply, 413, "The body is too large: at most 1024 bytes are accepted.", desk);
     }
 
     [Fact]
@@ -290,7 +294,7 @@ public sealed class BadInputTests
     [InlineData("/v1/plan/0d4f9f0c-3f3e-4f7a-8a9c-6f2f6d0b7c11%00", "it must be a UUID of the form")]
     [InlineData("/v1/plan?user_id=x", "user_id is \"x\"; it must be a UUID of the form")]
     [InlineData("/v1/plan?user_id=", "user_id is \"\"; it must be a UUID of the form")]
-    [InlineData("/v1/plan?user_id=5b0f5a0e-6d55-4d0e-9a55-2b4c8a3a7f10&page=x", "page is \"x\"; it must be a number from 0 to")]
+    [InlineData("/v1/plan?user_id=5b0f5a0e-6d55-4d0e-9a55-2b4c8a3a7f10&page=x", "page is \"x\"; it must be a number")]
     [InlineData("/v1/plan?user_id=5b0f5a0e-6d55-4d0e-9a55-2b4c8a3a7f10&page=-1", "page is \"-1\"")]
     [InlineData("/v1/plan?user_id=5b0f5a0e-6d55-4d0e-9a55-2b4c8a3a7f10&page=", "page is \"\"")]
     [InlineData("/v1/plan?user_id=5b0f5a0e-6d55-4d0e-9a55-2b4c8a3a7f10&page=1.5", "page is \"1.5\"")]

@@ -9,12 +9,14 @@ public sealed class ChainRulesTests
     private static readonly string Depth2 = Requests.WithAction(Requests.Chained(Depth1));
     private static readonly string Depth3 = Requests.WithAction(Requests.Chained(Depth2));
 
+    private static readonly string HookThatChainsTwo = Requests.WithHook(Hook(Requests.Chained(Depth1)));
+
     public static TheoryData<string, string> TooDeep { get; } = new()
     {
         { "three levels of actions", Depth3 },
         { "a hook that chains three", Requests.WithHook(Hook(Requests.Chained(Depth2))) },
-        { "an action whose plan's hook chains two", Requests.WithAction(Requests.Chained(Requests.WithHook(Hook(Requests.Chained(Depth1))))) },
-        { "a hook whose plan's hook chains two", Requests.WithHook(Hook(Requests.Chained(Requests.WithHook(Hook(Requests.Chained(Depth1)))))) },
+        { "an action whose plan's hook chains two", Requests.WithAction(Requests.Chained(HookThatChainsTwo)) },
+        { "a hook whose plan's hook chains two", Requests.WithHook(Hook(Requests.Chained(HookThatChainsTwo))) },
     };
 
     public static TheoryData<string, string> RecurringChains { get; } = new()

@@ -25,7 +25,8 @@ public sealed class FuzzTests
         [
             Encoding.UTF8.GetBytes(Requests.NightlyPing),
             Encoding.UTF8.GetBytes(Requests.WithAction(Requests.Chained(Requests.NightlyPing))),
-            Encoding.UTF8.GetBytes("""{"plan_id":"0d4f9f0c-3f3e-4f7a-8a9c-6f2f6d0b7c11","period_time":"PT1M","hooks":[]}"""),
+            Encoding.UTF8.GetBytes(
+                """{"plan_id":"0d4f9f0c-3f3e-4f7a-8a9c-6f2f6d0b7c11","period_time":"PT1M","hooks":[]}"""),
         ];
 
         int served = 0;
@@ -40,7 +41,8 @@ public sealed class FuzzTests
             var reply = await host.SendAsync(method, "/v1/plan", body, "application/json");
 
             bool expected = reply.Status is 200 or 400 or 404;
-            Assert.True(expected, $"seed {Seed}, round {round}: {reply.Status} {reply.Text} for {Encoding.UTF8.GetString(body)}");
+            string sent = Encoding.UTF8.GetString(body);
+            Assert.True(expected, $"seed {Seed}, round {round}: {reply.Status} {reply.Text} for {sent}");
             Assert.Equal(reply.Status == 400 ? before : before + 1, desk.Calls);
             Assert.NotEqual("", reply.Text);
             served += reply.Status == 400 ? 0 : 1;

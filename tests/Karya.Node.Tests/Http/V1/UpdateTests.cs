@@ -7,13 +7,14 @@ public sealed class UpdateTests
     private const string Id = "0d4f9f0c-3f3e-4f7a-8a9c-6f2f6d0b7c11";
 
     [Theory]
-    [InlineData("""{"plan_id":"0d4f9f0c-3f3e-4f7a-8a9c-6f2f6d0b7c11","period_time":"PT1M"}""", "PT1M", 60_000L, null, null)]
+    [InlineData(
+        """{"plan_id":"0d4f9f0c-3f3e-4f7a-8a9c-6f2f6d0b7c11","period_time":"PT1M"}""", "PT1M", 60_000L, null, null)]
     [InlineData(
         """{"plan_id":"0D4F9F0C-3f3e-4f7a-8a9c-6f2f6d0b7c11","period_time":null,"max_failure_retry":4,"hooks":null}""",
         null, null, 4, null)]
     [InlineData(
-        """{"max_failure_retry":"4","period_time":"PT2H","hooks":[],"plan_id":"0d4f9f0c-3f3e-4f7a-8a9c-6f2f6d0b7c11"}""",
-        "PT2H", 7_200_000L, 4, 0)]
+        """{"max_failure_retry":"4","period_time":"P1D","hooks":[],"plan_id":"0d4f9f0c-3f3e-4f7a-8a9c-6f2f6d0b7c11"}""",
+        "P1D", 86_400_000L, 4, 0)]
     [InlineData("""{"plan_id":"0d4f9f0c-3f3e-4f7a-8a9c-6f2f6d0b7c11"}""", null, null, null, null)]
     public async Task Absent_and_null_keep_what_is_there(
         string body, string? periodText, long? periodMs, int? retriesMax, int? hookCount)
