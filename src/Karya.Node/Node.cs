@@ -76,7 +76,7 @@ internal sealed class Node : IAsyncDisposable
         _projector = new Projector(_store, _journal, _rows, _shards, options.Storage.Retention, clock);
         _loader = new Loader(_store, _shards, options.Engine.Partitions);
 
-        Metrics = new Metrics();
+        Metrics = new Metrics(clock);
         _rest = new RestConnector(
             new Execution.RestOptions(options.Connectors.Rest.ResponseBytesMax, options.Connectors.Rest.FollowRedirects), clock);
         _executor = new Executor(

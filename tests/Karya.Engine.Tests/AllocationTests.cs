@@ -77,8 +77,11 @@ public sealed class AllocationTests : IDisposable
             {
                 _inbox.TryPost(new Command
                 {
-                    Kind = CommandKind.Cancel, Partition = plan % 4, Key = new TaskKey(PlanDraft.Plan(plan), 0, 0),
-                    AtMs = _nowMs, ReplyTo = _answers,
+                    Kind = CommandKind.Cancel,
+                    Partition = plan % 4,
+                    Key = new TaskKey(PlanDraft.Plan(plan), 0, 0),
+                    AtMs = _nowMs,
+                    ReplyTo = _answers,
                 });
             }
 
@@ -132,9 +135,16 @@ public sealed class AllocationTests : IDisposable
                 ReplyTo = _answers,
                 Spec = new PlanSpec
                 {
-                    Id = PlanDraft.Plan(plan), CreatedMs = _nowMs, FirstDueMs = _nowMs + dueInMs, PeriodMs = periodMs,
-                    EndMs = PlanSpec.NoEnd, Kind = periodMs == 0 ? ScheduleKind.Once : ScheduleKind.Every,
-                    AttemptsMax = attempts, RetryDelayMs = 4, RetryDelayMsMax = 4, Lane = (uint)plan % 3,
+                    Id = PlanDraft.Plan(plan),
+                    CreatedMs = _nowMs,
+                    FirstDueMs = _nowMs + dueInMs,
+                    PeriodMs = periodMs,
+                    EndMs = PlanSpec.NoEnd,
+                    Kind = periodMs == 0 ? ScheduleKind.Once : ScheduleKind.Every,
+                    AttemptsMax = attempts,
+                    RetryDelayMs = 4,
+                    RetryDelayMsMax = 4,
+                    Lane = (uint)plan % 3,
                     HookCount = hooks?.Length ?? 0,
                 },
             };
@@ -147,8 +157,13 @@ public sealed class AllocationTests : IDisposable
     {
         var command = new Command
         {
-            Kind = CommandKind.Update, Update = PlanUpdate.Hooks, Partition = plan % 4,
-            Key = new TaskKey(PlanDraft.Plan(plan), 0, 0), AtMs = _nowMs, Hooks = _hooks, ReplyTo = _answers,
+            Kind = CommandKind.Update,
+            Update = PlanUpdate.Hooks,
+            Partition = plan % 4,
+            Key = new TaskKey(PlanDraft.Plan(plan), 0, 0),
+            AtMs = _nowMs,
+            Hooks = _hooks,
+            ReplyTo = _answers,
         };
         PlanDraft.SetPayload(ref command, LargeBody);
         _inbox.TryPost(command);

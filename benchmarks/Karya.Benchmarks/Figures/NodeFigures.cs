@@ -17,7 +17,9 @@ internal static class NodeFigures
     private const int PendingPlans = 1_000_000;
     private const double PendingMegabytesMax = 600;
 
-    /// <summary>Durable submits per second, from the inbox to the answer; the limit is raw inserts of the same plans as rows.</summary>
+    /// <summary>
+    /// Durable submits per second, from the inbox to the answer; the limit is raw inserts of the same plans as rows.
+    /// </summary>
     public static Measurement Submit()
     {
         var values = new double[SubmitRepetitions];
@@ -43,8 +45,8 @@ internal static class NodeFigures
     }
 
     /// <summary>
-    /// Whole lives per second, sustained: submit, fire, succeed, recorded, and the tables caught up at the end. The limit is
-    /// the same number of final rows, raw.
+    /// Whole lives per second, sustained: submit, fire, succeed, recorded, and the tables caught up at the end. The
+    /// limit is the same number of final rows, raw.
     /// </summary>
     public static Measurement Life()
     {
@@ -66,7 +68,10 @@ internal static class NodeFigures
         return new Measurement([rate], limit);
     }
 
-    /// <summary>How late attempts start, the 99th percentile in ms, under a steady load that comes when it is due, not when there is room.</summary>
+    /// <summary>
+    /// How late attempts start, the 99th percentile in ms, under a steady load that comes when it is due, not when
+    /// there is room.
+    /// </summary>
     public static Measurement LateSteady()
     {
         int expected = SteadyPerSecond * SteadySeconds;
@@ -101,7 +106,10 @@ internal static class NodeFigures
     public static Measurement PendingMemory()
     {
         // In a process of its own: what other figures left behind does not count.
-        var start = new ProcessStartInfo(Environment.ProcessPath!, ["pending-memory"]) { RedirectStandardOutput = true };
+        var start = new ProcessStartInfo(Environment.ProcessPath!, ["pending-memory"])
+        {
+            RedirectStandardOutput = true,
+        };
         using var process = Process.Start(start)!;
         string printed = process.StandardOutput.ReadToEnd();
         process.WaitForExit();

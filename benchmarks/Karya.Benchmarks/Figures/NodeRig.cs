@@ -49,7 +49,8 @@ internal sealed class NodeRig : IAsyncDisposable
         _loader = new Loader(_store, [_shard], PartitionCount);
         var connector = new NoConnector();
         _executor = new Executor(
-            new ExecutorOptions(Concurrency) { Started = started ?? ((in _, _) => { }) }, new Connectors(connector, connector),
+            new ExecutorOptions(Concurrency) { Started = started ?? ((in _, _) => { }) },
+            new Connectors(connector, connector),
             (in command) => _shard.Inbox.PostOutcome(command), _ticks.NowMs, TimeProvider.System);
         _loop = new ShardLoop(0, _shard, waiter, _ticks, TimeProvider.System, _journal, _projector, _loader, _executor);
         PartitionHost.OpenAll(_store, marks, [_shard], _ticks.NowMs());

@@ -59,7 +59,8 @@ public interface IStore : IDisposable
     void LoadDue(long fromMs, long toMs, StoredPlanReader reader);
 
     /// <summary>
-    /// Reads one plan and, when asked, all its descendants that have not ended. Nothing when it does not exist.
+    /// Reads one plan and, when asked, all its descendants that have not ended or that have ended with open tasks (they
+    /// have a wake instant). Nothing when it does not exist.
     /// </summary>
     void LoadPlan(PlanId id, bool withDescendants, StoredPlanReader reader);
 

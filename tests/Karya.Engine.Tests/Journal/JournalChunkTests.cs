@@ -130,4 +130,5 @@ public sealed class JournalChunkTests
         chunk.Seal();
 
         Assert.Equal(RecordKind.Cancelled, Assert.Single(Records.Read(chunk.SealedBytes)).Kind);
-    }}
+    }
+}

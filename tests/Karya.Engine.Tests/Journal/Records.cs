@@ -39,10 +39,20 @@ internal static class Records
                 record.Hooks = hooks;
                 record.Spec = new PlanSpec
                 {
-                    Id = new PlanId(plan), User = new UserId(~plan), Parent = new PlanId(plan ^ 1), CreatedMs = at,
-                    FirstDueMs = due, PeriodMs = due, EndMs = due == 0 ? PlanSpec.NoEnd : due - 1,
-                    Kind = ScheduleKind.Every, Misfire = MisfirePolicy.All, AttemptsMax = small, RetryDelayMs = small,
-                    RetryDelayMsMax = small, Lane = (uint)small * 3, HookCount = hooks.Length / HookTable.BytesPerHook,
+                    Id = new PlanId(plan),
+                    User = new UserId(~plan),
+                    Parent = new PlanId(plan ^ 1),
+                    CreatedMs = at,
+                    FirstDueMs = due,
+                    PeriodMs = due,
+                    EndMs = due == 0 ? PlanSpec.NoEnd : due - 1,
+                    Kind = ScheduleKind.Every,
+                    Misfire = MisfirePolicy.All,
+                    AttemptsMax = small,
+                    RetryDelayMs = small,
+                    RetryDelayMsMax = small,
+                    Lane = (uint)small * 3,
+                    HookCount = hooks.Length / HookTable.BytesPerHook,
                 };
                 break;
             case RecordKind.Updated:
@@ -50,7 +60,9 @@ internal static class Records
                 record.Update = PlanUpdate.Hooks | PlanUpdate.Period;
                 record.Spec = new PlanSpec
                 {
-                    PeriodMs = due, AttemptsMax = small, HookCount = hooks.Length / HookTable.BytesPerHook,
+                    PeriodMs = due,
+                    AttemptsMax = small,
+                    HookCount = hooks.Length / HookTable.BytesPerHook,
                 };
                 break;
             case RecordKind.Skipped:

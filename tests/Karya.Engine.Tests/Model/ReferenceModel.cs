@@ -24,7 +24,11 @@ internal sealed class ReferenceModel
         Plans.Add(draft.Id, plan);
         plan.Tasks.Add(new ModelTask
         {
-            Occurrence = 1, OccurrenceTo = 1, DueMs = draft.DueMs, AttemptDueMs = draft.DueMs, LookMs = nowMs + 1,
+            Occurrence = 1,
+            OccurrenceTo = 1,
+            DueMs = draft.DueMs,
+            AttemptDueMs = draft.DueMs,
+            LookMs = nowMs + 1,
             AttemptsMax = draft.Attempts,
         });
         return ReplyCode.Ok;
@@ -199,8 +203,12 @@ internal sealed class ReferenceModel
         plan.LastOccurrence++;
         plan.Tasks.Add(new ModelTask
         {
-            Occurrence = plan.LastOccurrence, OccurrenceTo = plan.LastOccurrence, DueMs = dueMs, AttemptDueMs = dueMs,
-            LookMs = nowMs + 1, AttemptsMax = plan.Draft.Attempts,
+            Occurrence = plan.LastOccurrence,
+            OccurrenceTo = plan.LastOccurrence,
+            DueMs = dueMs,
+            AttemptDueMs = dueMs,
+            LookMs = nowMs + 1,
+            AttemptsMax = plan.Draft.Attempts,
         });
     }
 
@@ -212,8 +220,13 @@ internal sealed class ReferenceModel
                 continue;
             plan.Tasks.Add(new ModelTask
             {
-                Occurrence = occurrence, OccurrenceTo = occurrence, Hook = i + 1, DueMs = nowMs, AttemptDueMs = nowMs,
-                LookMs = nowMs + 1, AttemptsMax = plan.Draft.Hooks[i].AttemptsMax,
+                Occurrence = occurrence,
+                OccurrenceTo = occurrence,
+                Hook = i + 1,
+                DueMs = nowMs,
+                AttemptDueMs = nowMs,
+                LookMs = nowMs + 1,
+                AttemptsMax = plan.Draft.Hooks[i].AttemptsMax,
             });
         }
     }

@@ -90,7 +90,10 @@ public sealed class CancelTests : IDisposable
     {
         _driver.SubmitNow(new PlanDraft(_plan, Now)
         {
-            PeriodMs = 10_000, Attempts = 2, RetryDelayMs = 60_000, RetryDelayMsMax = 60_000,
+            PeriodMs = 10_000,
+            Attempts = 2,
+            RetryDelayMs = 60_000,
+            RetryDelayMsMax = 60_000,
             Hooks = [PlanDraft.OnFailure(attempts: 2)],
         });
         _driver.Fail(_driver.AwaitStart(_plan), retryable: false);

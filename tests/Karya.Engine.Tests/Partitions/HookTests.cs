@@ -39,7 +39,11 @@ public sealed class HookTests : IDisposable
     {
         _driver.SubmitNow(new PlanDraft(_plan, Now + 1000)
         {
-            PeriodMs = 1000, EndMs = Now + 3000, Attempts = 2, RetryDelayMs = 10, Hooks = [PlanDraft.OnFailure()],
+            PeriodMs = 1000,
+            EndMs = Now + 3000,
+            Attempts = 2,
+            RetryDelayMs = 10,
+            Hooks = [PlanDraft.OnFailure()],
         });
         for (int occurrence = 1; occurrence <= 3; occurrence++)
         {

@@ -112,7 +112,10 @@ public sealed class MisfireTests : IDisposable
     {
         Submit(new PlanDraft(_plan, Now + 1000)
         {
-            PeriodMs = 1000, EndMs = Now + 5000, Misfire = MisfirePolicy.Skip, Hooks = [PlanDraft.OnCompletion()],
+            PeriodMs = 1000,
+            EndMs = Now + 5000,
+            Misfire = MisfirePolicy.Skip,
+            Hooks = [PlanDraft.OnCompletion()],
         });
         _driver.Sleep(1_000_000);
         _driver.RunAndSucceed(Now + 1_010_000);

@@ -133,7 +133,10 @@ public sealed class RestartTests : IDisposable
     {
         _driver.SubmitNow(new PlanDraft(_plan, Now)
         {
-            PeriodMs = 100_000, Attempts = 2, RetryDelayMs = 5000, RetryDelayMsMax = 5000,
+            PeriodMs = 100_000,
+            Attempts = 2,
+            RetryDelayMs = 5000,
+            RetryDelayMsMax = 5000,
             Hooks = [PlanDraft.OnFailure(2)],
         });
         _driver.Fail(_driver.AwaitStart(_plan));

@@ -239,7 +239,8 @@ public sealed class ResidencyTests
         {
             driver.SubmitNow(new PlanDraft(PlanDraft.Plan(i), driver.NowMs + 5)
             {
-                Attempts = 2, Hooks = [PlanDraft.OnFailure(), PlanDraft.OnCompletion()],
+                Attempts = 2,
+                Hooks = [PlanDraft.OnFailure(), PlanDraft.OnCompletion()],
             });
             driver.Fail(driver.AwaitStart(PlanDraft.Plan(i)), retryable: i % 2 == 0);
             driver.RunAndSucceed(driver.NowMs + 500);

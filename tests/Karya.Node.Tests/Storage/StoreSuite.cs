@@ -268,6 +268,15 @@ public abstract class StoreSuite : IDisposable
     }
 
     [Fact]
+    public void An_ended_descendant_whose_hooks_are_open_is_loaded()
+    {
+        Project(new ProjectionBatch()
+            .NewPlan(1, state: PlanState.Completed)
+            .NewPlan(2, parent: 1, state: PlanState.Completed, wakeMs: 5000));
+        Assert.Equal([Plan(1), Plan(2)], Load(Plan(1), withDescendants: true));
+    }
+
+    [Fact]
     public void Plans_are_listed_newest_first_and_by_pages()
     {
         Project(new ProjectionBatch().NewPlan(2).NewPlan(5).NewPlan(1).NewPlan(9, Bob).NewPlan(4));

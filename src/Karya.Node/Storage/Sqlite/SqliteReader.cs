@@ -28,7 +28,7 @@ internal sealed class SqliteReader : IDisposable
           UNION
           SELECT child.id FROM family JOIN plans AS child ON child.parent_id = family.id)
         SELECT plans.id, memo, body FROM family JOIN plans ON plans.id = family.id
-        WHERE plans.id = ?1 OR status < 2
+        WHERE plans.id = ?1 OR status < 2 OR wake_ms IS NOT NULL
         """;
 
     private readonly SqliteDatabase _database;
