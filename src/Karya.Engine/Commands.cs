@@ -75,7 +75,9 @@ public struct Command
     /// </summary>
     public long AtMs;
 
-    /// <summary>Of <see cref="CommandKind.Replay"/>: the task's due instant; when it was made is in <see cref="Spec"/>.</summary>
+    /// <summary>
+    /// Of <see cref="CommandKind.Replay"/>: the task's due instant; when it was made is in <see cref="Spec"/>.
+    /// </summary>
     public long DueMs;
 
     /// <summary>Of a failed attempt: no retry earlier than this many milliseconds (Retry-After); 0 for none.</summary>

@@ -15,7 +15,9 @@ public readonly record struct HorizonRequest(long FromMs, long ToMs);
 /// </summary>
 public sealed class EffectList
 {
-    /// <summary>The turn's records, or null when there are none. Whoever takes it returns it to the shard when it is durable.</summary>
+    /// <summary>
+    /// The turn's records, or null when there are none. Whoever takes it returns it to the shard when it is durable.
+    /// </summary>
     public JournalChunk? Chunk { get; internal set; }
 
     public Rows<Dispatch> Dispatches { get; } = new();
@@ -26,7 +28,9 @@ public sealed class EffectList
 
     public Rows<HorizonRequest> HorizonRequests { get; } = new();
 
-    /// <summary>Changes that the tables have to catch up with, or null. Confirmed by <c>ShardInbox.PostProjected</c>.</summary>
+    /// <summary>
+    /// Changes that the tables have to catch up with, or null. Confirmed by <c>ShardInbox.PostProjected</c>.
+    /// </summary>
     public ProjectionBatch? Projection { get; internal set; }
 
     internal void Clear()

@@ -47,10 +47,14 @@ public static class Limits
     /// <summary>Commands that wait for a plan to be loaded from the tables, per shard.</summary>
     public const int ParkedCommandsMax = 4096;
 
-    /// <summary>Rows after which a projection batch takes no further partition: some milliseconds of the store's time.</summary>
+    /// <summary>
+    /// Rows after which a projection batch takes no further partition: some milliseconds of the store's time.
+    /// </summary>
     public const int ProjectionRowsTarget = 1500;
 
-    /// <summary>How long a task whose record is not durable yet is put off before it is looked at again, in ms.</summary>
+    /// <summary>
+    /// How long a task whose record is not durable yet is put off before it is looked at again, in ms.
+    /// </summary>
     public const int NotDurableDelayMs = 1;
 
     /// <summary>Journal chunks that a shard keeps for reuse; more are under way only while the store is slow.</summary>

@@ -21,7 +21,9 @@ internal enum ApplyResult
 /// The state machine of one partition. It decides: a command or a due task becomes records. What a record changes is
 /// done by <see cref="PartitionState"/>, the same for a fresh record and a replayed one.
 /// </summary>
-/// <remarks>Owned by one shard, called during its turns only. See <c>docs/states.md</c> for the states and their moves.</remarks>
+/// <remarks>
+/// Owned by one shard, called during its turns only. See <c>docs/states.md</c> for the states and their moves.
+/// </remarks>
 internal sealed class Partition(int number, long epoch, long sequence, ShardTables tables)
 {
     private readonly PartitionState _state = new(number, tables);
@@ -112,8 +114,8 @@ internal sealed class Partition(int number, long epoch, long sequence, ShardTabl
     }
 
     /// <summary>
-    /// After loading and replaying: what the previous owner had running starts again (it may have run: at least once), and
-    /// what belongs to a cancelled plan ends.
+    /// After loading and replaying: what the previous owner had running starts again (it may have run: at least once),
+    /// and what belongs to a cancelled plan ends.
     /// </summary>
     public void Open(Turn turn)
     {
@@ -189,7 +191,8 @@ internal sealed class Partition(int number, long epoch, long sequence, ShardTabl
 
     /// <summary>
     /// One record per plan, all in this turn and therefore in one commit. Ended descendants stay as they are, unless
-    /// hooks of theirs are open: else there is nothing to stop. The plan itself is marked whatever its state, as clients of the original expect.
+    /// hooks of theirs are open: else there is nothing to stop. The plan itself is marked whatever its state, as
+    /// clients of the original expect.
     /// </summary>
     private void Cancel(in Command command, int plan, Turn turn, HashSet<PlanId>? loaded)
     {
@@ -274,9 +277,9 @@ internal sealed class Partition(int number, long epoch, long sequence, ShardTabl
             Math.Min(command.RetryAfterMs, Limits.RetryAfterMsMax));
 
     /// <summary>
-    /// Misfire: later occurrences fell due as well while this one waited. All but the latest are recorded as skipped, as
-    /// one range; under <see cref="MisfirePolicy.Skip"/> the latest, too, if it is late itself. The one that remains is
-    /// in the wheel now and starts when that record is durable: else a crash could skip what has run.
+    /// Misfire: later occurrences fell due as well while this one waited. All but the latest are recorded as skipped,
+    /// as one range; under <see cref="MisfirePolicy.Skip"/> the latest, too, if it is late itself. The one that remains
+    /// is in the wheel now and starts when that record is durable: else a crash could skip what has run.
     /// </summary>
     /// <returns>True: this occurrence was skipped.</returns>
     private bool TrySkip(int task, Turn turn)
@@ -342,7 +345,9 @@ internal sealed class Partition(int number, long epoch, long sequence, ShardTabl
         _state.Evolve(record, turn.Position);
     }
 
-    /// <summary>A record of the journal, after the tables were loaded. What the tables contain already is passed over.</summary>
+    /// <summary>
+    /// A record of the journal, after the tables were loaded. What the tables contain already is passed over.
+    /// </summary>
     public void ReplayRecord(in Record record)
     {
         if (record.Sequence <= Sequence)

@@ -17,14 +17,19 @@ internal sealed class PartitionState(int number, ShardTables tables)
 
     public int PlanCount => _index.Count;
 
-    /// <summary>Plans whose rows in the tables are out of date: first and last of a list linked by <see cref="PlanEntry.NextDirty"/>.</summary>
+    /// <summary>
+    /// Plans whose rows in the tables are out of date: first and last of a list linked by <see
+    /// cref="PlanEntry.NextDirty"/>.
+    /// </summary>
     public int FirstDirty { get; private set; } = None;
 
     public int FirstError { get; private set; } = None;
 
     public int DirtyCount { get; private set; }
 
-    /// <summary>The journal position of the oldest record that the tables lack; <see cref="long.MaxValue"/> when they lack none.</summary>
+    /// <summary>
+    /// The journal position of the oldest record that the tables lack; <see cref="long.MaxValue"/> when they lack none.
+    /// </summary>
     public long OldestUnprojected { get; private set; } = long.MaxValue;
 
     /// <summary>The row of a plan in memory, or -1.</summary>
@@ -74,7 +79,9 @@ internal sealed class PartitionState(int number, ShardTables tables)
     public int AttemptsMaxOf(int plan, int hook) =>
         hook == 0 ? tables.Plans[plan].AttemptsMax : HookOf(tables.Plans[plan], hook - 1).AttemptsMax;
 
-    /// <summary>Adds the descendants in memory of the plans in <paramref name="family"/> to it, generation by generation.</summary>
+    /// <summary>
+    /// Adds the descendants in memory of the plans in <paramref name="family"/> to it, generation by generation.
+    /// </summary>
     public void AddDescendants(HashSet<PlanId> family)
     {
         bool grew = true;
@@ -101,7 +108,11 @@ internal sealed class PartitionState(int number, ShardTables tables)
 
         int plan = _index.Find(record.Key.Plan);
         if (plan < 0)
-            throw new RecordDamagedException($"A record of kind {record.Kind} names the unknown plan {record.Key.Plan}.");
+        {
+            throw new RecordDamagedException(
+                $"A record of kind {record.Kind} names the unknown plan {record.Key.Plan}.");
+        }
+
 
         MarkDirty(plan, bornPosition);
         switch (record.Kind)
@@ -235,7 +246,7 @@ internal sealed class PartitionState(int number, ShardTables tables)
         ref var plan = ref tables.Plans[row];
         plan.UpdatedMs = record.AtMs;
         if ((record.Update & PlanUpdate.Period) != 0)
-            plan.PeriodMs = record.Spec.PeriodMs; // The waiting task keeps its due instant; the next one counts from it.
+            plan.PeriodMs = record.Spec.PeriodMs; // The waiting task keeps its due instant; the next counts from it.
         if ((record.Update & PlanUpdate.Attempts) != 0)
         {
             plan.AttemptsMax = record.Spec.AttemptsMax;
@@ -296,7 +307,8 @@ internal sealed class PartitionState(int number, ShardTables tables)
 
     private void Replay(int row, in Record record, long bornPosition)
     {
-        int task = AddTask(row, record.Key.Occurrence, record.Key.Hook, record.Spec.CreatedMs, record.DueMs, bornPosition);
+        int task = AddTask(
+            row, record.Key.Occurrence, record.Key.Hook, record.Spec.CreatedMs, record.DueMs, bornPosition);
         ref var entry = ref tables.Tasks[task];
         entry.IsReplayed = true;
         entry.Attempts = record.Attempt;
@@ -342,7 +354,7 @@ internal sealed class PartitionState(int number, ShardTables tables)
     {
         ref var entry = ref tables.Tasks[task];
         tables.Wheel.Cancel(task);
-        if (entry.State != PlanTaskState.Processing) // The same attempt again, by the next owner: it is running already.
+        if (entry.State != PlanTaskState.Processing) // Else the same attempt again, by the next owner.
             Move(ref entry, PlanTaskState.Processing);
         bool isFirst = entry.Attempts == 0;
         entry.Attempts = record.Attempt;
@@ -375,7 +387,9 @@ internal sealed class PartitionState(int number, ShardTables tables)
         Complete(row, atMs, bornPosition);
     }
 
-    /// <summary>A plan has ended when its last occurrence has: then no occurrence is open, since each start made the next one.</summary>
+    /// <summary>
+    /// A plan has ended when its last occurrence has: then no occurrence is open, since each start made the next one.
+    /// </summary>
     private void Complete(int row, long atMs, long bornPosition)
     {
         ref var plan = ref tables.Plans[row];
@@ -507,7 +521,9 @@ internal sealed class PartitionState(int number, ShardTables tables)
         tables.Plans.Free(row);
     }
 
-    /// <summary>Frees the row of a task; if the ready queue still links it, that frees it when it comes out there.</summary>
+    /// <summary>
+    /// Frees the row of a task; if the ready queue still links it, that frees it when it comes out there.
+    /// </summary>
     public void FreeTask(int task)
     {
         tables.Wheel.Cancel(task);

@@ -16,7 +16,8 @@ namespace Karya.Node;
 internal sealed record NodeAddresses(Uri Http, string Tcp);
 
 /// <summary>
-/// A whole node: builds the parts, connects them, starts and stops them in a written order. The only place where they meet.
+/// A whole node: builds the parts, connects them, starts and stops them in a written order. The only place where they
+/// meet.
 /// </summary>
 /// <remarks>
 /// <code>
@@ -48,7 +49,9 @@ internal sealed class Node : IAsyncDisposable
     private volatile string? _notReady = "The node is starting.";
     private bool _isStopped;
 
-    /// <param name="attemptEnded">Hears of every attempt that ended, on the threads that carry them out; for the demo's printing.</param>
+    /// <param name="attemptEnded">
+    /// Hears of every attempt that ended, on the threads that carry them out; for the demo's printing.
+    /// </param>
     public Node(NodeOptions options, TimeProvider clock, ILoggerFactory loggers, AttemptEnded? attemptEnded = null)
         : this(options, clock, loggers, new SqliteStore(options.Storage.Path, clock), attemptEnded)
     {
@@ -56,7 +59,8 @@ internal sealed class Node : IAsyncDisposable
 
     /// <summary>For tests that need a store which fails when told.</summary>
     internal Node(
-        NodeOptions options, TimeProvider clock, ILoggerFactory loggers, IStore store, AttemptEnded? attemptEnded = null)
+        NodeOptions options, TimeProvider clock, ILoggerFactory loggers, IStore store,
+        AttemptEnded? attemptEnded = null)
     {
         _options = options;
         _clock = clock;
@@ -69,7 +73,8 @@ internal sealed class Node : IAsyncDisposable
         for (int i = 0; i < shardCount; i++)
         {
             waiters[i] = new DeadlineWaiter(clock);
-            _shards[i] = new Shard(ShardOptionsOf(i), new ShardInbox(options.Engine.InboxCapacity, waiters[i].Wake), _ticks.NowMs());
+            var inbox = new ShardInbox(options.Engine.InboxCapacity, waiters[i].Wake);
+            _shards[i] = new Shard(ShardOptionsOf(i), inbox, _ticks.NowMs());
         }
 
         _journal = new GroupCommit(_store, [.. _shards.Select(shard => shard.Inbox)], _rows);
@@ -77,15 +82,19 @@ internal sealed class Node : IAsyncDisposable
         _loader = new Loader(_store, _shards, options.Engine.Partitions);
 
         Metrics = new Metrics(clock);
-        _rest = new RestConnector(
-            new Execution.RestOptions(options.Connectors.Rest.ResponseBytesMax, options.Connectors.Rest.FollowRedirects), clock);
+        var rest = options.Connectors.Rest;
+        _rest = new RestConnector(new Execution.RestOptions(rest.ResponseBytesMax, rest.FollowRedirects), clock);
         _executor = new Executor(
             ExecutorOptionsOf(attemptEnded), new Connectors(_rest, new ChainedConnector(SubmitChildAsync)),
             PostOutcome, _ticks.NowMs, clock);
 
         _loops = new ShardLoop[shardCount];
         for (int i = 0; i < shardCount; i++)
-            _loops[i] = new ShardLoop(i, _shards[i], waiters[i], _ticks, clock, _journal, _projector, _loader, _executor);
+        {
+            _loops[i] = new ShardLoop(
+                i, _shards[i], waiters[i], _ticks, clock, _journal, _projector, _loader, _executor);
+        }
+
 
         _desk = new PlanDesk(
             new DeskOptions(
@@ -114,10 +123,14 @@ internal sealed class Node : IAsyncDisposable
     /// <summary>The counter for callers in this process.</summary>
     public IPlanDesk Desk => _desk;
 
-    /// <summary>Completes with the reason when the node cannot go on. It must then be stopped; a restart reads what is true.</summary>
+    /// <summary>
+    /// Completes with the reason when the node cannot go on. It must then be stopped; a restart reads what is true.
+    /// </summary>
     public Task<string> Failed { get; }
 
-    /// <summary>Throws <see cref="StoreException"/> when the store cannot be opened, or an I/O exception when a port is taken.</summary>
+    /// <summary>
+    /// Throws <see cref="StoreException"/> when the store cannot be opened, or an I/O exception when a port is taken.
+    /// </summary>
     public async Task StartAsync(CancellationToken stopping)
     {
         var marks = _store.Open(_options.Engine.Partitions);
@@ -184,7 +197,8 @@ internal sealed class Node : IAsyncDisposable
         (long)_options.Storage.ProjectionInterval.TotalMilliseconds,
         _options.Storage.ProjectionLagMax);
 
-    private Execution.ExecutorOptions ExecutorOptionsOf(AttemptEnded? attemptEnded) => new(_options.Executor.Concurrency)
+    private Execution.ExecutorOptions ExecutorOptionsOf(AttemptEnded? attemptEnded) => new(
+        _options.Executor.Concurrency)
     {
         Started = (in dispatch, nowMs) =>
         {
@@ -201,19 +215,25 @@ internal sealed class Node : IAsyncDisposable
 
     private void AddGauges()
     {
-        Metrics.Gauge("karya_resident_plans", "Plans held in memory.", () => _shards.Sum(shard => shard.Status.ResidentPlans));
-        Metrics.Gauge("karya_scheduled_tasks", "Tasks in the timing wheels.", () => _shards.Sum(shard => shard.Status.Scheduled));
-        Metrics.Gauge("karya_ready_tasks", "Due tasks that wait for a place.", () => _shards.Sum(shard => shard.Status.Ready));
-        Metrics.Gauge("karya_attempts_running", "Attempts that run.", () => _shards.Sum(shard => shard.Status.InFlight));
+        AddGauge("karya_resident_plans", "Plans held in memory.", status => status.ResidentPlans);
+        AddGauge("karya_scheduled_tasks", "Tasks in the timing wheels.", status => status.Scheduled);
+        AddGauge("karya_ready_tasks", "Due tasks that wait for a place.", status => status.Ready);
+        AddGauge("karya_attempts_running", "Attempts that run.", status => status.InFlight);
+        AddGauge("karya_projection_lag_plans", "Changed plans that the tables lack.", status => status.ChangedPlans);
         Metrics.Gauge("karya_journal_backlog_bytes", "Bytes of records not durable yet.", () => _journal.BacklogBytes);
-        Metrics.Gauge("karya_projection_lag_plans", "Changed plans that the tables lack.", () => _shards.Sum(shard => shard.Status.ChangedPlans));
-        Metrics.Gauge("karya_clock_stalled_seconds", "How far the machine's clock was set back.", () => _ticks.StalledMs / 1000.0);
+        Metrics.Gauge(
+            "karya_clock_stalled_seconds", "How far the machine's clock was set back.",
+            () => _ticks.StalledMs / 1000.0);
     }
+
+    private void AddGauge(string name, string help, Func<ShardStatus, long> read) =>
+        Metrics.Gauge(name, help, () => _shards.Sum(shard => read(shard.Status)));
 
     private ValueTask<string?> SubmitChildAsync(Attempt attempt, PlanDraft draft, CancellationToken stopping) =>
         _desk.SubmitChildAsync(attempt, draft, stopping);
 
-    private void PostOutcome(in Command command) => _shards[command.Partition % _shards.Length].Inbox.PostOutcome(command);
+    private void PostOutcome(in Command command) =>
+        _shards[command.Partition % _shards.Length].Inbox.PostOutcome(command);
 
     private async Task<string> WhenFailedAsync()
     {
@@ -221,7 +241,9 @@ internal sealed class Node : IAsyncDisposable
         return await first;
     }
 
-    /// <summary>Lets the journal and the tables catch up. What does not make it in time is in the journal, or repeats.</summary>
+    /// <summary>
+    /// Lets the journal and the tables catch up. What does not make it in time is in the journal, or repeats.
+    /// </summary>
     private async Task FlushAsync()
     {
         try

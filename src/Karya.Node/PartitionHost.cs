@@ -6,7 +6,9 @@ using Karya.Protocol;
 
 namespace Karya.Node;
 
-/// <summary>Brings partitions from the store into shards: tables first, then what the journal has beyond them.</summary>
+/// <summary>
+/// Brings partitions from the store into shards: tables first, then what the journal has beyond them.
+/// </summary>
 internal static class PartitionHost
 {
     /// <summary>
@@ -14,11 +16,14 @@ internal static class PartitionHost
     /// </summary>
     /// <remarks>
     /// <code>
-    /// marks ──► own ──► load what is due within the horizon ──► load what the journal changed besides ──► replay ──► open
+    /// marks ──► own ──► load what is due within the horizon ──► load what the journal changed besides ──► replay ──►
+    /// open
     /// </code>
-    /// A plan that a journal record names has to be in memory before the record is replayed, however far its next task is.
+    /// A plan that a journal record names has to be in memory before the record is replayed, however far its next task
+    /// is.
     /// </remarks>
-    public static void OpenAll(IStore store, IReadOnlyList<ProjectedMark> marks, IReadOnlyList<Shard> shards, long nowMs)
+    public static void OpenAll(
+        IStore store, IReadOnlyList<ProjectedMark> marks, IReadOnlyList<Shard> shards, long nowMs)
     {
         foreach (var mark in marks)
             shards[mark.Partition % shards.Count].Own(mark.Partition, mark.Epoch, mark.Sequence);

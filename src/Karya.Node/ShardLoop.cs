@@ -50,7 +50,9 @@ internal sealed class ShardLoop : IDisposable
         _thread = new Thread(Run) { Name = $"karya-shard-{number}", IsBackground = true };
     }
 
-    /// <summary>Completes with the reason when the shard's own checks failed: a bug, after which it must not go on.</summary>
+    /// <summary>
+    /// Completes with the reason when the shard's own checks failed: a bug, after which it must not go on.
+    /// </summary>
     public Task<string> Failed => _failed.Task;
 
     /// <summary>When the last turn was: a timestamp of the clock. Any thread may read it.</summary>

@@ -58,7 +58,8 @@ public sealed class CommandTests
     {
         using var data = new DataDirectory();
         await using var first = await NodeProcess.StartAsync(data.Path);
-        await using var second = NodeProcess.Launch(["run", "--data", data.Path], ("KARYA_HTTP__LISTEN", "127.0.0.1:0"));
+        await using var second = NodeProcess.Launch(
+            ["run", "--data", data.Path], ("KARYA_HTTP__LISTEN", "127.0.0.1:0"));
         Assert.Equal(1, await second.WaitForExitAsync());
         Assert.Contains("karya.db", second.Errors, StringComparison.Ordinal);
         Assert.Contains(first.Id.ToString(), second.Errors, StringComparison.Ordinal);
@@ -86,8 +87,12 @@ public sealed class CommandTests
         await using var node = await NodeProcess.StartDemoAsync(data.Path);
         string[] wanted = ["one-time", "recurring", "attempt 1 of 3", "chained"];
         var limit = Stopwatch.StartNew();
-        while (!wanted.All(text => node.Output.Contains(text, StringComparison.Ordinal)) && limit.Elapsed < TimeSpan.FromSeconds(15))
+        while (!wanted.All(text => node.Output.Contains(text, StringComparison.Ordinal))
+            && limit.Elapsed < TimeSpan.FromSeconds(15))
+        {
             await Task.Delay(50, TestContext.Current.CancellationToken);
+        }
+
         Assert.All(wanted, text => Assert.Contains(text, node.Output, StringComparison.Ordinal));
         Assert.Contains("ms late", node.Output, StringComparison.Ordinal);
     }

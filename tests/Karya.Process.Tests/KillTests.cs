@@ -14,10 +14,14 @@ public sealed class KillTests(ITestOutputHelper output)
     private const int Kills = 200;
     private const int Clients = 4;
 
-    /// <summary>An attempt that arrived this long before a kill may still have been running, or its outcome not yet durable.</summary>
+    /// <summary>
+    /// An attempt that arrived this long before a kill may still have been running, or its outcome not yet durable.
+    /// </summary>
     private const long InFlightMs = 1000;
 
-    /// <summary>A cancel is acknowledged some time before the client has read the answer, and a call is under way for a moment.</summary>
+    /// <summary>
+    /// A cancel is acknowledged some time before the client has read the answer, and a call is under way for a moment.
+    /// </summary>
     private const long CancelToleranceMs = 50;
 
     private readonly ConcurrentDictionary<string, Submitted> _acknowledged = new();
@@ -44,7 +48,8 @@ public sealed class KillTests(ITestOutputHelper output)
             using var stop = new CancellationTokenSource();
             var uri = node.Http;
             int salt = random.Next();
-            var load = Task.WhenAll(Enumerable.Range(0, Clients).Select(i => SubmitAsync(uri, user, sink, salt + i, stop.Token)));
+            var load = Task.WhenAll(
+                Enumerable.Range(0, Clients).Select(i => SubmitAsync(uri, user, sink, salt + i, stop.Token)));
             await Task.Delay(random.Next(10, 300), CancellationToken.None);
             _kills.Add(Now());
             await node.KillAsync();
@@ -95,16 +100,19 @@ public sealed class KillTests(ITestOutputHelper output)
             var arrived = sink.Arrivals.Select(arrival => arrival.Plan).ToHashSet();
             if (_acknowledged.Keys.All(plan => arrived.Contains(plan) || _cancelAsked.ContainsKey(plan)))
                 return;
-            await Task.Delay(100, CancellationToken.None); // Asks until it is so: what it waits for is in another process.
+            await Task.Delay(100, CancellationToken.None); // What it waits for is in another process.
         }
     }
+
+    private bool IsLost(string plan, ICollection<string> arrived) =>
+        !arrived.Contains(plan) && !_cancelAsked.ContainsKey(plan);
 
     /// <summary>What the node says of the first plans that never arrived: where to start looking.</summary>
     private async Task DescribeLostAsync(Sink sink, NodeProcess node)
     {
         var arrived = sink.Arrivals.Select(arrival => arrival.Plan).ToHashSet();
         using var client = new V1Client(node.Http);
-        foreach (string plan in _acknowledged.Keys.Where(id => !arrived.Contains(id) && !_cancelAsked.ContainsKey(id)).Take(3))
+        foreach (string plan in _acknowledged.Keys.Where(id => IsLost(id, arrived)).Take(3))
         {
             int kill = _kills.Count(at => at < _acknowledged[plan].DueMs);
             using var summary = await client.GetAsync($"/v1/plan/{plan}/summary");
@@ -114,9 +122,10 @@ public sealed class KillTests(ITestOutputHelper output)
 
     private void Judge(Sink sink, int seed, TimeSpan elapsed)
     {
-        var byPlan = sink.Arrivals.GroupBy(arrival => arrival.Plan).ToDictionary(group => group.Key, group => group.ToList());
-        var lost = _acknowledged.Keys.Where(plan => !byPlan.ContainsKey(plan) && !_cancelAsked.ContainsKey(plan)).ToList();
-        var early = sink.Arrivals.Where(a => _acknowledged.TryGetValue(a.Plan, out var plan) && a.AtMs < plan.DueMs).ToList();
+        var byPlan = sink.Arrivals.GroupBy(a => a.Plan).ToDictionary(plan => plan.Key, plan => plan.ToList());
+        var lost = _acknowledged.Keys.Where(plan => IsLost(plan, byPlan.Keys)).ToList();
+        var early = sink.Arrivals
+            .Where(a => _acknowledged.TryGetValue(a.Plan, out var plan) && a.AtMs < plan.DueMs).ToList();
         var zombies = sink.Arrivals
             .Where(a => _cancelled.TryGetValue(a.Plan, out long atMs) && a.AtMs > atMs + CancelToleranceMs).ToList();
 
@@ -130,15 +139,17 @@ public sealed class KillTests(ITestOutputHelper output)
                 duplicates++;
                 var (first, second) = (inOrder[i - 1], inOrder[i]);
                 bool isExplained = second.Epoch > first.Epoch
-                    && _kills.Any(kill => kill >= first.AtMs - 5 && kill - first.AtMs < InFlightMs && kill <= second.AtMs);
+                    && _kills.Any(kill => kill >= first.AtMs - 5 && kill - first.AtMs < InFlightMs
+                        && kill <= second.AtMs);
                 if (!isExplained)
                     unexplained.Add($"{plan} at {first.AtMs} and {second.AtMs}");
             }
         }
 
         output.WriteLine(
-            $"kill -9 x{Kills} in {elapsed.TotalSeconds:F0} s, seed {seed}: acknowledged {_acknowledged.Count}, cancelled {_cancelled.Count}, "
-            + $"executed {sink.Arrivals.Count}, lost {lost.Count}, early {early.Count}, cancelled-but-ran {zombies.Count}, "
+            $"kill -9 x{Kills} in {elapsed.TotalSeconds:F0} s, seed {seed}: acknowledged {_acknowledged.Count}, "
+            + $"cancelled {_cancelled.Count}, executed {sink.Arrivals.Count}, lost {lost.Count}, early {early.Count}, "
+            + $"cancelled-but-ran {zombies.Count}, "
             + $"duplicates {duplicates} (unexplained {unexplained.Count})");
         Assert.True(_acknowledged.Count > Kills, "The load was too small to say anything.");
         Assert.Empty(lost);

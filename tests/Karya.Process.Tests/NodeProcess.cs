@@ -5,7 +5,9 @@ using Xunit;
 
 namespace Karya.Process.Tests;
 
-/// <summary>A real <c>karya run</c> in a process of its own, on an ephemeral port. Disposing it kills the process.</summary>
+/// <summary>
+/// A real <c>karya run</c> in a process of its own, on an ephemeral port. Disposing it kills the process.
+/// </summary>
 internal sealed partial class NodeProcess : IAsyncDisposable
 {
     private static readonly TimeSpan StartMax = TimeSpan.FromSeconds(30);
@@ -39,7 +41,8 @@ internal sealed partial class NodeProcess : IAsyncDisposable
     }
 
     /// <summary>Starts a node on a data directory and waits until it says where it listens.</summary>
-    public static Task<NodeProcess> StartAsync(string dataDirectory, params (string Name, string Value)[] environment) =>
+    public static Task<NodeProcess> StartAsync(
+        string dataDirectory, params (string Name, string Value)[] environment) =>
         StartAsync(["run", "--data", dataDirectory], environment);
 
     private static async Task<NodeProcess> StartAsync(string[] arguments, (string Name, string Value)[] environment)
@@ -47,7 +50,11 @@ internal sealed partial class NodeProcess : IAsyncDisposable
         var node = Launch(arguments, [("KARYA_HTTP__LISTEN", "127.0.0.1:0"), .. environment]);
         var exited = node._process.WaitForExitAsync();
         if (await Task.WhenAny(node._address.Task, exited).WaitAsync(StartMax) == exited)
-            throw new InvalidOperationException($"karya ended with {node._process.ExitCode}.\n{node.Output}\n{node.Errors}");
+        {
+            throw new InvalidOperationException(
+                $"karya ended with {node._process.ExitCode}.\n{node.Output}\n{node.Errors}");
+        }
+
         return node;
     }
 

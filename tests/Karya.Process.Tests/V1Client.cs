@@ -33,7 +33,8 @@ internal sealed class V1Client(Uri node) : IDisposable
             max_failure_retry = retries,
         });
         using var answer = await PostAsync("/v1/plan", body);
-        return (answer.RootElement.GetProperty("id").GetString()!, answer.RootElement.GetProperty("created_at").GetInt64());
+        var plan = answer.RootElement;
+        return (plan.GetProperty("id").GetString()!, plan.GetProperty("created_at").GetInt64());
     }
 
     public async Task CancelAsync(string plan) => (await PostAsync($"/v1/plan/{plan}", "")).Dispose();

@@ -26,12 +26,16 @@ internal static class DemoPlans
         var child = Once(user.Id, "child of the chained plan", 2, Call(target, "ok"));
         var done = new PlanHook(HookTrigger.OnCompletion, Call(target, "ok/done"), RetriesMax: 3);
         await desk.SubmitAsync(
-            Once(user.Id, "chained: starts a child that is due 2 s later", 5, new ChainedAction(child), done), stopping);
+            Once(user.Id, "chained: starts a child that is due 2 s later", 5, new ChainedAction(child), done),
+            stopping);
     }
 
-    private static PlanDraft Once(UserId user, string description, int seconds, PlanAction action, params PlanHook[] hooks) =>
-        new(user, new PlanBody(description, $"PT{seconds}S", action, hooks), seconds * 1000, Recurring: false, EndAtMs: null,
-            RetriesMax: 0);
+    private static PlanDraft Once(
+        UserId user, string description, int seconds, PlanAction action, params PlanHook[] hooks)
+    {
+        var body = new PlanBody(description, $"PT{seconds}S", action, hooks);
+        return new PlanDraft(user, body, seconds * 1000, Recurring: false, EndAtMs: null, RetriesMax: 0);
+    }
 
     private static RestAction Call(string target, string path) =>
         new(Https: false, $"{target}/{path}", "POST", JsonContent, "{\"from\":\"demo\"}", RestAction.TimeoutMsDefault);

@@ -9,7 +9,9 @@ using Microsoft.Extensions.Logging;
 
 namespace Karya.Cli.Demo;
 
-/// <summary>A small HTTP server inside the process for the demo's plans to call: <c>/ok</c> succeeds, <c>/down</c> never does.</summary>
+/// <summary>
+/// A small HTTP server inside the process for the demo's plans to call: <c>/ok</c> succeeds, <c>/down</c> never does.
+/// </summary>
 internal sealed class DemoTarget : IAsyncDisposable
 {
     private readonly WebApplication _app;

@@ -42,8 +42,9 @@ internal sealed class ReadyQueue(Slab<TaskEntry> tasks, int inFlightMax, int lan
     }
 
     /// <summary>
-    /// Takes the next task of the next lane, and a place for it. Its owner gives the place back by <see cref="Release"/>.
-    /// A task that was cancelled meanwhile comes out like any other, marked as detached or no longer waiting.
+    /// Takes the next task of the next lane, and a place for it. Its owner gives the place back by <see
+    /// cref="Release"/>. A task that was cancelled meanwhile comes out like any other, marked as detached or no longer
+    /// waiting.
     /// </summary>
     public bool TryTake(out int task)
     {

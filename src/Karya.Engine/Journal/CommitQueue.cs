@@ -26,7 +26,9 @@ internal sealed class CommitQueue
         }
     }
 
-    /// <summary>Hands over everything with another code: the journal said that it does not have it, or cannot say.</summary>
+    /// <summary>
+    /// Hands over everything with another code: the journal said that it does not have it, or cannot say.
+    /// </summary>
     public void FailAll(ReplyCode code, Rows<Reply> replies)
     {
         while (Count > 0)

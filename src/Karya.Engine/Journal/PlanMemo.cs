@@ -13,7 +13,8 @@ public readonly record struct OpenTask(
 /// <remarks>
 /// <code>
 /// version 1 | spec (RecordCodec.WriteSpec) | created | updated | state | flags | last occurrence | hooks
-/// | open tasks: count, then per task occurrence, hook, state, created, due, attempt due, started, finished, attempts, attempts max, lane
+/// | open tasks: count, then per task occurrence, hook, state, created, due, attempt due, started, finished, attempts,
+/// attempts max, lane
 /// </code>
 /// </remarks>
 public sealed class PlanMemo

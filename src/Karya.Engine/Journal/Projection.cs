@@ -3,8 +3,8 @@ using Karya.Engine.Tables;
 namespace Karya.Engine.Journal;
 
 /// <summary>
-/// Copies what the tables lack out of memory, partition by partition and coalesced: a plan that changed ten times is one
-/// row, and one that ended before it was ever written is its final row.
+/// Copies what the tables lack out of memory, partition by partition and coalesced: a plan that changed ten times is
+/// one row, and one that ended before it was ever written is its final row.
 /// </summary>
 /// <remarks>
 /// Owned by one shard. One batch is under way at a time; until it is confirmed its plans stay in memory. A batch holds
@@ -21,10 +21,12 @@ internal sealed class Projection(ShardTables tables)
     public bool IsUnderWay { get; private set; }
 
     /// <summary>
-    /// Fills a batch, until it is large enough, from partitions that have records up to <paramref name="target"/> which the
-    /// tables lack, starting at <paramref name="next"/>.
+    /// Fills a batch, until it is large enough, from partitions that have records up to <paramref name="target"/> which
+    /// the tables lack, starting at <paramref name="next"/>.
     /// </summary>
-    /// <param name="position">The shard's journal position now: what must be durable before the batch is written.</param>
+    /// <param name="position">
+    /// The shard's journal position now: what must be durable before the batch is written.
+    /// </param>
     /// <returns>Null when there is no such partition.</returns>
     public ProjectionBatch? Take(Partition?[] partitions, ref int next, long target, long position)
     {
@@ -120,7 +122,9 @@ internal sealed class Projection(ShardTables tables)
         }
     }
 
-    /// <summary>When a plan has to be in memory: when its first open task is due, and at once while one is running.</summary>
+    /// <summary>
+    /// When a plan has to be in memory: when its first open task is due, and at once while one is running.
+    /// </summary>
     public long WakeMs(in PlanEntry plan)
     {
         long wakeMs = PlanSpec.NoEnd;
@@ -136,7 +140,9 @@ internal sealed class Projection(ShardTables tables)
         return wakeMs;
     }
 
-    /// <summary>Ended tasks become history: written, and gone from memory. A replayed dead letter is written as open.</summary>
+    /// <summary>
+    /// Ended tasks become history: written, and gone from memory. A replayed dead letter is written as open.
+    /// </summary>
     private void AddEndedTasks(ref PlanEntry plan)
     {
         ref int link = ref plan.FirstTask;

@@ -14,7 +14,9 @@ public enum RecordKind : byte
     /// <summary>A plan was cancelled. Descendants have records of their own, in the same turn.</summary>
     Cancelled = 3,
 
-    /// <summary>An attempt was handed out. The first one of an occurrence brings the next occurrence into being.</summary>
+    /// <summary>
+    /// An attempt was handed out. The first one of an occurrence brings the next occurrence into being.
+    /// </summary>
     Started = 4,
 
     /// <summary>An attempt failed and another will follow.</summary>
@@ -37,7 +39,9 @@ public enum RecordKind : byte
 /// One decision of a partition, and all that is needed to make the same change again: replaying the records of a
 /// partition in order into an empty one gives the same state, byte for byte.
 /// </summary>
-/// <remarks>Which fields a kind uses stands in <see cref="RecordCodec"/>. Lives on the stack; its spans are borrowed.</remarks>
+/// <remarks>
+/// Which fields a kind uses stands in <see cref="RecordCodec"/>. Lives on the stack; its spans are borrowed.
+/// </remarks>
 internal ref struct Record
 {
     public RecordKind Kind;
@@ -51,7 +55,10 @@ internal ref struct Record
     public int AttemptsMax;
     public long AtMs;
 
-    /// <summary>Of a retry: when the next attempt is due. Of a skip: when the next occurrence is due. Of a replay: when it was due.</summary>
+    /// <summary>
+    /// Of a retry: when the next attempt is due. Of a skip: when the next occurrence is due. Of a replay: when it was
+    /// due.
+    /// </summary>
     public long DueMs;
 
     /// <summary>Of a skip: the last occurrence left out.</summary>

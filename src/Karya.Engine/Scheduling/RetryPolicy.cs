@@ -4,9 +4,9 @@ namespace Karya.Engine.Scheduling;
 public static class RetryPolicy
 {
     /// <summary>
-    /// Exponential backoff with equal jitter: delay × 2^(attempt - 1), capped, of which the upper half is drawn by a hash
-    /// of the task and the attempt. So failures of one instant do not come back as one wave, and a replay or a simulation
-    /// draws the same.
+    /// Exponential backoff with equal jitter: delay × 2^(attempt - 1), capped, of which the upper half is drawn by a
+    /// hash of the task and the attempt. So failures of one instant do not come back as one wave, and a replay or a
+    /// simulation draws the same.
     /// </summary>
     /// <param name="attempt">The attempt that failed, from 1.</param>
     /// <param name="delayMs">The delay after the first attempt; 0 for none.</param>

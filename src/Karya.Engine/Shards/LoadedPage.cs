@@ -11,7 +11,9 @@ public struct LoadedPlan
     public ByteSlice Body;
 }
 
-/// <summary>Plans that came from the tables, for one shard. Filled by a loader, handed over whole, not touched again.</summary>
+/// <summary>
+/// Plans that came from the tables, for one shard. Filled by a loader, handed over whole, not touched again.
+/// </summary>
 public sealed class LoadedPage
 {
     public Rows<LoadedPlan> Plans { get; } = new();

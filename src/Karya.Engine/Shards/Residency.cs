@@ -3,12 +3,12 @@ using Karya.Engine.Tables;
 namespace Karya.Engine.Shards;
 
 /// <summary>
-/// Which plans are in memory: those due within the horizon, those that are changing, and those that a command needs. The
-/// rest lies in the tables and is fetched in time.
+/// Which plans are in memory: those due within the horizon, those that are changing, and those that a command needs.
+/// The rest lies in the tables and is fetched in time.
 /// </summary>
 /// <remarks>
-/// Owned by one shard. Why no plan is dropped while a load is under way: the load may have read the plan as it was before
-/// its last change; were the plan dropped in between, that older state would come back to life.
+/// Owned by one shard. Why no plan is dropped while a load is under way: the load may have read the plan as it was
+/// before its last change; were the plan dropped in between, that older state would come back to life.
 /// </remarks>
 internal sealed class Residency(ShardTables tables, Partition?[] partitions, long horizonMs, long nowMs)
 {
@@ -59,7 +59,9 @@ internal sealed class Residency(ShardTables tables, Partition?[] partitions, lon
     }
 
     /// <summary>Takes a page over.</summary>
-    /// <param name="parked">The command that waited for it, and what was found for it, when the page is its last.</param>
+    /// <param name="parked">
+    /// The command that waited for it, and what was found for it, when the page is its last.
+    /// </param>
     /// <returns>True: a command can be applied now.</returns>
     public bool Take(LoadedPage page, long nowMs, out Parked parked)
     {

@@ -19,12 +19,13 @@ public sealed record ShardOptions(
 
 /// <summary>
 /// One single-threaded loop's worth of partitions: takes commands, advances the wheel, hands out effects. It has no
-/// thread and no clock; whoever drives it calls <see cref="Turn"/> with the current tick, performs the effects, and calls
-/// again when something comes in or when <see cref="NextTurnMs"/> is reached.
+/// thread and no clock; whoever drives it calls <see cref="Turn"/> with the current tick, performs the effects, and
+/// calls again when something comes in or when <see cref="NextTurnMs"/> is reached.
 /// </summary>
 /// <remarks>
-/// Order of use: <see cref="Own"/>, <see cref="Load"/> and <see cref="Replay"/> for everything the store has, <see cref="Open"/>
-/// once, then turns. All on one thread at a time; only <see cref="Inbox"/> may be used by others, and the figures of
+/// Order of use: <see cref="Own"/>, <see cref="Load"/> and <see cref="Replay"/> for everything the store has, <see
+/// cref="Open"/> once, then turns. All on one thread at a time; only <see cref="Inbox"/> may be used by others, and the
+/// figures of
 /// <see cref="Status"/>.
 /// </remarks>
 public sealed class Shard : IDisposable
@@ -75,10 +76,14 @@ public sealed class Shard : IDisposable
     /// <summary>When the next turn is wanted if nothing comes in before.</summary>
     public long NextTurnMs { get; private set; }
 
-    /// <summary>Everything that the store has of plans due before this instant has to be loaded before <see cref="Open"/>.</summary>
+    /// <summary>
+    /// Everything that the store has of plans due before this instant has to be loaded before <see cref="Open"/>.
+    /// </summary>
     public long ResidentUntilMs => _residency.UntilMs;
 
-    /// <summary>Takes a partition, as the store has it: records up to <paramref name="sequence"/> are in its tables.</summary>
+    /// <summary>
+    /// Takes a partition, as the store has it: records up to <paramref name="sequence"/> are in its tables.
+    /// </summary>
     public void Own(int partition, long epoch, long sequence) =>
         _partitions[partition] = new Partition(partition, epoch, sequence, _tables);
 
@@ -92,7 +97,9 @@ public sealed class Shard : IDisposable
             state.Load(id, memo, body);
     }
 
-    /// <summary>Adds the plans that a journal row changed after the tables were written, and that are not in memory.</summary>
+    /// <summary>
+    /// Adds the plans that a journal row changed after the tables were written, and that are not in memory.
+    /// </summary>
     public void CollectMissing(ReadOnlySpan<byte> journalRow, HashSet<PlanId> missing)
     {
         while (!journalRow.IsEmpty)
@@ -306,8 +313,8 @@ public sealed class Shard : IDisposable
     }
 
     /// <summary>
-    /// Starts a sweep over the partitions when the interval has passed or somebody waits, and goes on with it, one batch at
-    /// a time, until the tables have everything that was there when it started.
+    /// Starts a sweep over the partitions when the interval has passed or somebody waits, and goes on with it, one
+    /// batch at a time, until the tables have everything that was there when it started.
     /// </summary>
     private void Project(long nowMs)
     {

@@ -13,7 +13,9 @@ namespace Karya.Engine.Shards;
 /// itself handed out.</para>
 /// </remarks>
 /// <param name="capacity">Commands that may wait.</param>
-/// <param name="wake">Called after each message; wakes the shard's thread if it sleeps. Must be cheap and not block.</param>
+/// <param name="wake">
+/// Called after each message; wakes the shard's thread if it sleeps. Must be cheap and not block.
+/// </param>
 public sealed class ShardInbox(int capacity, Action wake)
 {
     private readonly Lock _lock = new();

@@ -4,7 +4,9 @@ namespace Karya.Engine.Tables;
 /// Rows of one kind, addressed by a small dense index that stays valid until the row is freed. Grows by segments, so
 /// nothing is ever copied or moved and a reference into it stays good while other rows are added.
 /// </summary>
-/// <remarks>Owned by one shard; no synchronisation. Freed rows are reused last in, first out, and are not cleared.</remarks>
+/// <remarks>
+/// Owned by one shard; no synchronisation. Freed rows are reused last in, first out, and are not cleared.
+/// </remarks>
 internal sealed class Slab<T> where T : struct
 {
     private const int SegmentBits = 12;

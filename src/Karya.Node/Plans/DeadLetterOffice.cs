@@ -37,7 +37,8 @@ internal sealed class DeadLetterOffice(IStore store, int partitionCount)
         }
 
         int partition = Protocol.PartitionHash.Of(plan.Id.Value, partitionCount);
-        return new DeadLetter(PlanViews.Of(row, partition), plan.User, PlanBodyCodec.Read(plan.Body).Description, lastError);
+        string description = PlanBodyCodec.Read(plan.Body).Description;
+        return new DeadLetter(PlanViews.Of(row, partition), plan.User, description, lastError);
     }
 
     private static string Encode(TaskKey key)
@@ -56,7 +57,8 @@ internal sealed class DeadLetterOffice(IStore store, int partitionCount)
             || !Base64Url.TryDecodeFromChars(cursor, bytes, out int written) || written != CursorBytes)
         {
             throw new DeskException(
-                DeskError.Invalid, "cursor is not one that this server gave out. Start without it, or pass `next` unchanged.");
+                DeskError.Invalid,
+                "cursor is not one that this server gave out. Start without it, or pass `next` unchanged.");
         }
 
         return new TaskKey(

@@ -14,8 +14,8 @@ namespace Karya.Node.Plans;
 internal sealed record DeskOptions(int PartitionCount, int RetryDelayMs, int RetryDelayMsMax);
 
 /// <summary>
-/// Serves requests on plans: turns each into a command for the shard that owns the plan and waits for its answer, or reads
-/// the tables once they have caught up with everything acknowledged so far.
+/// Serves requests on plans: turns each into a command for the shard that owns the plan and waits for its answer, or
+/// reads the tables once they have caught up with everything acknowledged so far.
 /// </summary>
 /// <remarks>
 /// Thread-safe. Reads go to the store on the caller's thread: with SQLite they are calls into the process, some
@@ -27,7 +27,9 @@ internal sealed class PlanDesk : IPlanDesk
     private const int KnownUsersMax = 100_000; // About 10 MB; beyond it the store is asked again.
     private const int UpdateStripes = 64;
 
-    /// <summary>How long a request waits for a store that does not answer, before its client is told that the outcome is open.</summary>
+    /// <summary>
+    /// How long a request waits for a store that does not answer, before its client is told that the outcome is open.
+    /// </summary>
     private static readonly TimeSpan ReplyTimeout = TimeSpan.FromSeconds(10);
 
     private readonly DeskOptions _options;
@@ -78,7 +80,10 @@ internal sealed class PlanDesk : IPlanDesk
         return await SubmitAsync(draft, _ids.New(nowMs), PlanId.None, nowMs, stopping);
     }
 
-    /// <summary>Starts the plan of a chained action. The parent's task names the child, so a second attempt makes no second child.</summary>
+    /// <summary>
+    /// Starts the plan of a chained action. The parent's task names the child, so a second attempt makes no second
+    /// child.
+    /// </summary>
     /// <returns>Null when the child is there, else why it is not.</returns>
     public async ValueTask<string?> SubmitChildAsync(Attempt attempt, PlanDraft draft, CancellationToken stopping)
     {
@@ -233,8 +238,8 @@ internal sealed class PlanDesk : IPlanDesk
             throw new DeskException(DeskError.Invalid, $"The parent plan {parent} was cancelled.");
         Check(code);
         return new PlanView(
-            id, draft.User, parent, PlanState.Created, draft.Recurring, draft.EndAtMs, Math.Max(0, draft.RetriesMax), nowMs,
-            nowMs, draft.Body);
+            id, draft.User, parent, PlanState.Created, draft.Recurring, draft.EndAtMs, Math.Max(0, draft.RetriesMax),
+            nowMs, nowMs, draft.Body);
     }
 
     private Command NewCommand(CommandKind kind, PlanId id) => new()
@@ -253,7 +258,8 @@ internal sealed class PlanDesk : IPlanDesk
         {
             throw new DeskException(
                 DeskError.Invalid,
-                $"The plan takes {writer.WrittenCount} bytes; at most {Limits.BodyBytesMax} are allowed. Shorten its bodies or hooks.");
+                $"The plan takes {writer.WrittenCount} bytes; at most {Limits.BodyBytesMax} are allowed. "
+                + "Shorten its bodies or hooks.");
         }
 
         command.Payload = ArrayPool<byte>.Shared.Rent(writer.WrittenCount);
@@ -277,7 +283,8 @@ internal sealed class PlanDesk : IPlanDesk
         if (retriesMax >= Limits.AttemptsMax)
         {
             throw new DeskException(
-                DeskError.Invalid, $"max_failure_retry is {retriesMax}; at most {Limits.AttemptsMax - 1} retries are allowed.");
+                DeskError.Invalid,
+                $"max_failure_retry is {retriesMax}; at most {Limits.AttemptsMax - 1} retries are allowed.");
         }
     }
 
@@ -352,7 +359,8 @@ internal sealed class PlanDesk : IPlanDesk
         catch (TimeoutException)
         {
             throw new DeskException(
-                DeskError.Overloaded, "The tables are too far behind to answer. Try again later.", TimeSpan.FromSeconds(1));
+                DeskError.Overloaded, "The tables are too far behind to answer. Try again later.",
+                TimeSpan.FromSeconds(1));
         }
     }
 

@@ -50,7 +50,8 @@ internal sealed class PlanIds
         var source = Uuid.ToNumber(task.ToTaskId());
         for (ulong draw = 0; ; draw++)
         {
-            ulong random = TaskKey.Mix((ulong)source + draw * 0x9E3779B97F4A7C15) ^ TaskKey.Mix((ulong)(source >> 64) + draw);
+            ulong random = TaskKey.Mix((ulong)source + draw * 0x9E3779B97F4A7C15)
+                ^ TaskKey.Mix((ulong)(source >> 64) + draw);
             var id = Compose(dueMs, (ulong)(source >> 64) & CounterMax, random);
             if (PartitionHash.Of(id.Value, partitionCount) == partition)
                 return id;

@@ -36,7 +36,9 @@ internal static class PlanViews
         return latest;
     }
 
-    /// <summary>Adds the open tasks to the ended ones (a replayed dead letter takes the place of its row) and sorts by creation.</summary>
+    /// <summary>
+    /// Adds the open tasks to the ended ones (a replayed dead letter takes the place of its row) and sorts by creation.
+    /// </summary>
     public static void AddOpen(List<TaskView> tasks, StoredPlan stored, PlanMemo memo)
     {
         foreach (var open in memo.OpenTasks)
@@ -46,10 +48,13 @@ internal static class PlanViews
             tasks.Add(view);
         }
 
-        tasks.Sort((a, b) => (a.CreatedMs, a.Key.Occurrence, a.Key.Hook).CompareTo((b.CreatedMs, b.Key.Occurrence, b.Key.Hook)));
+        tasks.Sort((a, b) => OrderOf(a).CompareTo(OrderOf(b)));
     }
 
-    /// <summary>What is left to say of the latest task of a plan whose history was removed: its last occurrence, cancelled or done.</summary>
+    /// <summary>
+    /// What is left to say of the latest task of a plan whose history was removed: its last occurrence, cancelled or
+    /// done.
+    /// </summary>
     public static TaskView Removed(StoredPlan stored, PlanMemo memo) => new(
         new TaskKey(stored.Id, 1, 0),
         stored.Partition,
@@ -63,6 +68,8 @@ internal static class PlanViews
     private static TaskView Of(StoredPlan stored, OpenTask open) => new(
         new TaskKey(stored.Id, open.Occurrence, open.Hook), stored.Partition, open.State, open.CreatedMs, open.DueMs,
         Instant(open.StartedMs), Instant(open.FinishedMs), open.Attempts);
+
+    private static (long, long, int) OrderOf(TaskView task) => (task.CreatedMs, task.Key.Occurrence, task.Key.Hook);
 
     private static long? Instant(long ms) => ms == 0 ? null : ms;
 }

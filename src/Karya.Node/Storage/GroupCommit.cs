@@ -5,20 +5,22 @@ using Karya.Engine.Shards;
 namespace Karya.Node.Storage;
 
 /// <summary>
-/// The journal writer: whatever the shards handed over while the last batch was being written goes into the next one, as
-/// one row. No lingering: the batch grows by itself when the store is slow.
+/// The journal writer: whatever the shards handed over while the last batch was being written goes into the next one,
+/// as one row. No lingering: the batch grows by itself when the store is slow.
 /// </summary>
 /// <remarks>
 /// <para>One thread of its own. Shards call <see cref="Post"/>; "durable up to n" goes back into their inboxes.</para>
-/// <para>What lies here is bounded by water marks: above the high one all shards hold their intake and start no attempts,
-/// below the low one they go on.</para>
-/// <para>A refused batch (disk full, say) is surely not stored: it is written again until it is, with intake held, so that
-/// memory is never ahead of a store that forgot something. An unknown one ends this node's work: only a reload under a new
-/// epoch tells what is true, see <see cref="Failed"/>.</para>
+/// <para>What lies here is bounded by water marks: above the high one all shards hold their intake and start no
+/// attempts, below the low one they go on.</para>
+/// <para>A refused batch (disk full, say) is surely not stored: it is written again until it is, with intake held, so
+/// that memory is never ahead of a store that forgot something. An unknown one ends this node's work: only a reload
+/// under a new epoch tells what is true, see <see cref="Failed"/>.</para>
 /// </remarks>
 internal sealed class GroupCommit : IDisposable
 {
-    /// <summary>Bytes of one row: some milliseconds of the store's time, so that nobody waits long behind a large batch.</summary>
+    /// <summary>
+    /// Bytes of one row: some milliseconds of the store's time, so that nobody waits long behind a large batch.
+    /// </summary>
     private const int RowBytesTarget = 2 * 1024 * 1024;
 
     private const long BacklogBytesHigh = 16L * 1024 * 1024;
@@ -55,7 +57,9 @@ internal sealed class GroupCommit : IDisposable
     /// <summary>Bytes of records that are not durable yet.</summary>
     public long BacklogBytes => Interlocked.Read(ref _backlogBytes);
 
-    /// <summary>Completes with the reason when the outcome of a commit is unknown and the node has to start over.</summary>
+    /// <summary>
+    /// Completes with the reason when the outcome of a commit is unknown and the node has to start over.
+    /// </summary>
     public Task<string> Failed => _failed.Task;
 
     public void Start() => _thread.Start();

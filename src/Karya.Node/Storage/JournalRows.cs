@@ -17,8 +17,12 @@ internal sealed class JournalRows
             _rows.Enqueue((++_count, (long[])positions.Clone()));
     }
 
-    /// <summary>How many rows, from the first one since the store was opened, hold nothing that the tables lack.</summary>
-    /// <param name="projected">The position up to which the tables are complete, per shard; -1 before the replayed rows are.</param>
+    /// <summary>
+    /// How many rows, from the first one since the store was opened, hold nothing that the tables lack.
+    /// </summary>
+    /// <param name="projected">
+    /// The position up to which the tables are complete, per shard; -1 before the replayed rows are.
+    /// </param>
     /// <returns>-1 when not even the rows from before the store was opened may go.</returns>
     public long TakeSuperfluous(ReadOnlySpan<long> projected)
     {

@@ -1,8 +1,8 @@
 namespace Karya.Node.Storage;
 
 /// <summary>
-/// What one dedicated thread has to do next. Writers never wait: each kind of item is bounded by its sender (a shard has
-/// one projection under way, and stops when its journal lags), which is why there is no limit here.
+/// What one dedicated thread has to do next. Writers never wait: each kind of item is bounded by its sender (a shard
+/// has one projection under way, and stops when its journal lags), which is why there is no limit here.
 /// </summary>
 internal sealed class Mailbox<T>
 {

@@ -7,7 +7,10 @@ namespace Karya.Node.Storage;
 /// Writes behind: takes the batches that the shards fill, waits until their records are durable in the journal, and
 /// writes them to the tables. Also removes journal rows and history that nobody needs any more.
 /// </summary>
-/// <remarks>One thread of its own. A batch that the store refuses is tried again until it goes in; the journal keeps its content meanwhile.</remarks>
+/// <remarks>
+/// One thread of its own. A batch that the store refuses is tried again until it goes in; the journal keeps its content
+/// meanwhile.
+/// </remarks>
 internal sealed class Projector : IDisposable
 {
     private const int HistoryRowsPerStep = 500;
