@@ -20,7 +20,7 @@ public static class Limits
     public const int AttemptsMax = 1000;
 
     /// <summary>Commands taken in one turn of a shard, so that due tasks never wait long behind requests.</summary>
-    public const int CommandsPerTurnMax = 256;
+    public const int CommandsPerTurnMax = 128;
 
     /// <summary>
     /// Wheel entries looked at in one turn of a shard (expired, cascaded or dropped), for the same reason.

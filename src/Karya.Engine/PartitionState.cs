@@ -13,7 +13,7 @@ internal sealed class PartitionState(int number, ShardTables tables)
     private const int None = -1;
 
     private readonly PlanIndex _index = new(tables.Plans);
-    private int _firstChild = None;
+    private readonly HashSet<int> _children = []; // Rows of the plans in memory that have a parent.
 
     public int PlanCount => _index.Count;
 
@@ -88,7 +88,7 @@ internal sealed class PartitionState(int number, ShardTables tables)
         while (grew)
         {
             grew = false;
-            for (int row = _firstChild; row != None; row = tables.Plans[row].NextChild)
+            foreach (int row in _children)
             {
                 ref var plan = ref tables.Plans[row];
                 grew |= family.Contains(plan.Parent) && family.Add(plan.Id);
@@ -232,13 +232,8 @@ internal sealed class PartitionState(int number, ShardTables tables)
     {
         ref var plan = ref tables.Plans[row];
         _index.Add(plan.Id, row);
-        plan.NextChild = plan.PreviousChild = None;
-        if (plan.Parent == PlanId.None)
-            return;
-        plan.NextChild = _firstChild;
-        if (_firstChild != None)
-            tables.Plans[_firstChild].PreviousChild = row;
-        _firstChild = row;
+        if (plan.Parent != PlanId.None)
+            _children.Add(row);
     }
 
     private void UpdatePlan(int row, in Record record)
@@ -506,15 +501,7 @@ internal sealed class PartitionState(int number, ShardTables tables)
         }
 
         if (plan.Parent != PlanId.None)
-        {
-            if (plan.PreviousChild != None)
-                tables.Plans[plan.PreviousChild].NextChild = plan.NextChild;
-            else
-                _firstChild = plan.NextChild;
-            if (plan.NextChild != None)
-                tables.Plans[plan.NextChild].PreviousChild = plan.PreviousChild;
-        }
-
+            _children.Remove(row);
         _index.Remove(plan.Id);
         tables.Bytes.Free(plan.Hooks);
         tables.Bytes.Free(plan.Body);

@@ -15,6 +15,8 @@ internal static class NodeFigures
     private const int SteadySeconds = 30;
     private const double SteadyLateMsAim = 10;
     private const int PendingPlans = 1_000_000;
+    private const int PendingUnderWayMax = 4096; // As clients with bounded pipelines would: plans are held, not a flood.
+    private const int PendingChangedMax = 100_000;
     private const double PendingMegabytesMax = 600;
 
     /// <summary>
@@ -123,7 +125,7 @@ internal static class NodeFigures
         var counter = new ReplyCounter(PendingPlans);
         for (int i = 0; i < PendingPlans; i++)
         {
-            while (rig.Status.ChangedPlans > NodeRig.ProjectionLagMax / 2)
+            while (i - counter.Count > PendingUnderWayMax || rig.Status.ChangedPlans > PendingChangedMax)
                 Thread.Sleep(1);
             rig.Submit(i, 540_000, counter);
         }

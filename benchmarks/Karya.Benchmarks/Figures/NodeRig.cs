@@ -167,6 +167,8 @@ internal sealed class ReplyCounter(int expected) : IReplyTarget
 
     public int Failed { get; private set; }
 
+    public int Count => Volatile.Read(ref _count);
+
     public void Complete(in Reply reply)
     {
         if (reply.Code != ReplyCode.Ok)

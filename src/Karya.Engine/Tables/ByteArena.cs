@@ -18,14 +18,17 @@ internal readonly record struct ArenaBytes(int Block, int Length)
 /// collector need not walk.
 /// </summary>
 /// <remarks>
-/// <para>Owned by one shard. A segment is 1 MiB; a block is a multiple of 32 bytes out of one segment. The sizes are
-/// 32, 64, 96, 128, then four steps per doubling, so at most a fifth is wasted. A freed block goes to the list of its
+/// <para>Owned by one shard. A segment is 1 MiB; a block is a multiple of 16 bytes out of one segment. There is a size
+/// for each multiple up to 1 KiB, then eight per doubling, so at most a ninth is wasted. A freed block goes to the list of its
 /// size (the link lies in the block itself) and is reused for that size only.</para>
 /// <para>What is longer than 64 KiB gets a segment of its own, which goes back to the garbage collector.</para>
 /// </remarks>
 internal sealed class ByteArena
 {
-    public const int Grain = 32;
+    public const int Grain = 16;
+
+    private const int LinearClasses = 64; // Blocks of up to 1 KiB.
+    private const int ClassCount = LinearClasses + 6 * 8; // Six doublings, from 1 KiB to 64 KiB.
 
     private const int SegmentBytes = 1 << 20;
     private const int GrainsPerSegment = SegmentBytes / Grain;
@@ -33,7 +36,7 @@ internal sealed class ByteArena
     private const int SharedBytesMax = 64 * 1024;
     private const int None = -1;
 
-    private readonly int[] _freeBySize = new int[64];
+    private readonly int[] _freeBySize = new int[ClassCount];
     private readonly Stack<int> _freeSegments = new();
     private byte[]?[] _segments = new byte[]?[8];
     private int _segmentCount;
@@ -73,21 +76,21 @@ internal sealed class ByteArena
         _freeBySize[size] = stored.Block;
     }
 
-    /// <summary>Four classes per doubling above 128 bytes, steps of 32 bytes below.</summary>
+    /// <summary>One class per grain up to 1 KiB, eight per doubling above.</summary>
     private static int SizeClass(int length, out int blockBytes)
     {
         int grains = (length + Grain - 1) / Grain;
-        if (grains <= 4)
+        if (grains <= LinearClasses)
         {
             blockBytes = grains * Grain;
             return grains - 1;
         }
 
         int doubling = BitOperations.Log2((uint)(grains - 1)); // 2^doubling < grains <= 2^(doubling + 1)
-        int step = 1 << (doubling - 2);
-        int quarter = (grains - 1 - (1 << doubling)) / step; // 0 to 3
-        blockBytes = ((1 << doubling) + (quarter + 1) * step) * Grain;
-        return 4 + (doubling - 2) * 4 + quarter;
+        int step = 1 << (doubling - 3);
+        int eighth = (grains - 1 - (1 << doubling)) / step; // 0 to 7
+        blockBytes = ((1 << doubling) + (eighth + 1) * step) * Grain;
+        return LinearClasses + (doubling - 6) * 8 + eighth;
     }
 
     private int Take(int length)

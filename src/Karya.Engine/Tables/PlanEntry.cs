@@ -29,10 +29,6 @@ internal struct PlanEntry
     /// <summary>Next in the partition's list of plans that the tables have to catch up with.</summary>
     public int NextDirty;
 
-    /// <summary>Links of the partition's list of plans in memory that have a parent.</summary>
-    public int NextChild;
-    public int PreviousChild;
-
     public short Partition;
     public byte HookCount;
     public ScheduleKind Kind;

@@ -22,7 +22,7 @@ namespace Karya.Node.Plans;
 /// {"kind":"chained","plan":{"user":"..","description":"..","period":"PT5S","period_ms":5000,"recurring":true,
 ///  "end_at":1795403600000,"retries":2,"action":{..},"hooks":[..]}}
 /// </code>
-/// What has its default is left out: http, GET, no headers, no body, 2000 ms, 3 retries, no hooks, once, no end, no
+/// What has its default is left out: http, GET, the header that /v1 adds, no body, 2000 ms, 3 retries, no hooks, once, no end, no
 /// key. <c>v</c> and <c>kind</c> come first in their objects. Unknown keys are skipped: what may not be skipped
 /// raises <c>v</c>. Text with a lone surrogate is stored with U+FFFD in its place.
 /// </remarks>
@@ -31,6 +31,9 @@ internal static class PlanBodyCodec
     private const int Version = 1;
     private const int RetriesDefault = 3;
     private const string MethodDefault = "GET";
+
+    /// <summary>What nearly every plan has, because /v1 writes its defaults out: left out of each stored plan.</summary>
+    private static readonly KeyValuePair<string, string>[] HeadersDefault = [new("content-type", "application/json")];
 
     // Far above what a request may nest (its own reader stops at 64), and far below what the stack can bear.
     private const int DepthMax = 256;
@@ -166,7 +169,8 @@ internal static class PlanBodyCodec
         writer.WriteString("url"u8, rest.BaseUrl);
         if (rest.Method != MethodDefault)
             writer.WriteString("method"u8, rest.Method);
-        if (rest.Headers.Count != 0)
+        bool isDefault = rest.Headers.Count == 1 && rest.Headers[0].Equals(HeadersDefault[0]);
+        if (!isDefault)
         {
             writer.WriteStartArray("headers"u8);
             foreach (var (name, value) in rest.Headers)
@@ -336,7 +340,7 @@ internal static class PlanBodyCodec
         string method = MethodDefault;
         string? body = null;
         long timeoutMs = RestAction.TimeoutMsDefault;
-        IReadOnlyList<KeyValuePair<string, string>> headers = [];
+        IReadOnlyList<KeyValuePair<string, string>> headers = HeadersDefault;
         while (NextKey(ref reader))
         {
             if (reader.ValueTextEquals("https"u8))

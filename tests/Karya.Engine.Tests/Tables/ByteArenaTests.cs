@@ -53,7 +53,7 @@ public sealed class ByteArenaTests
     }
 
     [Fact]
-    public void At_most_a_fifth_of_a_block_is_wasted()
+    public void At_most_a_ninth_of_a_block_is_wasted()
     {
         var zeros = new byte[65_536];
         for (int length = 97; length <= zeros.Length; length += length < 2000 ? 1 : 331)
@@ -63,7 +63,7 @@ public sealed class ByteArenaTests
             if (first / GrainsPerSegment != second / GrainsPerSegment)
                 continue; // The distance says nothing.
             int blockBytes = (second - first) * ByteArena.Grain;
-            int wasteMax = Math.Max(blockBytes / 5, ByteArena.Grain - 1);
+            int wasteMax = Math.Max(blockBytes / 9, ByteArena.Grain - 1);
             Assert.InRange(blockBytes, length, length + wasteMax);
         }
     }

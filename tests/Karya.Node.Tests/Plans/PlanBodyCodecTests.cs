@@ -50,8 +50,15 @@ public sealed class PlanBodyCodecTests
     [Fact]
     public void What_has_its_default_is_left_out() => Assert.Equal(
         """{"v":1,"description":"","period":"pt1h","action":{"kind":"rest","url":"h/x"}}""",
-        Encoding.UTF8.GetString(Write(
-            new PlanBody("", "pt1h", new RestAction(false, "h/x", "GET", [], null, 2000), []))));
+        Encoding.UTF8.GetString(Write(PlainGet([new("content-type", "application/json")]))));
+
+    [Fact]
+    public void A_plan_without_headers_stays_without_headers() => Assert.Equal(
+        """{"v":1,"description":"","period":"pt1h","action":{"kind":"rest","url":"h/x","headers":[]}}""",
+        Encoding.UTF8.GetString(Write(PlainGet([]))));
+
+    private static PlanBody PlainGet(KeyValuePair<string, string>[] headers) =>
+        new("", "pt1h", new RestAction(false, "h/x", "GET", headers, null, 2000), []);
 
     [Fact]
     public void Everything_comes_back() => Assert.Equivalent(Everything, Read(Write(Everything)), strict: true);

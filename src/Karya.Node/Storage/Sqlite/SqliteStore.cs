@@ -26,7 +26,7 @@ namespace Karya.Node.Storage.Sqlite;
 internal sealed class SqliteStore(string path, TimeProvider clock, Action<SqliteConnection>? whenOpened = null) : IStore
 {
     /// <summary>Most of what a batch touches. With SQLite's default of 2 MB a third fewer rows are written.</summary>
-    private const int WriterCacheKib = 64 * 1024;
+    private const int WriterCacheKib = 24 * 1024;
 
     /// <summary>
     /// Journal rows removed in one transaction. At 100 kB each some 6 MB of pages, a few milliseconds.
