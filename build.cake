@@ -49,7 +49,8 @@ SuiteCount RunSuite(string suite, FilePath results, string filter)
         DeleteFile(results);
 
     Information($"---- {suite}");
-    int exitCode = RunForAWhile(executable.FullPath, $"-noLogo -noColor -noAutoReporters -reporter quiet -result-xml \"{results}\" {filter}");
+    string output = suite == "Karya.Process.Tests" ? "-showLiveOutput " : ""; // The fault tests print their figures.
+    int exitCode = RunForAWhile(executable.FullPath, $"-noLogo -noColor -noAutoReporters -reporter quiet {output}-result-xml \"{results}\" {filter}");
     if (!FileExists(results))
     {
         Error($"{suite}: ended with {exitCode} and left no results.");

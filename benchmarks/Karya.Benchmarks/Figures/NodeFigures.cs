@@ -15,7 +15,7 @@ internal static class NodeFigures
     private const int SteadySeconds = 30;
     private const double SteadyLateMsAim = 10;
     private const int PendingPlans = 1_000_000;
-    private const int PendingUnderWayMax = 4096; // As clients with bounded pipelines would: plans are held, not a flood.
+    private const int PendingUnderWayMax = 4096; // As clients with bounded pipelines do it: no flood.
     private const int PendingChangedMax = 100_000;
     private const double PendingMegabytesMax = 600;
 

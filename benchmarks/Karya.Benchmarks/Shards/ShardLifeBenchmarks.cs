@@ -8,8 +8,8 @@ using Karya.Protocol;
 namespace Karya.Benchmarks.Shards;
 
 /// <summary>
-/// The turns that a one-time plan's life takes in the engine alone: submit, durable, due, dispatched, succeeded, durable,
-/// projected, out of memory. Time and bytes are per plan; the store answers at once and keeps nothing.
+/// The turns that a one-time plan's life takes in the engine alone: submit, durable, due, dispatched, succeeded,
+/// durable, projected, out of memory. Time and bytes are per plan; the store answers at once and keeps nothing.
 /// </summary>
 [MemoryDiagnoser]
 public class ShardLifeBenchmarks : IDisposable

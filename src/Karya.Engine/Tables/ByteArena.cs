@@ -19,8 +19,8 @@ internal readonly record struct ArenaBytes(int Block, int Length)
 /// </summary>
 /// <remarks>
 /// <para>Owned by one shard. A segment is 1 MiB; a block is a multiple of 16 bytes out of one segment. There is a size
-/// for each multiple up to 1 KiB, then eight per doubling, so at most a ninth is wasted. A freed block goes to the list of its
-/// size (the link lies in the block itself) and is reused for that size only.</para>
+/// for each multiple up to 1 KiB, then eight per doubling, so at most a ninth is wasted. A freed block goes to the list
+/// of its size (the link lies in the block itself) and is reused for that size only.</para>
 /// <para>What is longer than 64 KiB gets a segment of its own, which goes back to the garbage collector.</para>
 /// </remarks>
 internal sealed class ByteArena

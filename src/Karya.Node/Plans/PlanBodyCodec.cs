@@ -22,9 +22,9 @@ namespace Karya.Node.Plans;
 /// {"kind":"chained","plan":{"user":"..","description":"..","period":"PT5S","period_ms":5000,"recurring":true,
 ///  "end_at":1795403600000,"retries":2,"action":{..},"hooks":[..]}}
 /// </code>
-/// What has its default is left out: http, GET, the header that /v1 adds, no body, 2000 ms, 3 retries, no hooks, once, no end, no
-/// key. <c>v</c> and <c>kind</c> come first in their objects. Unknown keys are skipped: what may not be skipped
-/// raises <c>v</c>. Text with a lone surrogate is stored with U+FFFD in its place.
+/// What has its default is left out: http, GET, the header that /v1 adds, no body, 2000 ms, 3 retries, no hooks, once,
+/// no end, no key. <c>v</c> and <c>kind</c> come first in their objects. Unknown keys are skipped: what may not be
+/// skipped raises <c>v</c>. Text with a lone surrogate is stored with U+FFFD in its place.
 /// </remarks>
 internal static class PlanBodyCodec
 {
@@ -32,7 +32,9 @@ internal static class PlanBodyCodec
     private const int RetriesDefault = 3;
     private const string MethodDefault = "GET";
 
-    /// <summary>What nearly every plan has, because /v1 writes its defaults out: left out of each stored plan.</summary>
+    /// <summary>
+    /// What nearly every plan has, because /v1 writes its defaults out: left out of each stored plan.
+    /// </summary>
     private static readonly KeyValuePair<string, string>[] HeadersDefault = [new("content-type", "application/json")];
 
     // Far above what a request may nest (its own reader stops at 64), and far below what the stack can bear.
