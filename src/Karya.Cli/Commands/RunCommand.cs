@@ -112,7 +112,7 @@ internal sealed class RunCommand(TimeProvider clock, Terminal terminal)
     {
         var target = await DemoTarget.StartAsync(stopping);
         await DemoPlans.SubmitAsync(node.Desk, target.Authority, clock.GetUtcNow().ToUnixTimeMilliseconds(), stopping);
-        terminal.Line("demo: sample plans call a small target in here; each firing is printed, with its lateness.");
+        terminal.Line("demo: sample plans call a target inside this process. One line per firing, with its lateness:");
         return target;
     }
 
