@@ -132,14 +132,19 @@ public sealed unsafe class TimingWheel : IDisposable
 
         dueTick = Math.Max(dueTick, _cursor);
         long* due = _due.At(timer);
-        long storedBefore = *due;
-        long stored = DueTable.ToStored(dueTick);
-        if (storedBefore == stored)
-            return;
-
-        *due = stored;
-        if (storedBefore == DueTable.NotScheduled)
+        ulong* word = _due.WordOf(timer);
+        ulong bit = DueTable.BitOf(timer);
+        if ((*word & bit) == 0)
+        {
+            *word |= bit;
             Count++;
+        }
+        else if (*due == dueTick)
+        {
+            return;
+        }
+
+        *due = dueTick;
 
         int level = Math.Max(LevelOf(dueTick), _openLevel);
         if (level == FarLevel)
@@ -170,17 +175,18 @@ public sealed unsafe class TimingWheel : IDisposable
         if (!_due.Covers(timer))
             return false;
 
-        long* due = _due.At(timer);
-        if (*due == DueTable.NotScheduled)
+        ulong* word = _due.WordOf(timer);
+        ulong bit = DueTable.BitOf(timer);
+        if ((*word & bit) == 0)
             return false;
 
-        *due = DueTable.NotScheduled;
+        *word &= ~bit;
         Count--;
         return true;
     }
 
     /// <summary>When the timer expires, or <see cref="NoDue"/>.</summary>
-    public long DueTick(int timer) => _due.Covers(timer) ? DueTable.FromStored(*_due.At(timer)) : NoDue;
+    public long DueTick(int timer) => _due.Covers(timer) && _due.IsScheduled(timer) ? *_due.At(timer) : NoDue;
 
     /// <summary>
     /// Hands out the timers that are due at or before a tick, in order of due tick, and within a tick in the order in
@@ -309,7 +315,6 @@ public sealed unsafe class TimingWheel : IDisposable
     private bool Expire(Span<int> expired, ref int count, ref int workLeft)
     {
         int list = ListOf(0, _cursor);
-        long stored = DueTable.ToStored(_cursor);
         JoinSwept(list);
         while (_lists.TryPeek(list, out ulong* entries, out int available))
         {
@@ -321,10 +326,11 @@ public sealed unsafe class TimingWheel : IDisposable
             for (int index = 0; index < take; index++)
             {
                 int timer = SlotLists.TimerOf(entries[index]);
-                long* due = _due.At(timer);
-                if (*due != stored)
+                ulong* word = _due.WordOf(timer);
+                ulong bit = DueTable.BitOf(timer);
+                if ((*word & bit) == 0 || *_due.At(timer) != _cursor)
                     continue;
-                *due = DueTable.NotScheduled;
+                *word &= ~bit;
                 expired[count++] = timer;
             }
 
@@ -413,10 +419,13 @@ public sealed unsafe class TimingWheel : IDisposable
     /// </summary>
     private bool IsAlive(int list, ulong entry)
     {
-        long stored = *_due.At(SlotLists.TimerOf(entry));
+        int timer = SlotLists.TimerOf(entry);
+        if (!_due.IsScheduled(timer))
+            return false;
+        long dueTick = *_due.At(timer);
         if (list == SlotLists.Far)
-            return stored != DueTable.NotScheduled && (uint)stored == (uint)entry;
-        return stored == DueTable.ToStored((_cursor & -(1L << 32)) | (uint)entry);
+            return (uint)dueTick == (uint)entry;
+        return dueTick == ((_cursor & -(1L << 32)) | (uint)entry);
     }
 
     private void DropTombstones()

@@ -133,6 +133,28 @@ public sealed class TimingWheelTests
     }
 
     [Fact]
+    public void Timers_that_share_a_word_a_page_or_a_block_do_not_touch_each_other()
+    {
+        using var wheel = new TimingWheel(0);
+        int[] timers = [0, 1, 63, 64, (1 << 18) - 1, 1 << 18, (1 << 24) - 1, 1 << 24, (1 << 24) + 64];
+        foreach (int timer in timers)
+            wheel.Schedule(timer, 300);
+        foreach (int timer in timers)
+            Assert.True(wheel.Cancel(timer));
+
+        Assert.Equal(0, wheel.Count);
+        foreach (int timer in timers)
+        {
+            wheel.Schedule(timer, 400);
+            Assert.All(timers, other => Assert.Equal(other == timer ? 400 : TimingWheel.NoDue, wheel.DueTick(other)));
+            Assert.True(wheel.Cancel(timer));
+        }
+
+        wheel.Schedule(1 << 24, 500);
+        Assert.Equal([1 << 24], Drain(wheel, 500));
+    }
+
+    [Fact]
     public void A_call_stops_when_the_room_or_the_work_runs_out_and_keeps_its_place()
     {
         using var wheel = new TimingWheel(0);
