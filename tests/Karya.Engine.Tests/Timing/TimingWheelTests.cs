@@ -176,6 +176,40 @@ public sealed class TimingWheelTests
         Assert.Equal(1000, wheel.NowTick);
     }
 
+    [Theory]
+    [InlineData(SortedSlot.EntriesMax - 1)]
+    [InlineData(SortedSlot.EntriesMax)]
+    [InlineData(SortedSlot.EntriesMax + 1)]
+    [InlineData(3 * SortedSlot.EntriesMax)]
+    public void A_slot_keeps_its_order_whether_all_of_it_fits_what_is_sorted_or_not(int timers)
+    {
+        using var wheel = new TimingWheel(0);
+        for (int timer = 0; timer < timers; timer++)
+            wheel.Schedule(timer, 512 + timer * 7 % 256);
+
+        int[] expected = [.. Enumerable.Range(0, timers).OrderBy(timer => timer * 7 % 256)];
+        Assert.Equal(expected, Drain(wheel, 1000));
+    }
+
+    [Fact]
+    public void What_is_scheduled_into_a_sorted_slot_takes_its_place_in_it()
+    {
+        using var wheel = new TimingWheel(0);
+        for (int timer = 0; timer < 100; timer++)
+            wheel.Schedule(timer, 512 + 2 * timer);
+        Assert.Equal([0, 1, 2], Drain(wheel, 516));
+
+        wheel.Schedule(200, 519);
+        wheel.Schedule(201, 518);
+        wheel.Schedule(202, 768);
+        Assert.True(wheel.Cancel(5));
+        wheel.Schedule(6, 526);
+        Assert.Equal(518, wheel.NextWakeTick);
+        Assert.Equal([3, 201], Drain(wheel, 518));
+        Assert.Equal(519, wheel.NextWakeTick);
+        Assert.Equal([200, 4, 7, 6, .. Enumerable.Range(8, 92), 202], Drain(wheel, 768));
+    }
+
     [Fact]
     public void What_is_scheduled_while_a_slot_is_partly_cascaded_does_not_overtake_the_rest_of_it()
     {
