@@ -20,7 +20,7 @@ namespace Karya.Engine.Timing;
 ///              cursor (the tick to process next)
 ///              ▼
 ///  level 0     ·▓▓░▓···  1 tick a slot; exact
-///  level 1     ····░▓··▓  256 ticks a slot; cascades into level 0 when the cursor enters the slot
+///  level 1     ····░▓··▓  256 ticks a slot; sorted when the cursor enters the slot, or level 0 if there are too many
 ///  level 2, 3            2^16 and 2^24 ticks a slot
 ///  far                   other bits above 32; sorted when the cursor enters the 2^32 ticks of its earliest entry
 /// </code>
@@ -30,7 +30,8 @@ namespace Karya.Engine.Timing;
 /// occupied level: empty slots are never visited.
 /// </para>
 /// <para>
-/// Timers of the same tick expire in the order in which they were scheduled. Slots are first-in-first-out, a cascade
+/// Timers of the same tick expire in the order in which they were scheduled. What is sorted (<see cref="SortedSlot"/>)
+/// was scheduled before what the lists of level 0 hold, and goes first. Slots are first-in-first-out, a cascade
 /// keeps the order, and while a slot is only partly cascaded (<see cref="_openLevel"/>), new entries for its range
 /// still go to its end. Cancelling and moving leave the old entry behind as a tombstone; it is dropped when its slot
 /// is read, because <see cref="DueTable"/> says something else, or by a sweep before tombstones outnumber timers
@@ -56,10 +57,14 @@ public sealed unsafe class TimingWheel : IDisposable
     /// </summary>
     private const int ChunksPerSweep = 4;
 
+    /// <summary>How long before its turn a due tick is asked for: time for it to come from memory.</summary>
+    private const int EntriesAhead = 32;
+
     private const int NoSweep = -1;
 
     private DueTable _due;
     private SlotLists _lists;
+    private SortedSlot _sorted;
 
     /// <summary>The tick to process next: everything before it is done.</summary>
     private long _cursor;
@@ -100,6 +105,7 @@ public sealed unsafe class TimingWheel : IDisposable
         _cursor = nowTick + 1;
         _chunksSpare = chunksSpare;
         _lists.Allocate();
+        _sorted.Allocate();
     }
 
     /// <summary>The last tick that was fully processed.</summary>
@@ -116,7 +122,7 @@ public sealed unsafe class TimingWheel : IDisposable
     public long NextWakeTick => Count == 0 ? long.MaxValue : _next;
 
     /// <summary>Native memory held, in bytes.</summary>
-    internal long MemoryBytes => _due.Bytes + _lists.Bytes;
+    internal long MemoryBytes => _due.Bytes + _lists.Bytes + SortedSlot.Bytes;
 
     internal int ChunksInUse => _lists.ChunksInUse;
 
@@ -132,14 +138,19 @@ public sealed unsafe class TimingWheel : IDisposable
 
         dueTick = Math.Max(dueTick, _cursor);
         long* due = _due.At(timer);
-        long storedBefore = *due;
-        long stored = DueTable.ToStored(dueTick);
-        if (storedBefore == stored)
-            return;
-
-        *due = stored;
-        if (storedBefore == DueTable.NotScheduled)
+        ulong* word = _due.WordOf(timer);
+        ulong bit = DueTable.BitOf(timer);
+        if ((*word & bit) == 0)
+        {
+            *word |= bit;
             Count++;
+        }
+        else if (*due == dueTick)
+        {
+            return;
+        }
+
+        *due = dueTick;
 
         int level = Math.Max(LevelOf(dueTick), _openLevel);
         if (level == FarLevel)
@@ -170,17 +181,18 @@ public sealed unsafe class TimingWheel : IDisposable
         if (!_due.Covers(timer))
             return false;
 
-        long* due = _due.At(timer);
-        if (*due == DueTable.NotScheduled)
+        ulong* word = _due.WordOf(timer);
+        ulong bit = DueTable.BitOf(timer);
+        if ((*word & bit) == 0)
             return false;
 
-        *due = DueTable.NotScheduled;
+        *word &= ~bit;
         Count--;
         return true;
     }
 
     /// <summary>When the timer expires, or <see cref="NoDue"/>.</summary>
-    public long DueTick(int timer) => _due.Covers(timer) ? DueTable.FromStored(*_due.At(timer)) : NoDue;
+    public long DueTick(int timer) => _due.Covers(timer) && _due.IsScheduled(timer) ? *_due.At(timer) : NoDue;
 
     /// <summary>
     /// Hands out the timers that are due at or before a tick, in order of due tick, and within a tick in the order in
@@ -207,6 +219,8 @@ public sealed unsafe class TimingWheel : IDisposable
             MoveTo(_next);
             if (_openLevel > 0 && !Cascade(ref workLeft))
                 return count;
+            if (!ExpireSorted(nowTick, expired, ref count, ref workLeft))
+                return count;
             if (!Expire(expired, ref count, ref workLeft))
                 return count;
             FindNext();
@@ -225,6 +239,7 @@ public sealed unsafe class TimingWheel : IDisposable
         _disposed = true;
         _due.Free();
         _lists.Free();
+        _sorted.Free();
         _next = long.MaxValue;
         Count = 0;
     }
@@ -254,12 +269,16 @@ public sealed unsafe class TimingWheel : IDisposable
 
             if (list == SlotLists.Far)
                 SortFar(entries, take);
+            else if (_openLevel == 1)
+                Gather(entries, take);
             else
                 Spread(entries, take);
             workLeft -= take;
             _lists.Consume(list, take);
         }
 
+        if (_openLevel == 1)
+            _sorted.Sort();
         if (list == SlotLists.Far)
         {
             _lists.Prepend(SlotLists.FarKept, SlotLists.Far);
@@ -272,8 +291,25 @@ public sealed unsafe class TimingWheel : IDisposable
     }
 
     /// <summary>
-    /// Does not ask whether the entries are alive: that would be a random access for every level. It asks for the due
-    /// tick ahead of time instead, when an entry reaches level 0 and will be needed within 256 ticks.
+    /// Takes entries of the slot that will be sorted. What finds no room goes to the lists of level 0, which expire
+    /// after what is sorted, so the order stays.
+    /// </summary>
+    /// <remarks>
+    /// Asks for the due ticks, which are needed within 256 ticks. The processor drops some of so many requests at once,
+    /// so <see cref="ExpireSorted"/> asks again.
+    /// </remarks>
+    private void Gather(ulong* entries, int count)
+    {
+        for (int index = 0; index < count; index++)
+            PrefetchDue(entries[index]);
+
+        int gathered = _sorted.Gather(entries, count);
+        if (gathered < count)
+            Spread(entries + gathered, count - gathered);
+    }
+
+    /// <summary>
+    /// Does not ask whether the entries are alive: that would be a random access for every level.
     /// </summary>
     private void Spread(ulong* entries, int count)
     {
@@ -282,8 +318,6 @@ public sealed unsafe class TimingWheel : IDisposable
             ulong entry = entries[index];
             uint differing = (uint)entry ^ (uint)_cursor;
             int level = (int)((uint)BitOperations.Log2(differing | 1) / SlotLists.LevelBits);
-            if (level == 0 && Sse.IsSupported)
-                Sse.Prefetch0(_due.At(SlotLists.TimerOf(entry)));
             _lists.Append(ListOf(level, (uint)entry), entry);
         }
     }
@@ -305,11 +339,47 @@ public sealed unsafe class TimingWheel : IDisposable
         }
     }
 
-    /// <summary>Hands out the timers of the cursor's tick. False when the work or the room ran out.</summary>
+    /// <summary>
+    /// Hands out what is sorted, up to the first list of level 0 or the last tick wanted, and moves the cursor there.
+    /// False when the work or the room ran out.
+    /// </summary>
+    private bool ExpireSorted(long nowTick, Span<int> expired, ref int count, ref int workLeft)
+    {
+        int available = _sorted.Count;
+        if (available == 0)
+            return true;
+
+        long slotStart = _cursor & -SlotLists.SlotsPerLevel;
+        int listKey = _lists.FirstOccupied(0);
+        int keyMax = listKey < 0 ? SlotLists.SlotsPerLevel - 1 : listKey;
+        keyMax = (int)Math.Min(keyMax, nowTick - slotStart);
+
+        ulong* entries = _sorted.Entries;
+        int take = Math.Min(available, workLeft);
+        int countBefore = count;
+        int index = 0;
+        for (; index < take && count < expired.Length && SortedSlot.KeyOf(entries[index]) <= keyMax; index++)
+        {
+            if (index + EntriesAhead < available)
+                PrefetchDue(entries[index + EntriesAhead]);
+            if (TryExpire(SlotLists.TimerOf(entries[index]), slotStart | (long)SortedSlot.KeyOf(entries[index])))
+                expired[count++] = SlotLists.TimerOf(entries[index]);
+        }
+
+        Count -= count - countBefore;
+        workLeft -= index;
+        _sorted.Consume(index);
+        bool isDone = index == available || SortedSlot.KeyOf(entries[index]) > keyMax;
+        _cursor = slotStart + (isDone ? keyMax : SortedSlot.KeyOf(entries[index]));
+        _next = _cursor;
+        _nextLevel = 0;
+        return isDone;
+    }
+
+    /// <summary>Hands out the list of the cursor's tick. False when the work or the room ran out.</summary>
     private bool Expire(Span<int> expired, ref int count, ref int workLeft)
     {
         int list = ListOf(0, _cursor);
-        long stored = DueTable.ToStored(_cursor);
         JoinSwept(list);
         while (_lists.TryPeek(list, out ulong* entries, out int available))
         {
@@ -321,11 +391,8 @@ public sealed unsafe class TimingWheel : IDisposable
             for (int index = 0; index < take; index++)
             {
                 int timer = SlotLists.TimerOf(entries[index]);
-                long* due = _due.At(timer);
-                if (*due != stored)
-                    continue;
-                *due = DueTable.NotScheduled;
-                expired[count++] = timer;
+                if (TryExpire(timer, _cursor))
+                    expired[count++] = timer;
             }
 
             Count -= count - countBefore;
@@ -336,9 +403,40 @@ public sealed unsafe class TimingWheel : IDisposable
         return true;
     }
 
-    /// <summary>The first slot of the lowest occupied level. Everything at the cursor is done.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private void PrefetchDue(ulong entry)
+    {
+        if (!Sse.IsSupported)
+            return;
+        int timer = SlotLists.TimerOf(entry);
+        Sse.Prefetch0(_due.At(timer));
+        Sse.Prefetch0(_due.WordOf(timer));
+    }
+
+    /// <summary>False when the timer is not due at this tick: its entry was a tombstone.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private bool TryExpire(int timer, long tick)
+    {
+        ulong* word = _due.WordOf(timer);
+        ulong bit = DueTable.BitOf(timer);
+        if ((*word & bit) == 0 || *_due.At(timer) != tick)
+            return false;
+        *word &= ~bit;
+        return true;
+    }
+
+    /// <summary>What is sorted, or the first slot of the lowest occupied level. The cursor's tick is done.</summary>
     private void FindNext()
     {
+        if (_sorted.Count > 0)
+        {
+            int listKey = _lists.FirstOccupied(0);
+            int sortedKey = SortedSlot.KeyOf(*_sorted.Entries);
+            _next = (_cursor & -SlotLists.SlotsPerLevel) + (listKey < 0 ? sortedKey : Math.Min(listKey, sortedKey));
+            _nextLevel = 0;
+            return;
+        }
+
         for (int level = 0; level < FarLevel; level++)
         {
             long slot = _lists.FirstOccupied(level);
@@ -413,15 +511,19 @@ public sealed unsafe class TimingWheel : IDisposable
     /// </summary>
     private bool IsAlive(int list, ulong entry)
     {
-        long stored = *_due.At(SlotLists.TimerOf(entry));
+        int timer = SlotLists.TimerOf(entry);
+        if (!_due.IsScheduled(timer))
+            return false;
+        long dueTick = *_due.At(timer);
         if (list == SlotLists.Far)
-            return stored != DueTable.NotScheduled && (uint)stored == (uint)entry;
-        return stored == DueTable.ToStored((_cursor & -(1L << 32)) | (uint)entry);
+            return (uint)dueTick == (uint)entry;
+        return dueTick == ((_cursor & -(1L << 32)) | (uint)entry);
     }
 
     private void DropTombstones()
     {
         _lists.Clear();
+        _sorted.Clear();
         _next = long.MaxValue;
         _openLevel = 0;
         _farEpoch = long.MaxValue;

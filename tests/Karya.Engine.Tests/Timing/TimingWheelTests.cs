@@ -133,6 +133,28 @@ public sealed class TimingWheelTests
     }
 
     [Fact]
+    public void Timers_that_share_a_word_a_page_or_a_block_do_not_touch_each_other()
+    {
+        using var wheel = new TimingWheel(0);
+        int[] timers = [0, 1, 63, 64, (1 << 18) - 1, 1 << 18, (1 << 24) - 1, 1 << 24, (1 << 24) + 64];
+        foreach (int timer in timers)
+            wheel.Schedule(timer, 300);
+        foreach (int timer in timers)
+            Assert.True(wheel.Cancel(timer));
+
+        Assert.Equal(0, wheel.Count);
+        foreach (int timer in timers)
+        {
+            wheel.Schedule(timer, 400);
+            Assert.All(timers, other => Assert.Equal(other == timer ? 400 : TimingWheel.NoDue, wheel.DueTick(other)));
+            Assert.True(wheel.Cancel(timer));
+        }
+
+        wheel.Schedule(1 << 24, 500);
+        Assert.Equal([1 << 24], Drain(wheel, 500));
+    }
+
+    [Fact]
     public void A_call_stops_when_the_room_or_the_work_runs_out_and_keeps_its_place()
     {
         using var wheel = new TimingWheel(0);
@@ -152,6 +174,40 @@ public sealed class TimingWheelTests
         Assert.Equal(0, wheel.Advance(1000, expired, ref workLeft));
         Assert.Equal(Enumerable.Range(23, 27), Drain(wheel, 1000));
         Assert.Equal(1000, wheel.NowTick);
+    }
+
+    [Theory]
+    [InlineData(SortedSlot.EntriesMax - 1)]
+    [InlineData(SortedSlot.EntriesMax)]
+    [InlineData(SortedSlot.EntriesMax + 1)]
+    [InlineData(3 * SortedSlot.EntriesMax)]
+    public void A_slot_keeps_its_order_whether_all_of_it_fits_what_is_sorted_or_not(int timers)
+    {
+        using var wheel = new TimingWheel(0);
+        for (int timer = 0; timer < timers; timer++)
+            wheel.Schedule(timer, 512 + timer * 7 % 256);
+
+        int[] expected = [.. Enumerable.Range(0, timers).OrderBy(timer => timer * 7 % 256)];
+        Assert.Equal(expected, Drain(wheel, 1000));
+    }
+
+    [Fact]
+    public void What_is_scheduled_into_a_sorted_slot_takes_its_place_in_it()
+    {
+        using var wheel = new TimingWheel(0);
+        for (int timer = 0; timer < 100; timer++)
+            wheel.Schedule(timer, 512 + 2 * timer);
+        Assert.Equal([0, 1, 2], Drain(wheel, 516));
+
+        wheel.Schedule(200, 519);
+        wheel.Schedule(201, 518);
+        wheel.Schedule(202, 768);
+        Assert.True(wheel.Cancel(5));
+        wheel.Schedule(6, 526);
+        Assert.Equal(518, wheel.NextWakeTick);
+        Assert.Equal([3, 201], Drain(wheel, 518));
+        Assert.Equal(519, wheel.NextWakeTick);
+        Assert.Equal([200, 4, 7, 6, .. Enumerable.Range(8, 92), 202], Drain(wheel, 768));
     }
 
     [Fact]
