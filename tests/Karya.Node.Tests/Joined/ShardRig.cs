@@ -21,8 +21,11 @@ internal sealed class ShardRig : IDisposable
 
     public static readonly UserId Ann = new(0xA);
 
+    private readonly ProjectionBatch?[] _batches;
+
     public ShardRig(IStore store, int shardCount = 1)
     {
+        _batches = new ProjectionBatch?[shardCount];
         Shards = new Shard[shardCount];
         for (int i = 0; i < shardCount; i++)
         {
@@ -60,7 +63,7 @@ internal sealed class ShardRig : IDisposable
     public JournalChunk Do(in Command command, int shard = 0)
     {
         Assert.True(Shards[shard].Inbox.TryPost(command));
-        return Shards[shard].Turn(NowMs).Chunk ?? throw new InvalidOperationException("The turn left no records.");
+        return Turn(shard).Chunk ?? throw new InvalidOperationException("The turn left no records.");
     }
 
     public static Command CommandFor(PlanId id, CommandKind kind, long dueInMs = 60_000, int bodyBytes = 10) => new()
@@ -84,11 +87,26 @@ internal sealed class ShardRig : IDisposable
         },
     };
 
-    /// <summary>Takes turns until the shard hands out a batch for the tables, as it does once its interval has passed.</summary>
+    /// <summary>Takes a turn. A batch for the tables that comes of it is kept for <see cref="NextBatch"/>.</summary>
+    public EffectList Turn(int shard = 0)
+    {
+        var effects = Shards[shard].Turn(NowMs);
+        _batches[shard] = effects.Projection ?? _batches[shard];
+        return effects;
+    }
+
+    /// <summary>What the tables have to catch up with.</summary>
     public ProjectionBatch NextBatch(int shard = 0)
     {
-        Shards[shard].Inbox.RequestProjection();
-        return Shards[shard].Turn(NowMs).Projection ?? throw new InvalidOperationException("No batch came.");
+        if (_batches[shard] is null)
+        {
+            Shards[shard].Inbox.RequestProjection();
+            Turn(shard);
+        }
+
+        var batch = _batches[shard] ?? throw new InvalidOperationException("No batch came.");
+        _batches[shard] = null;
+        return batch;
     }
 
     /// <summary>Whether requests are let in; a request that is let in changes nothing.</summary>
