@@ -47,6 +47,7 @@ internal sealed class Node : IAsyncDisposable
     private readonly HttpApi _http;
     private ITimer? _upkeep;
     private volatile string? _notReady = "The node is starting.";
+    private bool _areLoopsStarted;
     private bool _isStopped;
 
     /// <param name="attemptEnded">
@@ -141,6 +142,7 @@ internal sealed class Node : IAsyncDisposable
         _executor.Start();
         foreach (var loop in _loops)
             loop.Start();
+        _areLoopsStarted = true;
         var addresses = await _http.StartAsync(stopping);
         Addresses = new NodeAddresses(addresses[0], $"{_options.Tcp.Listen} (reserved, not served yet)");
         _upkeep = _clock.CreateTimer(_ => _projector.Nudge(), null, UpkeepPeriod, UpkeepPeriod);
@@ -242,21 +244,24 @@ internal sealed class Node : IAsyncDisposable
     }
 
     /// <summary>
-    /// Lets the journal and the tables catch up. What does not make it in time is in the journal, or repeats.
+    /// Lets the journal and the tables catch up. What does not make it in time, or in a node that cannot go on, is in
+    /// the journal, or repeats.
     /// </summary>
     private async Task FlushAsync()
     {
+        if (!_areLoopsStarted)
+            return; // The start failed: there is nobody to answer.
         try
         {
             foreach (var shard in _shards)
             {
                 var flushed = new PendingReply();
                 shard.Inbox.PostOutcome(new Command { Kind = CommandKind.Flush, ReplyTo = flushed });
-                await flushed.Code.WaitAsync(FlushMax, _clock);
+                await Task.WhenAny(flushed.Code, Failed).WaitAsync(FlushMax, _clock);
             }
 
             foreach (var loop in _loops)
-                await loop.WhenTablesCaughtUpAsync().WaitAsync(FlushMax, _clock);
+                await Task.WhenAny(loop.WhenTablesCaughtUpAsync(), Failed).WaitAsync(FlushMax, _clock);
         }
         catch (TimeoutException)
         {

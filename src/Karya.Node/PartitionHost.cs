@@ -22,7 +22,21 @@ internal static class PartitionHost
     /// A plan that a journal record names has to be in memory before the record is replayed, however far its next task
     /// is.
     /// </remarks>
+    /// <exception cref="StoreException">The store failed, or what it has is damaged.</exception>
     public static void OpenAll(
+        IStore store, IReadOnlyList<ProjectedMark> marks, IReadOnlyList<Shard> shards, long nowMs)
+    {
+        try
+        {
+            Recover(store, marks, shards, nowMs);
+        }
+        catch (RecordDamagedException e)
+        {
+            throw new StoreException($"The store is damaged: {e.Message} Restore it from a backup.", e);
+        }
+    }
+
+    private static void Recover(
         IStore store, IReadOnlyList<ProjectedMark> marks, IReadOnlyList<Shard> shards, long nowMs)
     {
         foreach (var mark in marks)

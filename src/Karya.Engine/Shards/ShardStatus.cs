@@ -6,7 +6,7 @@ namespace Karya.Engine.Shards;
 public sealed class ShardStatus
 {
     private long _position;
-    private long _projectedPosition;
+    private long _projectedPosition = -1; // Until the first turn has seen what was replayed: nothing is sure to be there.
     private long _residentPlans;
     private long _changedPlans;
     private long _inFlight;
@@ -16,7 +16,9 @@ public sealed class ShardStatus
     /// <summary>The last journal position handed out.</summary>
     public long Position => Volatile.Read(ref _position);
 
-    /// <summary>Records up to this position are contained in the tables.</summary>
+    /// <summary>
+    /// Records up to this position are contained in the tables; -1 while they lack records of the last run.
+    /// </summary>
     public long ProjectedPosition => Volatile.Read(ref _projectedPosition);
 
     public long ResidentPlans => Volatile.Read(ref _residentPlans);

@@ -54,6 +54,7 @@ internal sealed class DeadLetterOffice(IStore store, int partitionCount)
     {
         Span<byte> bytes = stackalloc byte[CursorBytes];
         if (cursor.Length != Base64Url.GetEncodedLength(CursorBytes)
+            || !Base64Url.IsValid(cursor) // Decoding throws on foreign characters, whatever its name says.
             || !Base64Url.TryDecodeFromChars(cursor, bytes, out int written) || written != CursorBytes)
         {
             throw new DeskException(

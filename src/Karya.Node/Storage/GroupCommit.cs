@@ -35,6 +35,7 @@ internal sealed class GroupCommit : IDisposable
     private readonly JournalRows _rows;
     private readonly Thread _thread;
     private readonly TaskCompletionSource<string> _failed = new(TaskCreationOptions.RunContinuationsAsynchronously);
+    private readonly Lock _holdLock = new();
     private readonly object _durableLock = new();
     private readonly long[] _durable;
     private long _backlogBytes;
@@ -67,7 +68,10 @@ internal sealed class GroupCommit : IDisposable
     /// <summary>Takes a chunk over from a shard's thread.</summary>
     public void Post(JournalChunk chunk)
     {
-        Interlocked.Add(ref _backlogBytes, chunk.RecordBytes);
+        // Here and not by the writer, which may hang in a commit. Before the chunk can be written, so that the writer's
+        // report of it, which lets intake go on, comes after.
+        if (Interlocked.Add(ref _backlogBytes, chunk.RecordBytes) > BacklogBytesHigh)
+            HoldIntake(true);
         _mailbox.Post(chunk);
     }
 
@@ -127,7 +131,6 @@ internal sealed class GroupCommit : IDisposable
             next++;
         }
 
-        HoldIntake(BacklogBytes > (_isHeld ? BacklogBytesLow : BacklogBytesHigh));
         return next;
     }
 
@@ -183,16 +186,19 @@ internal sealed class GroupCommit : IDisposable
             _inboxes[chunks[i].Shard].PostDurable(chunks[i].Position, chunks[i]);
         }
 
-        long backlog = Interlocked.Add(ref _backlogBytes, -bytes);
-        HoldIntake(backlog > (_isHeld ? BacklogBytesLow : BacklogBytesHigh));
+        if (Interlocked.Add(ref _backlogBytes, -bytes) <= BacklogBytesLow)
+            HoldIntake(false);
     }
 
     private void HoldIntake(bool isHeld)
     {
-        if (isHeld == _isHeld)
-            return;
-        _isHeld = isHeld;
-        foreach (var inbox in _inboxes)
-            inbox.HoldIntake(isHeld);
+        lock (_holdLock)
+        {
+            if (isHeld == _isHeld)
+                return;
+            _isHeld = isHeld;
+            foreach (var inbox in _inboxes)
+                inbox.HoldIntake(isHeld);
+        }
     }
 }

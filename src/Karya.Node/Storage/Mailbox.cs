@@ -10,6 +10,15 @@ internal sealed class Mailbox<T>
     private readonly Queue<T> _items = new();
     private bool _isClosed;
 
+    public bool IsEmpty
+    {
+        get
+        {
+            lock (_lock)
+                return _items.Count == 0;
+        }
+    }
+
     public void Post(T item)
     {
         lock (_lock)
@@ -34,7 +43,7 @@ internal sealed class Mailbox<T>
         }
     }
 
-    /// <summary>Waits for up to the given time, or until the mailbox is closed.</summary>
+    /// <summary>Waits for up to the given time, or until something comes in or the mailbox is closed.</summary>
     /// <returns>False: closed.</returns>
     public bool Pause(TimeSpan length)
     {

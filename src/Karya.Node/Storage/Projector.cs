@@ -13,9 +13,13 @@ namespace Karya.Node.Storage;
 /// </remarks>
 internal sealed class Projector : IDisposable
 {
-    private const int HistoryRowsPerStep = 500;
+    /// <summary>Some milliseconds of the store's time, for which a commit may have to wait.</summary>
+    private const int HistoryRowsPerStep = 200;
 
     private static readonly TimeSpan RetryPause = TimeSpan.FromMilliseconds(200);
+    /// <summary>Between two steps, so that removing takes a small part of the store's time.</summary>
+    private static readonly TimeSpan HistoryStepPause = TimeSpan.FromMilliseconds(20);
+
     private static readonly TimeSpan HistoryPause = TimeSpan.FromSeconds(60);
 
     private readonly IStore _store;
@@ -111,16 +115,27 @@ internal sealed class Projector : IDisposable
                 _pruned = superfluous;
             }
 
-            var now = _clock.GetUtcNow();
-            if (now < _historyDue)
-                return;
-            int removed = _store.PruneHistory((now - _retention).ToUnixTimeMilliseconds(), HistoryRowsPerStep);
-            if (removed == 0)
-                _historyDue = now + HistoryPause;
+            if (_clock.GetUtcNow() >= _historyDue)
+                PruneHistory();
+            _trouble = null;
         }
         catch (StoreException e)
         {
             _trouble = $"Old rows cannot be removed: {e.Message}"; // Nothing is lost by it; the next round tries again.
         }
+    }
+
+    /// <summary>Goes on for as long as there is something to remove and nothing comes in, which goes first.</summary>
+    private void PruneHistory()
+    {
+        int removed;
+        do
+        {
+            var now = _clock.GetUtcNow();
+            removed = _store.PruneHistory((now - _retention).ToUnixTimeMilliseconds(), HistoryRowsPerStep);
+            if (removed == 0)
+                _historyDue = now + HistoryPause;
+        }
+        while (removed > 0 && _mailbox.Pause(HistoryStepPause) && _mailbox.IsEmpty);
     }
 }
