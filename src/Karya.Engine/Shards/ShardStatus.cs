@@ -4,7 +4,7 @@ namespace Karya.Engine.Shards;
 public sealed class ShardStatus
 {
     private long _position;
-    private long _projectedPosition = -1; // Until the first turn has seen what was replayed: nothing is sure to be there.
+    private long _projectedPosition = -1; // Until the first turn has seen what was replayed.
     private long _residentPlans;
     private long _changedPlans;
     private long _inFlight;

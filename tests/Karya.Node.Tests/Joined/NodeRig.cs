@@ -7,7 +7,9 @@ using Xunit;
 
 namespace Karya.Node.Tests.Joined;
 
-/// <summary>A whole node on a store that fails when told, with a target to call. Stopped and removed at the end of a test.</summary>
+/// <summary>
+/// A whole node on a store that fails when told, with a target to call. Stopped and removed at the end of a test.
+/// </summary>
 internal sealed class NodeRig : IAsyncDisposable
 {
     private static readonly HttpClient Browser = new();

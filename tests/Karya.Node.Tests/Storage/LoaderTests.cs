@@ -106,7 +106,9 @@ public sealed class LoaderTests : IDisposable
         await Until.TrueAsync(() => ResidentAfterTurn(0, nowMs) == 5, "the plans are taken");
     }
 
-    /// <summary>Puts plans into the tables that no shard has in memory, one due each millisecond from <see cref="FarMs"/> on.</summary>
+    /// <summary>
+    /// Puts plans into the tables that no shard has in memory, one due each millisecond from <see cref="FarMs"/> on.
+    /// </summary>
     private void Store(int shard, int count)
     {
         // Taken from a real shard of its own, which makes what real shards can read.

@@ -77,7 +77,8 @@ public sealed class ProjectorTests : IDisposable
         Assert.True(_journal.WaitDurable(0, 2));
         _rig.Turn();
         _projector.Nudge();
-        await Until.TrueAsync(() => JournalCount() == 1 && FirstJournalRow() == 2, "the first row goes, the second stays");
+        await Until.TrueAsync(
+            () => JournalCount() == 1 && FirstJournalRow() == 2, "the first row goes, the second stays");
     }
 
     [Fact]
