@@ -1,12 +1,10 @@
 namespace Karya.Engine.Shards;
 
-/// <summary>
-/// Figures of a shard, written by its thread once per turn; any thread may read them, each by itself.
-/// </summary>
+/// <summary>Figures of a shard, written by its thread once per turn; any thread may read them, each by itself.</summary>
 public sealed class ShardStatus
 {
     private long _position;
-    private long _projectedPosition = -1; // Until the first turn has seen what was replayed, nothing is sure.
+    private long _projectedPosition = -1; // Until the first turn has seen what was replayed.
     private long _residentPlans;
     private long _changedPlans;
     private long _inFlight;

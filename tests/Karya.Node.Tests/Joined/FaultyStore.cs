@@ -15,9 +15,7 @@ internal enum CommitFault
     UnknownAndLost,
 }
 
-/// <summary>
-/// A real SQLite store that fails when told. Faults may be set and cleared from any thread, at any time.
-/// </summary>
+/// <summary>A real SQLite store that fails when told. Faults may be set and cleared from any thread.</summary>
 internal sealed class FaultyStore(string path) : IStore
 {
     private readonly SqliteStore _inner = new(path, TimeProvider.System);
@@ -56,9 +54,7 @@ internal sealed class FaultyStore(string path) : IStore
 
     public int ProjectionsTried => Volatile.Read(ref _projectionsTried);
 
-    /// <summary>
-    /// The largest number of rows that one call was asked to remove from history; 0 before the first.
-    /// </summary>
+    /// <summary>The most rows of history that one call was asked to remove; 0 before the first.</summary>
     public int HistoryRowsAsked { get; private set; }
 
     /// <summary>The rows that were handed to the real store, in order.</summary>

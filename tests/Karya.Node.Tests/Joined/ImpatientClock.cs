@@ -1,8 +1,6 @@
 namespace Karya.Node.Tests.Joined;
 
-/// <summary>
-/// The machine's clock, but waits of seconds end after a twentieth of their length: for limits that are long.
-/// </summary>
+/// <summary>The machine's clock, but waits of 5 s and more end after a twentieth of their length.</summary>
 internal sealed class ImpatientClock : TimeProvider
 {
     private static readonly TimeSpan Long = TimeSpan.FromSeconds(5);

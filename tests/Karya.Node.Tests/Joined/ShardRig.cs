@@ -19,6 +19,9 @@ internal sealed class ShardRig : IDisposable
     public const long HorizonMs = 600_000;
     public const int PartitionCount = 4;
 
+    // So many that asking again and again whether requests are let in does not fill it.
+    private const int InboxCapacity = 1_000_000;
+
     public static readonly UserId Ann = new(0xA);
 
     private readonly ProjectionBatch?[] _batches;
@@ -30,7 +33,7 @@ internal sealed class ShardRig : IDisposable
         for (int i = 0; i < shardCount; i++)
         {
             var options = new ShardOptions(i, PartitionCount, 16, 16, HorizonMs, ProjectionIntervalMs: 1, 1_000_000);
-            Shards[i] = new Shard(options, new ShardInbox(1000, () => { }), NowMs);
+            Shards[i] = new Shard(options, new ShardInbox(InboxCapacity, () => { }), NowMs);
         }
 
         PartitionHost.OpenAll(store, store.Open(PartitionCount), Shards, NowMs);
