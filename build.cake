@@ -49,8 +49,7 @@ SuiteCount RunSuite(string suite, FilePath results, string filter)
         DeleteFile(results);
 
     Information($"---- {suite}");
-    string output = suite == "Karya.Process.Tests" ? "-showLiveOutput " : ""; // The fault tests print their figures.
-    int exitCode = RunForAWhile(executable.FullPath, $"-noLogo -noColor -noAutoReporters -reporter quiet {output}-result-xml \"{results}\" {filter}");
+    int exitCode = RunForAWhile(executable.FullPath, $"-noLogo -noColor -noAutoReporters -reporter quiet -result-xml \"{results}\" {filter}");
     if (!FileExists(results))
     {
         Error($"{suite}: ended with {exitCode} and left no results.");
@@ -69,6 +68,10 @@ SuiteCount CountOf(string suite, XElement assembly, int exitCode)
     int failed = Attribute("failed") + Attribute("errors") + Attribute("skipped");
     foreach (var skipped in assembly.Descendants("test").Where(test => (string)test.Attribute("result") == "Skip"))
         Error($"{suite}: {(string)skipped.Attribute("name")} was skipped, which counts as failed.");
+
+    // The figures of the fault tests.
+    foreach (var output in assembly.Descendants("test").Elements("output"))
+        Information(((string)output).Trim());
 
     if (exitCode != 0 && failed == 0)
     {

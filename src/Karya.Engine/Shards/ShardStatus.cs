@@ -1,6 +1,8 @@
 namespace Karya.Engine.Shards;
 
-/// <summary>Figures of a shard, written by its thread once per turn; any thread may read them, each by itself.</summary>
+/// <summary>
+/// Figures of a shard, written by its thread once per turn; any thread may read them, each by itself.
+/// </summary>
 public sealed class ShardStatus
 {
     private long _position;

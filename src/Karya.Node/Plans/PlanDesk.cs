@@ -129,7 +129,8 @@ internal sealed class PlanDesk : IPlanDesk
             command.Spec.PeriodMs = change.PeriodMs ?? 0;
             command.Spec.AttemptsMax = AttemptsMax(change.RetriesMax ?? 0);
             SetBody(ref command, body);
-            var code = await PostAsync(command, stopping);
+            // A client that gives up must not let the next update in before this one is decided.
+            var code = await PostAsync(command, CancellationToken.None);
             Check(code);
             return code == ReplyCode.NotFound ? null : await ViewAsync(id, stopping);
         }

@@ -120,7 +120,7 @@ public sealed class LoaderTests : IDisposable
             var command = ShardRig.CommandFor(
                 rig.IdFor(shard, number), CommandKind.Submit, FarMs - ShardRig.NowMs + number - 1);
             Assert.True(rig.Shards[shard].Inbox.TryPost(command));
-            if (number % 200 == 0)
+            if (number % Limits.CommandsPerTurnMax == 0)
                 rig.Turn(shard);
         }
 
