@@ -22,9 +22,6 @@ public enum ReplyCode : byte
 
     /// <summary>The store may or may not have it. Retry with the same id.</summary>
     Unknown = 6,
-
-    /// <summary>The store refused the batch; nothing was done.</summary>
-    StoreRefused = 7,
 }
 
 /// <summary>The answer to a command. It leaves the engine only when what it says is durable.</summary>

@@ -22,6 +22,9 @@ internal sealed class ReadyQueue(Slab<TaskEntry> tasks, int inFlightMax, int lan
 
     public int Waiting { get; private set; }
 
+    /// <summary>Lanes that have a task waiting or running.</summary>
+    public int LaneCount => _laneByKey.Count;
+
     /// <summary>A task could be taken now.</summary>
     public bool CanTake => _ring != None && InFlight < inFlightMax;
 
@@ -80,9 +83,6 @@ internal sealed class ReadyQueue(Slab<TaskEntry> tasks, int inFlightMax, int lan
         else if (lane.InFlight == 0)
             Remove(index);
     }
-
-    /// <summary>How many tasks of a lane run now; for the reason why a task waits.</summary>
-    public int InFlightOf(uint key) => _laneByKey.TryGetValue(key, out int index) ? _lanes[index].InFlight : 0;
 
     private int FindOrAdd(uint key)
     {

@@ -187,6 +187,8 @@ public sealed class Shard : IDisposable
         var state = Inbox.Drain(ref _commands, ref _pages);
         _turn.DurablePosition = state.DurablePosition;
         _isDispatchStopped = state.IsDispatchStopped;
+        if (state.IsJournalLost)
+            _commits.FailAll(ReplyCode.Unknown, _effects.Replies);
         _isProjectionWanted |= state.IsProjectionWanted;
         if (state.ProjectedCount != _projectedCount)
         {

@@ -28,6 +28,7 @@ public sealed class ShardInbox(int capacity, Action wake)
     private bool _isIntakeHeld;
     private bool _isDispatchStopped;
     private bool _isProjectionWanted;
+    private bool _isJournalLost;
 
     /// <summary>Takes a request. False: full, or closed.</summary>
     public bool TryPost(in Command command)
@@ -62,6 +63,16 @@ public sealed class ShardInbox(int capacity, Action wake)
                 _chunks.Push(chunk);
         }
 
+        wake();
+    }
+
+    /// <summary>
+    /// Whether the last journal batch is stored cannot be told, and no further one will be: what waits for it is told so.
+    /// </summary>
+    public void PostJournalLost()
+    {
+        lock (_lock)
+            _isJournalLost = true;
         wake();
     }
 
@@ -122,7 +133,8 @@ public sealed class ShardInbox(int capacity, Action wake)
             bool isProjectionWanted = _isProjectionWanted;
             _isProjectionWanted = false;
             return new InboxState(
-                _durablePosition, _projectedCount, _isDispatchStopped || _isIntakeHeld, isProjectionWanted);
+                _durablePosition, _projectedCount, _isDispatchStopped || _isIntakeHeld, isProjectionWanted,
+                _isJournalLost);
         }
     }
 
@@ -140,4 +152,5 @@ public sealed class ShardInbox(int capacity, Action wake)
 
 /// <summary>What else the mailbox knows when it is emptied.</summary>
 internal readonly record struct InboxState(
-    long DurablePosition, long ProjectedCount, bool IsDispatchStopped, bool IsProjectionWanted);
+    long DurablePosition, long ProjectedCount, bool IsDispatchStopped, bool IsProjectionWanted,
+    bool IsJournalLost);

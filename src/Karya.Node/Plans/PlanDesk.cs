@@ -324,7 +324,7 @@ internal sealed class PlanDesk : IPlanDesk
                 throw Overloaded();
             case ReplyCode.NotOwner:
                 throw new DeskException(DeskError.Unavailable, "The node is starting or stopping. Try again later.");
-            case ReplyCode.Unknown or ReplyCode.StoreRefused:
+            case ReplyCode.Unknown:
                 throw new DeskException(
                     DeskError.Unknown, "The store failed while it recorded the request. Look before you repeat it.");
         }

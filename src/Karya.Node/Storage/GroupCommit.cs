@@ -167,6 +167,9 @@ internal sealed class GroupCommit : IDisposable
             _failed.TrySetResult(reason);
             Monitor.PulseAll(_durableLock);
         }
+
+        foreach (var inbox in _inboxes)
+            inbox.PostJournalLost();
     }
 
     private void Report(List<JournalChunk> chunks, int first, int end)

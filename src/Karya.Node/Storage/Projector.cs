@@ -108,6 +108,7 @@ internal sealed class Projector : IDisposable
 
         try
         {
+            _store.Ping();
             long superfluous = _rows.TakeSuperfluous(_projected);
             if (superfluous > _pruned)
             {
@@ -121,7 +122,7 @@ internal sealed class Projector : IDisposable
         }
         catch (StoreException e)
         {
-            _trouble = $"Old rows cannot be removed: {e.Message}"; // Nothing is lost by it; the next round tries again.
+            _trouble = $"The store fails: {e.Message}"; // Nothing is lost by it; the next round tries again.
         }
     }
 

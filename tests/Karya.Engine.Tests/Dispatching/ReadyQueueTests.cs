@@ -39,7 +39,7 @@ public sealed class ReadyQueueTests
         Add(queue, lane: 2);
         Assert.Equal([1u, 2u, 1u], TakeAll(queue).Select(t => _tasks[t].Lane));
         Assert.False(queue.CanTake);
-        Assert.Equal((8, 3, 2), (queue.Waiting, queue.InFlight, queue.InFlightOf(1)));
+        Assert.Equal((8, 3, 2), (queue.Waiting, queue.InFlight, queue.LaneCount));
 
         queue.Release(1);
         Assert.Equal(1u, _tasks[Assert.Single(TakeAll(queue))].Lane);
@@ -68,7 +68,7 @@ public sealed class ReadyQueueTests
             Add(queue, lane);
             Assert.Single(TakeAll(queue));
             queue.Release(lane);
-            Assert.Equal(0, queue.InFlightOf(lane));
+            Assert.Equal(0, queue.LaneCount);
         }
 
         Assert.Equal((0, 0), (queue.Waiting, queue.InFlight));

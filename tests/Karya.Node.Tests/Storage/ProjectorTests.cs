@@ -143,7 +143,7 @@ public sealed class ProjectorTests : IDisposable
         _store.FailsPruning = true;
         _projector.Nudge();
         await Until.TrueAsync(() => _projector.Trouble is not null, "old rows cannot be removed");
-        Assert.Equal("Old rows cannot be removed: Store is told to fail.", _projector.Trouble);
+        Assert.Equal("The store fails: Store is told to fail.", _projector.Trouble);
 
         _store.FailsPruning = false;
         _projector.Nudge(); // Nothing else comes in: an idle node must become ready again.
