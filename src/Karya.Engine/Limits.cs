@@ -47,10 +47,11 @@ public static class Limits
     /// <summary>Commands that wait for a plan to be loaded from the tables, per shard.</summary>
     public const int ParkedCommandsMax = 4096;
 
-    /// <summary>
-    /// Rows after which a projection batch takes no further partition: some milliseconds of the store's time.
-    /// </summary>
-    public const int ProjectionRowsTarget = 1500;
+    /// <summary>Rows of a projection batch while few changes wait: some milliseconds of the store's time.</summary>
+    public const int ProjectionRowsMin = 1500;
+
+    /// <summary>Rows of a projection batch while very many wait: some tenths of a second of the store's time.</summary>
+    public const int ProjectionRowsMax = 65_536;
 
     /// <summary>
     /// How long a task whose record is not durable yet is put off before it is looked at again, in ms.

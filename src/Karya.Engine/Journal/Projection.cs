@@ -28,12 +28,14 @@ internal sealed class Projection(ShardTables tables)
     /// The shard's journal position now: what must be durable before the batch is written.
     /// </param>
     /// <returns>Null when there is no such partition.</returns>
-    public ProjectionBatch? Take(Partition?[] partitions, ref int next, long target, long position)
+    /// <param name="rowsTarget">Rows after which the batch takes no further partition.</param>
+    public ProjectionBatch? Take(
+        Partition?[] partitions, ref int next, long target, long position, int rowsTarget)
     {
         Invariant.Check(!IsUnderWay);
         _batch.Clear();
         _plans.Clear();
-        for (int looked = 0; looked < partitions.Length && _batch.RowCount < Limits.ProjectionRowsTarget; looked++)
+        for (int looked = 0; looked < partitions.Length && _batch.RowCount < rowsTarget; looked++)
         {
             var partition = partitions[next];
             next = (next + 1) % partitions.Length;

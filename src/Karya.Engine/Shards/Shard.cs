@@ -328,8 +328,19 @@ public sealed class Shard : IDisposable
         }
 
         if (!_projection.IsUnderWay && Status.ProjectedPosition < _projectionTarget)
-            _effects.Projection = _projection.Take(_partitions, ref _nextProjected, _projectionTarget, _position);
+        {
+            _effects.Projection = _projection.Take(
+                _partitions, ref _nextProjected, _projectionTarget, _position, ProjectionRows());
+        }
     }
+
+    /// <summary>
+    /// Half as many rows as plans wait. The ids of a partition lie all over the tables' pages, so the more partitions
+    /// share a transaction, the fewer times each page is written; and the longer the journal waits for the store
+    /// meanwhile.
+    /// </summary>
+    private int ProjectionRows() =>
+        (int)Math.Clamp(Status.ChangedPlans / 2, Limits.ProjectionRowsMin, Limits.ProjectionRowsMax);
 
     private long NextTurn(long nowMs)
     {

@@ -67,7 +67,8 @@ public sealed class ShardInbox(int capacity, Action wake)
     }
 
     /// <summary>
-    /// Whether the last journal batch is stored cannot be told, and no further one will be: what waits for it is told so.
+    /// Whether the last journal batch is stored cannot be told, and no further one will be: what waits for it is told
+    /// so.
     /// </summary>
     public void PostJournalLost()
     {
