@@ -15,8 +15,6 @@ internal sealed class PartitionState(int number, ShardTables tables)
     private readonly PlanIndex _index = new(tables.Plans);
     private readonly HashSet<int> _children = []; // Rows of the plans in memory that have a parent.
 
-    public int PlanCount => _index.Count;
-
     /// <summary>
     /// Plans whose rows in the tables are out of date: first and last of a list linked by <see
     /// cref="PlanEntry.NextDirty"/>.

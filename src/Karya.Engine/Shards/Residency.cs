@@ -25,8 +25,6 @@ internal sealed class Residency(ShardTables tables, Partition?[] partitions, lon
     /// <summary>Plans due before this are in memory, or are being loaded.</summary>
     public long UntilMs { get; private set; } = nowMs + horizonMs + horizonMs / 2;
 
-    public int ParkedCount => _parked.Count;
-
     /// <summary>When <see cref="RequestHorizon"/> has something to do next.</summary>
     public long NextMs =>
         _isHorizonUnderWay ? long.MaxValue : _failedToMs != 0 ? _retryAtMs : UntilMs - horizonMs;

@@ -165,8 +165,8 @@ internal sealed class Executor : IAsyncDisposable
             _ => (action.GetType().Name, "connectors"),
         };
         return Outcome.FailedForGood(
-            $"{name} is not configured on this node. Set {setting} in karya-node.yml, "
-            + "then replay the task from its dead letters.");
+            $"{name} is not configured on this node: {setting} is missing, which this version cannot read yet. "
+            + "Replay the task from its dead letters on a version that can.");
     }
 
     /// <summary>

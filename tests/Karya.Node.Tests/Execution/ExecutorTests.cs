@@ -100,9 +100,9 @@ public sealed class ExecutorTests : IAsyncDisposable
 
     public static TheoryData<string, string> Unconfigured() => new()
     {
-        { "slack", "Slack is not configured on this node. Set connectors.slack.token" },
-        { "email", "E-mail is not configured on this node. Set connectors.email.host" },
-        { "kafka", "Kafka is not configured on this node. Set connectors.kafka.bootstrapServers" },
+        { "slack", "Slack is not configured on this node: connectors.slack.token" },
+        { "email", "E-mail is not configured on this node: connectors.email.host" },
+        { "kafka", "Kafka is not configured on this node: connectors.kafka.bootstrapServers" },
     };
 
     [Theory]
@@ -114,7 +114,9 @@ public sealed class ExecutorTests : IAsyncDisposable
         var command = await PostedAsync();
         Assert.False(command.Retryable);
         Assert.Equal(
-            $"{expected} in karya-node.yml, then replay the task from its dead letters.", TextOf(command));
+            $"{expected} is missing, which this version cannot read yet. "
+            + "Replay the task from its dead letters on a version that can.",
+            TextOf(command));
     }
 
     [Theory]
