@@ -1,5 +1,6 @@
 using Karya.Engine;
 using Karya.Engine.Shards;
+using Karya.Node.Cluster;
 using Karya.Node.Configuration;
 using Karya.Node.Diagnostics;
 using Karya.Node.Execution;
@@ -21,8 +22,9 @@ internal sealed record NodeAddresses(Uri Http, string Tcp);
 /// </summary>
 /// <remarks>
 /// <code>
-/// start: store ─ recover ─ journal ─ projector ─ loader ─ executor ─ shards ─ HTTP
-/// stop:  HTTP ─ shards closed ─ executor drained ─ tables caught up ─ shards ─ loader ─ projector ─ journal ─ store
+/// start: store ─ recover ─ journal ─ projector ─ loader ─ executor ─ lease ─ shards ─ HTTP
+/// stop:  HTTP ─ shards closed ─ executor drained ─ tables caught up ─ shards ─ loader ─ journal ─ projector ─ lease ─
+///        store
 /// </code>
 /// Use once: <see cref="StartAsync"/>, then <see cref="StopAsync"/>.
 /// </remarks>
@@ -33,28 +35,36 @@ internal sealed class Node : IAsyncDisposable
 
     private readonly NodeOptions _options;
     private readonly TimeProvider _clock;
+    private readonly ILoggerFactory _loggers;
+    private readonly AttemptEnded? _attemptEnded;
     private readonly TickClock _ticks;
     private readonly IStore _store;
-    private readonly Shard[] _shards;
-    private readonly ShardLoop[] _loops;
-    private readonly JournalRows _rows = new();
-    private readonly GroupCommit _journal;
-    private readonly Projector _projector;
-    private readonly Loader _loader;
     private readonly RestConnector _rest;
-    private readonly Executor _executor;
-    private readonly PlanDesk _desk;
-    private readonly HttpApi _http;
+    private readonly PartitionLease _lease;
+    private readonly TaskCompletionSource<string> _failed = new(TaskCreationOptions.RunContinuationsAsynchronously);
+
+    // Made when the store is open, since the wheels begin at store time.
+    private Shard[] _shards = [];
+    private ShardLoop[] _loops = [];
+    private Journal? _journal;
+    private Projector? _projector;
+    private Loader? _loader;
+    private Executor? _executor;
+    private PlanDesk? _desk;
+    private HttpApi? _http;
     private ITimer? _upkeep;
     private volatile string? _notReady = "The node is starting.";
     private bool _areLoopsStarted;
     private bool _isStopped;
 
+    /// <param name="options">Where the store is, and all else.</param>
+    /// <param name="clock">The machine's.</param>
+    /// <param name="loggers">Where messages go.</param>
     /// <param name="attemptEnded">
     /// Hears of every attempt that ended, on the threads that carry them out; for the demo's printing.
     /// </param>
     public Node(NodeOptions options, TimeProvider clock, ILoggerFactory loggers, AttemptEnded? attemptEnded = null)
-        : this(options, clock, loggers, new SqliteStore(options.Storage.Path, clock), attemptEnded)
+        : this(options, clock, loggers, StoreOf(options, clock), attemptEnded)
     {
     }
 
@@ -65,53 +75,14 @@ internal sealed class Node : IAsyncDisposable
     {
         _options = options;
         _clock = clock;
-        _ticks = new TickClock(clock);
+        _loggers = loggers;
+        _attemptEnded = attemptEnded;
         _store = store;
-
-        int shardCount = options.Engine.ShardCount;
-        var waiters = new DeadlineWaiter[shardCount];
-        _shards = new Shard[shardCount];
-        for (int i = 0; i < shardCount; i++)
-        {
-            waiters[i] = new DeadlineWaiter(clock);
-            var inbox = new ShardInbox(options.Engine.InboxCapacity, waiters[i].Wake);
-            _shards[i] = new Shard(ShardOptionsOf(i), inbox, _ticks.NowMs());
-        }
-
-        _journal = new GroupCommit(_store, [.. _shards.Select(shard => shard.Inbox)], _rows);
-        _projector = new Projector(_store, _journal, _rows, _shards, options.Storage.Retention, clock);
-        _loader = new Loader(_store, _shards, options.Engine.Partitions);
-
+        _ticks = new TickClock(store.Clock);
         Metrics = new Metrics(clock);
         var rest = options.Connectors.Rest;
         _rest = new RestConnector(new Execution.RestOptions(rest.ResponseBytesMax, rest.FollowRedirects), clock);
-        _executor = new Executor(
-            ExecutorOptionsOf(attemptEnded), new Connectors(_rest, new ChainedConnector(SubmitChildAsync)),
-            PostOutcome, _ticks.NowMs, clock);
-
-        _loops = new ShardLoop[shardCount];
-        for (int i = 0; i < shardCount; i++)
-        {
-            _loops[i] = new ShardLoop(
-                i, _shards[i], waiters[i], _ticks, clock, _journal, _projector, _loader, _executor);
-        }
-
-
-        _desk = new PlanDesk(
-            new DeskOptions(
-                options.Engine.Partitions, (int)options.Retry.Delay.TotalMilliseconds,
-                (int)options.Retry.DelayMax.TotalMilliseconds),
-            _store, _shards, _loops, _ticks, clock);
-        var health = new Health(clock, () => _notReady ?? _journal.Trouble ?? _projector.Trouble);
-        for (int i = 0; i < shardCount; i++)
-        {
-            var loop = _loops[i];
-            health.Watch($"Shard {i}", () => loop.LastTurn);
-        }
-
-        AddGauges();
-        _http = new HttpApi(HttpOptionsOf(options), _desk, Metrics, health, loggers);
-        Failed = WhenFailedAsync();
+        _lease = new PartitionLease(store.LeaseLength, store.RenewLease, () => store.Lost, WakeLoops, clock);
     }
 
     public NodeOptions Options => _options;
@@ -121,31 +92,36 @@ internal sealed class Node : IAsyncDisposable
 
     public Metrics Metrics { get; }
 
-    /// <summary>The counter for callers in this process.</summary>
-    public IPlanDesk Desk => _desk;
+    /// <summary>The counter for callers in this process; there is one once the node has started.</summary>
+    public IPlanDesk Desk => _desk!;
 
     /// <summary>
     /// Completes with the reason when the node cannot go on. It must then be stopped; a restart reads what is true.
     /// </summary>
-    public Task<string> Failed { get; }
+    public Task<string> Failed => _failed.Task;
 
     /// <summary>
     /// Throws <see cref="StoreException"/> when the store cannot be opened, or an I/O exception when a port is taken.
     /// </summary>
     public async Task StartAsync(CancellationToken stopping)
     {
+        long claimSent = _clock.GetTimestamp();
         var marks = _store.Open(_options.Engine.Partitions);
-        PartitionHost.OpenAll(_store, marks, _shards, _ticks.NowMs());
-        _journal.Start();
-        _projector.Start();
-        _loader.Start();
-        _executor.Start();
+        long nowMs = _ticks.NowMs();
+        Build(nowMs, out var journal, out var projector, out var loader, out var executor, out var http);
+        _lease.Start(claimSent);
+        PartitionHost.OpenAll(_store, marks, _shards, nowMs);
+        _ = WatchAsync(journal);
+        journal.Start();
+        projector.Start();
+        loader.Start();
+        executor.Start();
         foreach (var loop in _loops)
             loop.Start();
         _areLoopsStarted = true;
-        var addresses = await _http.StartAsync(stopping);
+        var addresses = await http.StartAsync(stopping);
         Addresses = new NodeAddresses(addresses[0], $"{_options.Tcp.Listen} (reserved, not served yet)");
-        _upkeep = _clock.CreateTimer(_ => _projector.Nudge(), null, UpkeepPeriod, UpkeepPeriod);
+        _upkeep = _clock.CreateTimer(_ => projector.Nudge(), null, UpkeepPeriod, UpkeepPeriod);
         _notReady = null;
     }
 
@@ -158,17 +134,24 @@ internal sealed class Node : IAsyncDisposable
         _notReady = "The node is stopping.";
         if (_upkeep is not null)
             await _upkeep.DisposeAsync();
-        using (var impatient = new CancellationTokenSource(_options.Executor.Drain, _clock))
+        if (_http is not null)
+        {
+            using var impatient = new CancellationTokenSource(_options.Executor.Drain, _clock);
             await _http.StopAsync(impatient.Token);
+        }
+
         foreach (var loop in _loops)
             loop.Close();
-        await _executor.StopAsync(_options.Executor.Drain);
+        if (_executor is not null)
+            await _executor.StopAsync(_options.Executor.Drain);
         await FlushAsync();
         foreach (var loop in _loops)
             loop.Dispose();
-        _loader.Dispose();
-        _journal.Dispose();
-        _projector.Dispose();
+        _loader?.Dispose();
+        _journal?.Dispose();
+        _projector?.Dispose();
+        _desk?.Dispose();
+        _lease.Dispose();
         _store.Dispose();
         foreach (var shard in _shards)
             shard.Dispose();
@@ -177,9 +160,67 @@ internal sealed class Node : IAsyncDisposable
     public async ValueTask DisposeAsync()
     {
         await StopAsync();
-        await _http.DisposeAsync();
-        await _executor.DisposeAsync();
+        if (_http is not null)
+            await _http.DisposeAsync();
+        if (_executor is not null)
+            await _executor.DisposeAsync();
         _rest.Dispose();
+    }
+
+    private static SqliteStore StoreOf(NodeOptions options, TimeProvider clock) =>
+        new SqliteStore(options.Storage.Path, clock);
+
+    private void Build(
+        long nowMs, out Journal journal, out Projector projector, out Loader loader, out Executor executor,
+        out HttpApi http)
+    {
+        int shardCount = _options.Engine.ShardCount;
+        var waiters = new DeadlineWaiter[shardCount];
+        _shards = new Shard[shardCount];
+        for (int i = 0; i < shardCount; i++)
+        {
+            waiters[i] = new DeadlineWaiter(_store.Clock);
+            var inbox = new ShardInbox(_options.Engine.InboxCapacity, waiters[i].Wake);
+            _shards[i] = new Shard(ShardOptionsOf(i), inbox, nowMs);
+        }
+
+        _journal = journal = new Journal(_store, [.. _shards.Select(shard => shard.Inbox)]);
+        _projector = projector = new Projector(
+            _store, journal, _shards, _options.Storage.Retention, _store.Clock);
+        _loader = loader = new Loader(_store, _shards, _options.Engine.Partitions);
+        _executor = executor = new Executor(
+            ExecutorOptionsOf(_attemptEnded), new Connectors(_rest, new ChainedConnector(SubmitChildAsync)),
+            PostOutcome, _ticks.NowMs, _clock);
+
+        _loops = new ShardLoop[shardCount];
+        for (int i = 0; i < shardCount; i++)
+        {
+            _loops[i] = new ShardLoop(
+                i, _shards[i], waiters[i], _ticks, _clock, journal, projector, loader, executor, _lease);
+        }
+
+        _desk = new PlanDesk(
+            new DeskOptions(
+                _options.Engine.Partitions, (int)_options.Retry.Delay.TotalMilliseconds,
+                (int)_options.Retry.DelayMax.TotalMilliseconds),
+            _store, _shards, _loops, _ticks, _clock);
+        AddGauges(journal);
+        _http = http = new HttpApi(HttpOptionsOf(_options), _desk, Metrics, HealthOf(journal, projector), _loggers);
+    }
+
+    private Health HealthOf(Journal journal, Projector projector)
+    {
+        var health = new Health(
+            _clock, () => _notReady ?? journal.Trouble ?? _lease.Trouble ?? projector.Trouble);
+        foreach (var (number, loop) in _loops.Index())
+            health.Watch($"Shard {number}", () => loop.LastTurn);
+        return health;
+    }
+
+    private void WakeLoops()
+    {
+        foreach (var loop in _loops)
+            loop.Wake();
     }
 
     private static Http.HttpOptions HttpOptionsOf(NodeOptions options) => new()
@@ -213,16 +254,17 @@ internal sealed class Node : IAsyncDisposable
             Metrics.AttemptEnded(outcome.IsSuccess, nowMs - dispatch.StartedMs);
             attemptEnded?.Invoke(in dispatch, in outcome, nowMs);
         },
+        MayBegin = _lease.WaitUntilTrustedAsync,
     };
 
-    private void AddGauges()
+    private void AddGauges(Journal journal)
     {
         AddGauge("karya_resident_plans", "Plans held in memory.", status => status.ResidentPlans);
         AddGauge("karya_scheduled_tasks", "Tasks in the timing wheels.", status => status.Scheduled);
         AddGauge("karya_ready_tasks", "Due tasks that wait for a place.", status => status.Ready);
         AddGauge("karya_attempts_running", "Attempts that run.", status => status.InFlight);
         AddGauge("karya_projection_lag_plans", "Changed plans that the tables lack.", status => status.ChangedPlans);
-        Metrics.Gauge("karya_journal_backlog_bytes", "Bytes of records not durable yet.", () => _journal.BacklogBytes);
+        Metrics.Gauge("karya_journal_backlog_bytes", "Bytes of records not durable yet.", () => journal.BacklogBytes);
         Metrics.Gauge(
             "karya_clock_stalled_seconds", "How far the machine's clock was set back.",
             () => _ticks.StalledMs / 1000.0);
@@ -232,15 +274,15 @@ internal sealed class Node : IAsyncDisposable
         Metrics.Gauge(name, help, () => _shards.Sum(shard => read(shard.Status)));
 
     private ValueTask<string?> SubmitChildAsync(Attempt attempt, PlanDraft draft, CancellationToken stopping) =>
-        _desk.SubmitChildAsync(attempt, draft, stopping);
+        _desk!.SubmitChildAsync(attempt, draft, stopping);
 
     private void PostOutcome(in Command command) =>
         _shards[command.Partition % _shards.Length].Inbox.PostOutcome(command);
 
-    private async Task<string> WhenFailedAsync()
+    private async Task WatchAsync(Journal journal)
     {
-        var first = await Task.WhenAny([_journal.Failed, .. _loops.Select(loop => loop.Failed)]);
-        return await first;
+        var first = await Task.WhenAny([journal.Failed, _lease.Failed, .. _loops.Select(loop => loop.Failed)]);
+        _failed.TrySetResult(await first);
     }
 
     /// <summary>

@@ -16,11 +16,11 @@ internal static class PartitionHost
     /// </summary>
     /// <remarks>
     /// <code>
-    /// marks ──► own ──► load what is due within the horizon ──► load what the journal changed besides ──► replay ──►
-    /// open
+    /// marks ──► own ──► load what the journal changed ──► replay ──► open ══► load what is due within the horizon
     /// </code>
     /// A plan that a journal record names has to be in memory before the record is replayed, however far its next task
-    /// is.
+    /// is. All else comes in while the shards run already, the most urgent first: the first task does not wait for the
+    /// last row.
     /// </remarks>
     /// <exception cref="StoreException">The store failed, or what it has is damaged.</exception>
     public static void OpenAll(
@@ -42,22 +42,17 @@ internal static class PartitionHost
         foreach (var mark in marks)
             shards[mark.Partition % shards.Count].Own(mark.Partition, mark.Epoch, mark.Sequence);
 
-        StoredPlanReader load = (id, memo, body) =>
-        {
-            int partition = PartitionHash.Of(id.Value, marks.Count);
-            shards[partition % shards.Count].Load(id, partition, memo, body);
-        };
-        long untilMs = shards.Max(shard => shard.ResidentUntilMs);
-        store.LoadDue(long.MinValue, untilMs, load);
-
         var missing = new HashSet<PlanId>();
         store.ReadJournal(row =>
         {
             foreach (var shard in shards)
                 shard.CollectMissing(row, missing);
         });
-        foreach (var id in missing)
-            store.LoadPlan(id, withDescendants: false, load);
+        store.LoadPlans(missing, (id, memo, body) =>
+        {
+            int partition = PartitionHash.Of(id.Value, marks.Count);
+            shards[partition % shards.Count].Load(id, partition, memo, body);
+        });
 
         store.ReadJournal(row =>
         {
@@ -65,6 +60,6 @@ internal static class PartitionHost
                 shard.Replay(row);
         });
         foreach (var shard in shards)
-            shard.Open(nowMs);
+            shard.Open(nowMs, isHorizonLoaded: false);
     }
 }

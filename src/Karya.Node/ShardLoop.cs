@@ -2,6 +2,7 @@ using System.Buffers;
 using Karya.Engine;
 using Karya.Engine.Journal;
 using Karya.Engine.Shards;
+using Karya.Node.Cluster;
 using Karya.Node.Execution;
 using Karya.Node.Storage;
 
@@ -21,10 +22,11 @@ internal sealed class ShardLoop : IDisposable
     private readonly DeadlineWaiter _waiter;
     private readonly TickClock _ticks;
     private readonly TimeProvider _clock;
-    private readonly GroupCommit _journal;
+    private readonly Journal _journal;
     private readonly Projector _projector;
     private readonly Loader _loader;
     private readonly Executor _executor;
+    private readonly PartitionLease _lease;
     private readonly Thread _thread;
     private readonly Lock _lock = new();
     private readonly List<(long Position, TaskCompletionSource Done)> _waitingForTables = [];
@@ -34,8 +36,8 @@ internal sealed class ShardLoop : IDisposable
     private volatile bool _isStopping;
 
     public ShardLoop(
-        int number, Shard shard, DeadlineWaiter waiter, TickClock ticks, TimeProvider clock, GroupCommit journal,
-        Projector projector, Loader loader, Executor executor)
+        int number, Shard shard, DeadlineWaiter waiter, TickClock ticks, TimeProvider clock, Journal journal,
+        Projector projector, Loader loader, Executor executor, PartitionLease lease)
     {
         _number = number;
         _shard = shard;
@@ -47,6 +49,7 @@ internal sealed class ShardLoop : IDisposable
         _projector = projector;
         _loader = loader;
         _executor = executor;
+        _lease = lease;
         _thread = new Thread(Run) { Name = $"karya-shard-{number}", IsBackground = true };
     }
 
@@ -59,6 +62,9 @@ internal sealed class ShardLoop : IDisposable
     public long LastTurn => Volatile.Read(ref _lastTurn);
 
     public void Start() => _thread.Start();
+
+    /// <summary>Takes a turn soon: something has changed that no message tells of.</summary>
+    public void Wake() => _waiter.Wake();
 
     /// <summary>Takes no more requests and starts no more attempts; outcomes are still recorded.</summary>
     public void Close()
@@ -97,6 +103,7 @@ internal sealed class ShardLoop : IDisposable
             {
                 long nowMs = _ticks.NowMs();
                 Volatile.Write(ref _lastTurn, _clock.GetTimestamp());
+                _shard.HoldFiring(!_lease.IsTrusted);
                 HandOut(_shard.Turn(nowMs));
                 ReleaseWaiting();
                 if (_shard.NextTurnMs > nowMs)

@@ -176,6 +176,7 @@ internal sealed class Projection(ShardTables tables)
         target.Key = new TaskKey(plan, entry.Occurrence, entry.Hook);
         target.State = hasEnded ? entry.State : PlanTaskState.Created;
         target.Reason = entry.Reason;
+        target.IsReplayed = entry.IsReplayed;
         target.OccurrenceTo = entry.OccurrenceTo;
         target.CreatedMs = entry.CreatedMs;
         target.DueMs = entry.DueMs;

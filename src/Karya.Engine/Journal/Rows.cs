@@ -51,6 +51,9 @@ public struct TaskRow
     public PlanTaskState State;
     public SkipReason Reason;
 
+    /// <summary>A row of an earlier end may be there under the same key: the task was replayed.</summary>
+    public bool IsReplayed;
+
     /// <summary>The last occurrence of a skipped range; else the occurrence itself.</summary>
     public long OccurrenceTo;
 

@@ -29,6 +29,14 @@ internal sealed class Residency(ShardTables tables, Partition?[] partitions, lon
     public long NextMs =>
         _isHorizonUnderWay ? long.MaxValue : _failedToMs != 0 ? _retryAtMs : UntilMs - horizonMs;
 
+    /// <summary>Nothing up to <see cref="UntilMs"/> is loaded yet: the first request is for all of it.</summary>
+    public void RequestFromTheStart(long nowMs)
+    {
+        _failedFromMs = long.MinValue;
+        _failedToMs = UntilMs;
+        _retryAtMs = nowMs;
+    }
+
     /// <summary>Asks for the next window, half a horizon wide, once less than a horizon is left.</summary>
     public void RequestHorizon(long nowMs, EffectList effects)
     {

@@ -40,6 +40,7 @@ public sealed class Shard : IDisposable
     private readonly Projection _projection;
     private readonly Residency _residency;
     private readonly int[] _expired = new int[Limits.WheelWorkPerTurnMax];
+    private readonly HashSet<PlanId> _born = [];
     private Rows<Command> _commands = new();
     private List<LoadedPage> _pages = [];
     private int _nextCommand;
@@ -50,6 +51,7 @@ public sealed class Shard : IDisposable
     private long _projectionTarget;
     private int _nextProjected;
     private bool _isDispatchStopped;
+    private bool _isFiringHeld;
     private bool _isProjectionWanted;
     private bool _hasWheelWork;
     private bool _isSurveyDue = true;
@@ -77,9 +79,16 @@ public sealed class Shard : IDisposable
     public long NextTurnMs { get; private set; }
 
     /// <summary>
-    /// Everything that the store has of plans due before this instant has to be loaded before <see cref="Open"/>.
+    /// Everything that the store has of plans due before this instant has to be loaded before <see cref="Open"/>, or is
+    /// asked for by the first turn.
     /// </summary>
     public long ResidentUntilMs => _residency.UntilMs;
+
+    /// <summary>
+    /// Starts no attempts while true: the right to fire has run out, for now or for good. All else goes on. Set by the
+    /// thread that takes the turns.
+    /// </summary>
+    public void HoldFiring(bool isHeld) => _isFiringHeld = isHeld;
 
     /// <summary>
     /// Takes a partition, as the store has it: records up to <paramref name="sequence"/> are in its tables.
@@ -98,7 +107,8 @@ public sealed class Shard : IDisposable
     }
 
     /// <summary>
-    /// Adds the plans that a journal row changed after the tables were written, and that are not in memory.
+    /// Adds the plans that a journal row changed after the tables were written, and that are not in memory. Those that
+    /// were submitted after it are in no table. Called for all rows in order.
     /// </summary>
     public void CollectMissing(ReadOnlySpan<byte> journalRow, HashSet<PlanId> missing)
     {
@@ -108,12 +118,19 @@ public sealed class Shard : IDisposable
             {
                 if (_partitions[record.Partition] is not { } partition || record.Sequence <= partition.Sequence)
                     return;
-                if (partition.State.Find(record.Key.Plan) < 0)
-                    missing.Add(record.Key.Plan);
-                if (record.Spec.Parent != PlanId.None && partition.State.Find(record.Spec.Parent) < 0)
-                    missing.Add(record.Spec.Parent); // A new child leaves a mark on its parent.
+                if (record.Kind == RecordKind.Submitted)
+                    _born.Add(record.Key.Plan);
+                else
+                    AddIfMissing(partition, record.Key.Plan, missing);
+                AddIfMissing(partition, record.Spec.Parent, missing); // A new child leaves a mark on its parent.
             });
         }
+    }
+
+    private void AddIfMissing(Partition partition, PlanId plan, HashSet<PlanId> missing)
+    {
+        if (plan != PlanId.None && partition.State.Find(plan) < 0 && !_born.Contains(plan))
+            missing.Add(plan);
     }
 
     /// <summary>Makes the changes again that a journal row records and the tables lack.</summary>
@@ -126,9 +143,17 @@ public sealed class Shard : IDisposable
         }
     }
 
-    /// <summary>Everything is loaded and replayed: from the next turn on, tasks start.</summary>
-    public void Open(long nowMs)
+    /// <summary>Everything is replayed: from the next turn on, tasks start.</summary>
+    /// <param name="isHorizonLoaded">
+    /// False: of what is due before <see cref="ResidentUntilMs"/> only the plans that the journal names are loaded, and
+    /// the first turn asks for the rest. What is overdue starts as it comes in.
+    /// </param>
+    public void Open(long nowMs, bool isHorizonLoaded = true)
     {
+        _born.Clear();
+        _born.TrimExcess();
+        if (!isHorizonLoaded)
+            _residency.RequestFromTheStart(nowMs);
         BeginTurn(nowMs);
         foreach (var partition in _partitions)
             partition?.Open(_turn);
@@ -286,7 +311,7 @@ public sealed class Shard : IDisposable
     private void StartReady()
     {
         int looks = Limits.WheelWorkPerTurnMax; // Tasks that were cancelled while they waited cost a look each.
-        while (!_isDispatchStopped && looks-- > 0 && _effects.Dispatches.Count < Limits.DispatchesPerTurnMax
+        while (!_isDispatchStopped && !_isFiringHeld && looks-- > 0 && _effects.Dispatches.Count < Limits.DispatchesPerTurnMax
             && _ready.TryTake(out int task))
         {
             ref var entry = ref _tables.Tasks[task];
@@ -344,7 +369,7 @@ public sealed class Shard : IDisposable
 
     private long NextTurn(long nowMs)
     {
-        bool hasWork = _nextCommand < _commands.Count || _hasWheelWork || (_ready.CanTake && !_isDispatchStopped);
+        bool hasWork = _nextCommand < _commands.Count || _hasWheelWork || (_ready.CanTake && !_isDispatchStopped && !_isFiringHeld);
         if (hasWork)
             return nowMs;
         long projectionMs = Status.ProjectedPosition < _position && !_projection.IsUnderWay

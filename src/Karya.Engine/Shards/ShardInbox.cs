@@ -85,6 +85,16 @@ public sealed class ShardInbox(int capacity, Action wake)
         wake();
     }
 
+    /// <summary>Pages that the shard has not taken yet. A loader that waits while there are many bounds them.</summary>
+    public int WaitingPages
+    {
+        get
+        {
+            lock (_lock)
+                return _pages.Count;
+        }
+    }
+
     public void PostPage(LoadedPage page)
     {
         lock (_lock)

@@ -103,7 +103,7 @@ internal sealed class Executor : IAsyncDisposable
 
             try
             {
-                if (_closed)
+                if (_closed || !await _options.MayBegin(_stop.Token))
                     continue;
 
                 long startedMs = _nowMs();

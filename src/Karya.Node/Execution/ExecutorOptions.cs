@@ -27,6 +27,13 @@ internal sealed record ExecutorOptions(int Concurrency = 256)
     public AttemptStarted Started { get; init; } = static (in _, _) => { };
 
     public AttemptEnded Ended { get; init; } = static (in _, in _, _) => { };
+
+    /// <summary>
+    /// Asked immediately before an attempt begins: waits while this node's right to fire has run out, as it does in a
+    /// process that slept. False: there will be no such right any more, or the executor stops; the attempt is dropped without a word.
+    /// </summary>
+    public Func<CancellationToken, ValueTask<bool>> MayBegin { get; init; } =
+        static _ => ValueTask.FromResult(true);
 }
 
 /// <summary>Who carries out which kind of action. Null: not configured on this node.</summary>

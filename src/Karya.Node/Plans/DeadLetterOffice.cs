@@ -7,26 +7,26 @@ using Karya.Node.Storage;
 namespace Karya.Node.Plans;
 
 /// <summary>Pages through dead letters. A cursor is the key of the last one listed, in base64url.</summary>
-internal sealed class DeadLetterOffice(IStore store, int partitionCount)
+internal sealed class DeadLetterOffice(int partitionCount)
 {
     private const int CursorBytes = 16 + sizeof(long) + sizeof(int);
     private const int ErrorsLookedAt = 100;
 
     /// <exception cref="DeskException">The cursor is not one of ours.</exception>
-    public DeadLetterPage List(string? cursor, int take)
+    public DeadLetterPage List(IStore store, string? cursor, int take)
     {
         var rows = store.ListDead(cursor is null ? null : Decode(cursor), take + 1);
         var letters = new List<DeadLetter>();
         for (int i = 0; i < Math.Min(take, rows.Count); i++)
         {
             if (store.FindPlan(rows[i].Key.Plan) is { } plan)
-                letters.Add(Describe(plan, rows[i]));
+                letters.Add(Describe(store, plan, rows[i]));
         }
 
         return new DeadLetterPage(letters, rows.Count > take ? Encode(rows[take - 1].Key) : null);
     }
 
-    private DeadLetter Describe(StoredPlan plan, in TaskRow row)
+    private DeadLetter Describe(IStore store, StoredPlan plan, in TaskRow row)
     {
         string lastError = "";
         var key = row.Key;

@@ -17,11 +17,8 @@ internal sealed record DeskOptions(int PartitionCount, int RetryDelayMs, int Ret
 /// Serves requests on plans: turns each into a command for the shard that owns the plan and waits for its answer, or
 /// reads the tables once they have caught up with everything acknowledged so far.
 /// </summary>
-/// <remarks>
-/// Thread-safe. Reads go to the store on the caller's thread: with SQLite they are calls into the process, some
-/// microseconds long, and a detour over another thread would cost more than it saves.
-/// </remarks>
-internal sealed class PlanDesk : IPlanDesk
+/// <remarks>Thread-safe.</remarks>
+internal sealed class PlanDesk : IPlanDesk, IDisposable
 {
     private const int HistoryRowsMax = 10_000;
     private const int KnownUsersMax = 100_000; // About 10 MB; beyond it the store is asked again.
@@ -33,7 +30,7 @@ internal sealed class PlanDesk : IPlanDesk
     private static readonly TimeSpan ReplyTimeout = TimeSpan.FromSeconds(10);
 
     private readonly DeskOptions _options;
-    private readonly IStore _store;
+    private readonly StoreReads _reads;
     private readonly IReadOnlyList<Shard> _shards;
     private readonly IReadOnlyList<ShardLoop> _loops;
     private readonly TickClock _ticks;
@@ -48,12 +45,12 @@ internal sealed class PlanDesk : IPlanDesk
         TimeProvider clock)
     {
         _options = options;
-        _store = store;
+        _reads = new StoreReads(store, ReplyTimeout, clock);
         _shards = shards;
         _loops = loops;
         _ticks = ticks;
         _clock = clock;
-        _dead = new DeadLetterOffice(store, options.PartitionCount);
+        _dead = new DeadLetterOffice(options.PartitionCount);
         _updates = new SemaphoreSlim[UpdateStripes];
         for (int i = 0; i < UpdateStripes; i++)
             _updates[i] = new SemaphoreSlim(1);
@@ -63,16 +60,17 @@ internal sealed class PlanDesk : IPlanDesk
     {
         long nowMs = _ticks.NowMs();
         var user = new UserView(new UserId(_ids.New(nowMs).Value), name, nowMs);
-        Read(() =>
-        {
-            _store.AddUser(user);
-            return true;
-        });
-        return ValueTask.FromResult(user);
+        return _reads.AskAsync(
+            store =>
+            {
+                store.AddUser(user);
+                return user;
+            },
+            stopping);
     }
 
     public ValueTask<UserView?> FindUserAsync(string name, CancellationToken stopping) =>
-        ValueTask.FromResult(Read(() => _store.FindUser(name)));
+        _reads.AskAsync(store => store.FindUser(name), stopping);
 
     public async ValueTask<PlanView> SubmitAsync(PlanDraft draft, CancellationToken stopping)
     {
@@ -92,7 +90,7 @@ internal sealed class PlanDesk : IPlanDesk
         try
         {
             await CatchUpAsync(partition, stopping);
-            if (Read(() => _store.FindPlan(id)) is null)
+            if (await _reads.AskAsync(store => store.FindPlan(id), stopping) is null)
                 await SubmitAsync(draft, id, attempt.Key.Plan, _ticks.NowMs(), stopping);
             return null;
         }
@@ -155,7 +153,7 @@ internal sealed class PlanDesk : IPlanDesk
         var view = PlanViews.Of(stored, memo);
         if (PlanViews.LatestOpen(stored, memo) is { } open)
             return (view, open);
-        var ended = Read(() => _store.ListTasks(id, 1 + Limits.HooksPerPlanMax));
+        var ended = await _reads.AskAsync(store => store.ListTasks(id, 1 + Limits.HooksPerPlanMax), stopping);
         for (int i = ended.Count - 1; i >= 0; i--)
         {
             if (ended[i].Key.Hook == 0)
@@ -171,11 +169,11 @@ internal sealed class PlanDesk : IPlanDesk
             return null;
         var memo = PlanMemo.Read(stored.Memo);
         var tasks = new List<TaskView>();
-        foreach (var row in Read(() => _store.ListTasks(id, HistoryRowsMax)))
+        foreach (var row in await _reads.AskAsync(store => store.ListTasks(id, HistoryRowsMax), stopping))
             tasks.Add(PlanViews.Of(row, stored.Partition));
         PlanViews.AddOpen(tasks, stored, memo);
         var errors = new List<ErrorView>();
-        foreach (var error in Read(() => _store.ListErrors(id, HistoryRowsMax)))
+        foreach (var error in await _reads.AskAsync(store => store.ListErrors(id, HistoryRowsMax), stopping))
             errors.Add(new ErrorView(error.Key, error.Attempt, error.AtMs, error.Text));
         return new PlanSummary(PlanViews.Of(stored, memo), tasks, errors);
     }
@@ -184,21 +182,21 @@ internal sealed class PlanDesk : IPlanDesk
     {
         await CatchUpAllAsync(stopping);
         var plans = new List<PlanView>();
-        foreach (var stored in Read(() => _store.ListPlans(user, skip, take)))
+        foreach (var stored in await _reads.AskAsync(store => store.ListPlans(user, skip, take), stopping))
             plans.Add(PlanViews.Of(stored, PlanMemo.Read(stored.Memo)));
-        return new PlanPage(plans, Read(() => _store.CountPlans(user)));
+        return new PlanPage(plans, await _reads.AskAsync(store => store.CountPlans(user), stopping));
     }
 
     public async ValueTask<DeadLetterPage> ListDeadAsync(string? cursor, int take, CancellationToken stopping)
     {
         await CatchUpAllAsync(stopping);
-        return Read(() => _dead.List(cursor, take));
+        return await _reads.AskAsync(store => _dead.List(store, cursor, take), stopping);
     }
 
     public async ValueTask<bool> ReplayAsync(TaskKey key, CancellationToken stopping)
     {
         await CatchUpAsync(PartitionHash.Of(key.Plan.Value, _options.PartitionCount), stopping);
-        if (Read(() => _store.FindTask(key)) is not { State: PlanTaskState.Failure } row)
+        if (await _reads.AskAsync(store => store.FindTask(key), stopping) is not { State: PlanTaskState.Failure } row)
             return false;
         var command = NewCommand(CommandKind.Replay, key.Plan);
         command.Key = key;
@@ -210,11 +208,13 @@ internal sealed class PlanDesk : IPlanDesk
         return code == ReplyCode.Ok;
     }
 
+    public void Dispose() => _reads.Dispose();
+
     private async ValueTask<PlanView> SubmitAsync(
         PlanDraft draft, PlanId id, PlanId parent, long nowMs, CancellationToken stopping)
     {
         CheckRetries(draft.RetriesMax);
-        if (!UserExists(draft.User))
+        if (!await UserExistsAsync(draft.User, stopping))
             throw new DeskException(DeskError.UserNotFound, $"User ({draft.User}) not found");
 
         var command = NewCommand(CommandKind.Submit, id);
@@ -336,7 +336,7 @@ internal sealed class PlanDesk : IPlanDesk
     private async ValueTask<StoredPlan?> FindAsync(PlanId id, CancellationToken stopping)
     {
         await CatchUpAsync(PartitionHash.Of(id.Value, _options.PartitionCount), stopping);
-        return Read(() => _store.FindPlan(id));
+        return await _reads.AskAsync(store => store.FindPlan(id), stopping);
     }
 
     private ValueTask CatchUpAsync(int partition, CancellationToken stopping) =>
@@ -367,26 +367,14 @@ internal sealed class PlanDesk : IPlanDesk
 
     private Shard ShardOf(int partition) => _shards[partition % _shards.Count];
 
-    private bool UserExists(UserId user)
+    private async ValueTask<bool> UserExistsAsync(UserId user, CancellationToken stopping)
     {
         if (_knownUsers.ContainsKey(user))
             return true;
-        if (!Read(() => _store.UserExists(user)))
+        if (!await _reads.AskAsync(store => store.UserExists(user), stopping))
             return false;
         if (_knownUsers.Count < KnownUsersMax)
             _knownUsers[user] = true;
         return true;
-    }
-
-    private static T Read<T>(Func<T> read)
-    {
-        try
-        {
-            return read();
-        }
-        catch (StoreException e)
-        {
-            throw new DeskException($"The store cannot be read at present: {e.Message}", e);
-        }
     }
 }

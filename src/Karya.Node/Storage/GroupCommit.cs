@@ -5,16 +5,17 @@ using Karya.Engine.Shards;
 namespace Karya.Node.Storage;
 
 /// <summary>
-/// The journal writer: whatever the shards handed over while the last batch was being written goes into the next one,
-/// as one row. No lingering: the batch grows by itself when the store is slow.
+/// The writer of one journal stream: whatever its shards handed over while the last batch was being written goes into
+/// the next one, as one row. No lingering: the batch grows by itself when the store is slow.
 /// </summary>
 /// <remarks>
 /// <para>One thread of its own. Shards call <see cref="Post"/>; "durable up to n" goes back into their inboxes.</para>
-/// <para>What lies here is bounded by water marks: above the high one all shards hold their intake and start no
+/// <para>What lies here is bounded by water marks: above the high one its shards hold their intake and start no
 /// attempts, below the low one they go on.</para>
 /// <para>A refused batch (disk full, say) is surely not stored: it is written again until it is, with intake held, so
-/// that memory is never ahead of a store that forgot something. An unknown one ends this node's work: only a reload
-/// under a new epoch tells what is true, see <see cref="Failed"/>.</para>
+/// that memory is never ahead of a store that forgot something. After an unknown one the store takes a new epoch and
+/// reads whether the batch is there; memory is what the journal makes of it, so that nothing has to be reloaded. When
+/// the store is lost to this process, so is what this node does, see <see cref="Failed"/>.</para>
 /// </remarks>
 internal sealed class GroupCommit : IDisposable
 {
@@ -29,10 +30,13 @@ internal sealed class GroupCommit : IDisposable
     private static readonly TimeSpan RetryPause = TimeSpan.FromMilliseconds(200);
 
     private readonly IStore _store;
-    private readonly IReadOnlyList<ShardInbox> _inboxes;
+    private readonly int _stream;
+    private readonly ShardInbox?[] _inboxes;
     private readonly Mailbox<JournalChunk> _mailbox = new();
     private readonly ArrayBufferWriter<byte> _row = new(1024 * 1024);
-    private readonly JournalRows _rows;
+    private readonly Rows<ProjectedMark> _partitions = new();
+    private readonly HashSet<(int Partition, long Epoch)> _seen = [];
+    private readonly JournalRows _rows = new();
     private readonly Thread _thread;
     private readonly TaskCompletionSource<string> _failed = new(TaskCreationOptions.RunContinuationsAsynchronously);
     private readonly Lock _holdLock = new();
@@ -43,14 +47,20 @@ internal sealed class GroupCommit : IDisposable
     private bool _isDisposed;
     private volatile string? _trouble;
 
-    public GroupCommit(IStore store, IReadOnlyList<ShardInbox> inboxes, JournalRows rows)
+    /// <param name="store">The store.</param>
+    /// <param name="stream">Its number.</param>
+    /// <param name="inboxes">Of all shards of the node, by their numbers; null for those of other streams.</param>
+    public GroupCommit(IStore store, int stream, ShardInbox?[] inboxes)
     {
         _store = store;
+        _stream = stream;
         _inboxes = inboxes;
-        _rows = rows;
-        _durable = new long[inboxes.Count];
-        _thread = new Thread(Run) { Name = "karya-journal", IsBackground = true };
+        _durable = new long[inboxes.Length];
+        _thread = new Thread(Run) { Name = $"karya-journal-{stream}", IsBackground = true };
     }
+
+    /// <summary>Which of its rows the tables have made superfluous.</summary>
+    public JournalRows Rows => _rows;
 
     /// <summary>Why the journal cannot be written at present; null while it can.</summary>
     public string? Trouble => _trouble;
@@ -59,7 +69,7 @@ internal sealed class GroupCommit : IDisposable
     public long BacklogBytes => Interlocked.Read(ref _backlogBytes);
 
     /// <summary>
-    /// Completes with the reason when the outcome of a commit is unknown and the node has to start over.
+    /// Completes with the reason when the store is lost to this process and the node has to start over.
     /// </summary>
     public Task<string> Failed => _failed.Task;
 
@@ -123,12 +133,19 @@ internal sealed class GroupCommit : IDisposable
     private int Fill(List<JournalChunk> chunks, int first)
     {
         _row.ResetWrittenCount();
+        _partitions.Clear();
+        _seen.Clear();
         int next = first;
         while (next < chunks.Count && (next == first || _row.WrittenCount < RowBytesTarget))
         {
-            chunks[next].Seal();
-            _row.Write(chunks[next].SealedBytes);
-            next++;
+            var chunk = chunks[next++];
+            chunk.Seal();
+            _row.Write(chunk.SealedBytes);
+            foreach (ref readonly var partition in chunk.Partitions)
+            {
+                if (_seen.Add((partition.Partition, partition.Epoch)))
+                    _partitions.Add() = partition;
+            }
         }
 
         return next;
@@ -139,22 +156,41 @@ internal sealed class GroupCommit : IDisposable
     {
         while (true)
         {
-            switch (_store.Commit(_row.WrittenSpan))
+            var result = _store.Commit(_stream, _partitions.Span, _row.WrittenMemory);
+            if (result == CommitResult.Unknown)
+                result = Resolve();
+            switch (result)
             {
                 case CommitResult.Committed:
                     _trouble = null;
                     return true;
+                case CommitResult.Refused when _store.Lost is { } lost:
+                    Fail(lost);
+                    return false;
                 case CommitResult.Refused:
                     _trouble = $"The journal cannot be written: {_store.LastError}";
                     HoldIntake(true);
                     if (_mailbox.Pause(RetryPause))
                         continue;
-                    Fail(_trouble);
-                    return false;
-                default:
-                    Fail($"Whether the last journal batch is stored is unknown: {_store.LastError}");
-                    return false;
+                    break;
             }
+
+            Fail(_trouble!);
+            return false;
+        }
+    }
+
+    /// <summary>Asks what has become of the last commit until there is an answer, with intake held.</summary>
+    /// <returns>Unknown only when there will be none: the store is lost, or the node stops.</returns>
+    private CommitResult Resolve()
+    {
+        HoldIntake(true);
+        while (true)
+        {
+            _trouble = $"Whether the last journal batch is stored is unknown: {_store.LastError}";
+            var result = _store.Resolve(_stream);
+            if (result != CommitResult.Unknown || _store.Lost is not null || !_mailbox.Pause(RetryPause))
+                return result;
         }
     }
 
@@ -169,7 +205,7 @@ internal sealed class GroupCommit : IDisposable
         }
 
         foreach (var inbox in _inboxes)
-            inbox.PostJournalLost();
+            inbox?.PostJournalLost();
     }
 
     private void Report(List<JournalChunk> chunks, int first, int end)
@@ -186,7 +222,7 @@ internal sealed class GroupCommit : IDisposable
         for (int i = first; i < end; i++)
         {
             bytes += chunks[i].RecordBytes;
-            _inboxes[chunks[i].Shard].PostDurable(chunks[i].Position, chunks[i]);
+            _inboxes[chunks[i].Shard]!.PostDurable(chunks[i].Position, chunks[i]);
         }
 
         if (Interlocked.Add(ref _backlogBytes, -bytes) <= BacklogBytesLow)
@@ -201,7 +237,7 @@ internal sealed class GroupCommit : IDisposable
                 return;
             _isHeld = isHeld;
             foreach (var inbox in _inboxes)
-                inbox.HoldIntake(isHeld);
+                inbox?.HoldIntake(isHeld);
         }
     }
 }

@@ -24,12 +24,39 @@ public enum CommitResult
 /// simulated one pass the same behavioural test suite.
 /// </summary>
 /// <remarks>
-/// Calls block; each group has one caller thread at a time: <see cref="Commit"/> the journal writer,
-/// <see cref="Project"/> the projector. All others may be called from any thread, at any time between
-/// <see cref="Open"/> and <c>Dispose</c>. Reading methods throw <see cref="StoreException"/> when the store fails.
+/// Calls block; each group has one caller thread at a time: <see cref="Commit"/> and <see cref="Resolve"/> the journal
+/// writer of the stream, <see cref="Project"/> and the pruning methods the projector, <see cref="RenewLease"/> the
+/// keeper of the lease. All others may be called from any thread, at any time between <see cref="Open"/> and
+/// <c>Dispose</c>. Reading methods throw <see cref="StoreException"/> when the store fails.
 /// </remarks>
 public interface IStore : IDisposable
 {
+    /// <summary>
+    /// Store time: what due instants are judged by. Its UTC time is never ahead of the store's clock; its timestamps
+    /// and timers are the machine's.
+    /// </summary>
+    TimeProvider Clock { get; }
+
+    /// <summary>How many journal streams may be written side by side, each by a thread of its own.</summary>
+    int StreamCount { get; }
+
+    /// <summary>
+    /// How many threads may wait for answers of the store at once; 0 when a question is a call into this process, some
+    /// microseconds long, and wants no thread of its own.
+    /// </summary>
+    int ReaderCount { get; }
+
+    /// <summary>
+    /// How long what was claimed stays ours after a renewal was sent; null when nothing has to be renewed.
+    /// </summary>
+    TimeSpan? LeaseLength { get; }
+
+    /// <summary>
+    /// Why this process may not write any more, ever: another owner has its partitions, or only a restart can tell what
+    /// is stored. Null while it may.
+    /// </summary>
+    string? Lost { get; }
+
     /// <summary>
     /// Opens or creates the store, migrates it, takes it for this process alone and raises the epoch of every
     /// partition. Throws <see cref="StoreException"/> with a message for the operator: in use by another process, newer
@@ -39,10 +66,27 @@ public interface IStore : IDisposable
     IReadOnlyList<ProjectedMark> Open(int partitionCount);
 
     /// <summary>
-    /// Appends one journal row holding <paramref name="body"/>; durable (synced) when it returns <c>Committed</c>. On a
-    /// refusal <see cref="LastError"/> says why.
+    /// Appends one journal row holding <paramref name="body"/> to a stream; durable (synced) when it returns
+    /// <c>Committed</c>. On a refusal <see cref="LastError"/> says why.
     /// </summary>
-    CommitResult Commit(ReadOnlySpan<byte> body);
+    /// <param name="stream">Below <see cref="StreamCount"/>.</param>
+    /// <param name="partitions">The partitions that have records in it, with the epochs they were made under.</param>
+    /// <param name="body">What <see cref="ReadJournal"/> gives back.</param>
+    CommitResult Commit(int stream, ReadOnlySpan<ProjectedMark> partitions, ReadOnlyMemory<byte> body);
+
+    /// <summary>
+    /// After an unknown commit, and before anything else is written to the stream: takes a new epoch, after which the
+    /// commit can no longer come true by itself, and reads whether it is there.
+    /// </summary>
+    /// <returns>
+    /// <c>Committed</c> or <c>Refused</c>: so the commit ended, for certain. <c>Unknown</c>: the store cannot be asked at
+    /// present; ask again, unless it is <see cref="Lost"/>.
+    /// </returns>
+    CommitResult Resolve(int stream);
+
+    /// <summary>Renews the right to fire what <see cref="Open"/> claimed.</summary>
+    /// <returns>False: the store could not be asked, or what was claimed is <see cref="Lost"/>.</returns>
+    bool RenewLease();
 
     /// <summary>Writes the batch and its marks in one transaction. Doing it twice changes nothing.</summary>
     CommitResult Project(ProjectionBatch batch);
@@ -64,11 +108,14 @@ public interface IStore : IDisposable
     /// </summary>
     void LoadPlan(PlanId id, bool withDescendants, StoredPlanReader reader);
 
+    /// <summary>Reads these plans, in no particular order. Those that do not exist are left out.</summary>
+    void LoadPlans(IReadOnlyCollection<PlanId> ids, StoredPlanReader reader);
+
     /// <summary>
-    /// Removes journal rows that are no longer needed: all up to and including the row that was committed as number
-    /// <paramref name="rowCount"/> since <see cref="Open"/>, those from before it included.
+    /// Removes journal rows of a stream that are no longer needed: all up to and including the row that was committed
+    /// to it as number <paramref name="rowCount"/> since <see cref="Open"/>, those from before it included.
     /// </summary>
-    void PruneJournal(long rowCount);
+    void PruneJournal(int stream, long rowCount);
 
     /// <summary>
     /// Removes ended plans with their tasks and errors, and tasks and errors of plans that go on, that ended before the

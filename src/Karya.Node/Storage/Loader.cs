@@ -7,77 +7,146 @@ namespace Karya.Node.Storage;
 /// <summary>
 /// Fetches plans from the tables for the shards: the next window of the horizon, and single plans that a command needs.
 /// </summary>
-/// <remarks>One thread of its own; requests are answered in the order in which they came, in pages.</remarks>
+/// <remarks>
+/// Two threads of its own, so that a request which waits for one plan does not wait for a million others. Each answers
+/// in the order in which requests came, in pages. Shards that ask for the same window share one reading of it.
+/// </remarks>
 internal sealed class Loader : IDisposable
 {
     private const int PlansPerPage = 1024;
 
+    /// <summary>
+    /// Pages that may wait at a shard: some milliseconds of its time, so that due tasks never wait long behind them.
+    /// </summary>
+    private const int WaitingPagesMax = 4;
+
+    private static readonly TimeSpan WaitingPause = TimeSpan.FromMilliseconds(1);
+
     private readonly IStore _store;
     private readonly IReadOnlyList<Shard> _shards;
     private readonly int _partitionCount;
-    private readonly Mailbox<(int Shard, PlanRequest? Plan, HorizonRequest Horizon)> _mailbox = new();
-    private readonly Thread _thread;
+    private readonly Mailbox<(int Shard, PlanRequest Request)> _plans = new();
+    private readonly Mailbox<(int Shard, HorizonRequest Request)> _horizons = new();
+    private readonly Thread _planThread;
+    private readonly Thread _horizonThread;
 
     public Loader(IStore store, IReadOnlyList<Shard> shards, int partitionCount)
     {
         _store = store;
         _shards = shards;
         _partitionCount = partitionCount;
-        _thread = new Thread(Run) { Name = "karya-loader", IsBackground = true };
+        _planThread = new Thread(LoadPlans) { Name = "karya-loader", IsBackground = true };
+        _horizonThread = new Thread(LoadHorizons) { Name = "karya-horizon", IsBackground = true };
     }
 
-    public void Start() => _thread.Start();
+    public void Start()
+    {
+        _planThread.Start();
+        _horizonThread.Start();
+    }
 
-    public void Post(int shard, PlanRequest request) => _mailbox.Post((shard, request, default));
+    public void Post(int shard, PlanRequest request) => _plans.Post((shard, request));
 
-    public void Post(int shard, HorizonRequest request) => _mailbox.Post((shard, null, request));
+    public void Post(int shard, HorizonRequest request) => _horizons.Post((shard, request));
 
     public void Dispose()
     {
-        _mailbox.Close();
-        if (_thread.IsAlive)
-            _thread.Join();
+        _plans.Close();
+        _horizons.Close();
+        if (_planThread.IsAlive)
+            _planThread.Join();
+        if (_horizonThread.IsAlive)
+            _horizonThread.Join();
     }
 
-    private void Run()
+    private void LoadPlans()
     {
-        var requests = new List<(int Shard, PlanRequest? Plan, HorizonRequest Horizon)>();
-        while (_mailbox.TakeAll(requests))
+        var requests = new List<(int Shard, PlanRequest Request)>();
+        while (_plans.TakeAll(requests))
         {
-            foreach (var (shard, plan, horizon) in requests)
-                Answer(_shards[shard], plan, horizon);
+            foreach (var (shard, request) in requests)
+            {
+                var pages = new Pages(this, [shard], request.Plan, _plans.Pause);
+                Answer(pages, () => _store.LoadPlan(request.Plan, request.WithDescendants, pages.Add));
+            }
+
             requests.Clear();
         }
     }
 
-    private void Answer(Shard shard, PlanRequest? plan, HorizonRequest horizon)
+    private void LoadHorizons()
     {
-        var requested = plan?.Plan ?? PlanId.None;
-        var page = new LoadedPage { Requested = requested };
+        var requests = new List<(int Shard, HorizonRequest Request)>();
+        while (_horizons.TakeAll(requests))
+        {
+            foreach (var window in requests.GroupBy(asked => asked.Request, asked => asked.Shard))
+            {
+                var pages = new Pages(this, [.. window], PlanId.None, _horizons.Pause);
+                Answer(pages, () => _store.LoadDue(window.Key.FromMs, window.Key.ToMs, pages.Add));
+            }
+
+            requests.Clear();
+        }
+    }
+
+    private static void Answer(Pages pages, Action load)
+    {
         try
         {
-            StoredPlanReader add = (id, memo, body) =>
-            {
-                int partition = PartitionHash.Of(id.Value, _partitionCount);
-                if (!shard.Owns(partition))
-                    return;
-                page.Add(id, partition, memo, body);
-                if (page.Plans.Count < PlansPerPage)
-                    return;
-                shard.Inbox.PostPage(page);
-                page = new LoadedPage { Requested = requested };
-            };
-            if (plan is { } wanted)
-                _store.LoadPlan(wanted.Plan, wanted.WithDescendants, add);
-            else
-                _store.LoadDue(horizon.FromMs, horizon.ToMs, add);
-            page.IsLast = true;
+            load();
+            pages.End(hasFailed: false);
         }
         catch (StoreException)
         {
-            page = new LoadedPage { Requested = requested, IsLast = true, HasFailed = true }; // The shard asks again.
+            pages.End(hasFailed: true); // The shards ask again.
+        }
+        catch (OperationCanceledException)
+        {
+            // The node stops: nobody waits for the rest.
+        }
+    }
+
+    /// <summary>The pages of one answer that are being filled, one for each shard that asked.</summary>
+    private sealed class Pages(Loader loader, int[] shards, PlanId requested, Func<TimeSpan, bool> pause)
+    {
+        private readonly LoadedPage?[] _pages = new LoadedPage?[loader._shards.Count];
+
+        public void Add(PlanId id, ReadOnlySpan<byte> memo, ReadOnlySpan<byte> body)
+        {
+            int partition = PartitionHash.Of(id.Value, loader._partitionCount);
+            int shard = partition % loader._shards.Count;
+            if (!shards.Contains(shard) || !loader._shards[shard].Owns(partition))
+                return;
+            var page = _pages[shard] ??= new LoadedPage { Requested = requested };
+            page.Add(id, partition, memo, body);
+            if (page.Plans.Count < PlansPerPage)
+                return;
+            Post(shard, page);
+            _pages[shard] = null;
         }
 
-        shard.Inbox.PostPage(page);
+        public void End(bool hasFailed)
+        {
+            foreach (int shard in shards)
+            {
+                var page = _pages[shard];
+                if (hasFailed || page is null)
+                    page = new LoadedPage { Requested = requested, HasFailed = hasFailed };
+                page.IsLast = true;
+                Post(shard, page);
+            }
+        }
+
+        private void Post(int shard, LoadedPage page)
+        {
+            var inbox = loader._shards[shard].Inbox;
+            while (inbox.WaitingPages >= WaitingPagesMax)
+            {
+                if (!pause(WaitingPause))
+                    throw new OperationCanceledException("The loader stops.");
+            }
+
+            inbox.PostPage(page);
+        }
     }
 }

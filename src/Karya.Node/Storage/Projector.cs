@@ -23,8 +23,7 @@ internal sealed class Projector : IDisposable
     private static readonly TimeSpan HistoryPause = TimeSpan.FromSeconds(60);
 
     private readonly IStore _store;
-    private readonly GroupCommit _journal;
-    private readonly JournalRows _rows;
+    private readonly Journal _journal;
     private readonly IReadOnlyList<Shard> _shards;
     private readonly TimeProvider _clock;
     private readonly TimeSpan _retention;
@@ -32,16 +31,13 @@ internal sealed class Projector : IDisposable
     private readonly Thread _thread;
     private readonly long[] _projected;
     private DateTimeOffset _historyDue;
-    private long _pruned = -1;
     private volatile string? _trouble;
 
     public Projector(
-        IStore store, GroupCommit journal, JournalRows rows, IReadOnlyList<Shard> shards, TimeSpan retention,
-        TimeProvider clock)
+        IStore store, Journal journal, IReadOnlyList<Shard> shards, TimeSpan retention, TimeProvider clock)
     {
         _store = store;
         _journal = journal;
-        _rows = rows;
         _shards = shards;
         _retention = retention;
         _clock = clock;
@@ -109,13 +105,7 @@ internal sealed class Projector : IDisposable
         try
         {
             _store.Ping();
-            long superfluous = _rows.TakeSuperfluous(_projected);
-            if (superfluous > _pruned)
-            {
-                _store.PruneJournal(superfluous);
-                _pruned = superfluous;
-            }
-
+            _journal.Prune(_projected);
             if (_clock.GetUtcNow() >= _historyDue)
                 PruneHistory();
             _trouble = null;

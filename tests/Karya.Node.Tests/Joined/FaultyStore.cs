@@ -62,6 +62,16 @@ internal sealed class FaultyStore(string path) : IStore
 
     public string LastError => _error.Length > 0 ? _error : _inner.LastError;
 
+    public TimeProvider Clock => _inner.Clock;
+
+    public int StreamCount => _inner.StreamCount;
+
+    public int ReaderCount => _inner.ReaderCount;
+
+    public TimeSpan? LeaseLength => _inner.LeaseLength;
+
+    public string? Lost { get; private set; }
+
     public void NextCommits(CommitFault fault, int count = 1)
     {
         for (int i = 0; i < count; i++)
@@ -86,7 +96,7 @@ internal sealed class FaultyStore(string path) : IStore
 
     public IReadOnlyList<ProjectedMark> Open(int partitionCount) => _inner.Open(partitionCount);
 
-    public CommitResult Commit(ReadOnlySpan<byte> body)
+    public CommitResult Commit(int stream, ReadOnlySpan<ProjectedMark> partitions, ReadOnlyMemory<byte> body)
     {
         Interlocked.Increment(ref _commitsBegun);
         lock (_gate)
@@ -100,6 +110,10 @@ internal sealed class FaultyStore(string path) : IStore
         return result;
     }
 
+    public CommitResult Resolve(int stream) => CommitResult.Unknown;
+
+    public bool RenewLease() => _inner.RenewLease();
+
     public CommitResult Project(ProjectionBatch batch)
     {
         Interlocked.Increment(ref _projectionsBegun);
@@ -112,10 +126,10 @@ internal sealed class FaultyStore(string path) : IStore
         return result;
     }
 
-    public void PruneJournal(long rowCount)
+    public void PruneJournal(int stream, long rowCount)
     {
         Check(FailsPruning);
-        _inner.PruneJournal(rowCount);
+        _inner.PruneJournal(stream, rowCount);
     }
 
     public int PruneHistory(long cutoffMs, int rowsMax)
@@ -141,6 +155,12 @@ internal sealed class FaultyStore(string path) : IStore
     {
         Check(FailsLoads);
         _inner.LoadPlan(id, withDescendants, reader);
+    }
+
+    public void LoadPlans(IReadOnlyCollection<PlanId> ids, StoredPlanReader reader)
+    {
+        Check(FailsLoads);
+        _inner.LoadPlans(ids, reader);
     }
 
     public void AddUser(UserView user)
@@ -215,13 +235,15 @@ internal sealed class FaultyStore(string path) : IStore
         _inner.Dispose();
     }
 
-    private CommitResult CommitOrFail(ReadOnlySpan<byte> body)
+    private CommitResult CommitOrFail(ReadOnlyMemory<byte> body)
     {
         if (RefusesCommits)
             return Fail(CommitResult.Refused, "Disk is told to be full.");
         if (!_faults.TryDequeue(out var fault))
             return Store(body);
 
+        if (fault != CommitFault.Refused)
+            Lost = "Sync is told to fail.";
         switch (fault)
         {
             case CommitFault.Refused:
@@ -234,10 +256,10 @@ internal sealed class FaultyStore(string path) : IStore
         }
     }
 
-    private CommitResult Store(ReadOnlySpan<byte> body)
+    private CommitResult Store(ReadOnlyMemory<byte> body)
     {
         _error = "";
-        var result = _inner.Commit(body);
+        var result = _inner.Commit(0, [], body);
         if (result == CommitResult.Committed)
             _rows.Enqueue(body.ToArray());
         return result;

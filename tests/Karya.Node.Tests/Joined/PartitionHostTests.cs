@@ -141,7 +141,7 @@ public sealed class PartitionHostTests : IDisposable
     private void Commit(JournalChunk chunk)
     {
         chunk.Seal();
-        Assert.Equal(CommitResult.Committed, _store.Commit(chunk.SealedBytes));
+        Assert.Equal(CommitResult.Committed, _store.Commit(0, [], chunk.SealedBytes.ToArray()));
         _rig.Inboxes[chunk.Shard].PostDurable(chunk.Position, chunk);
     }
 

@@ -20,7 +20,7 @@ public sealed class DeadLetterOfficeTests : IDisposable
         _store = new FaultyStore(_folder.File);
         _store.Open(4);
         _store.AddUser(new UserView(Batches.Ann, "ann", 1000));
-        _office = new DeadLetterOffice(_store, 4);
+        _office = new DeadLetterOffice(4);
     }
 
     public void Dispose()
@@ -38,7 +38,7 @@ public sealed class DeadLetterOfficeTests : IDisposable
         string? cursor = null;
         do
         {
-            var page = _office.List(cursor, 3);
+            var page = _office.List(_store, cursor, 3);
             seen.AddRange(page.Items.Select(letter => letter.Task.Key));
             cursor = page.Next;
         }
@@ -50,8 +50,8 @@ public sealed class DeadLetterOfficeTests : IDisposable
     public void A_page_that_is_exactly_full_is_the_last_one()
     {
         Bury(Batches.Key(1), Batches.Key(2));
-        Assert.Null(_office.List(null, 2).Next);
-        Assert.NotNull(_office.List(null, 1).Next);
+        Assert.Null(_office.List(_store, null, 2).Next);
+        Assert.NotNull(_office.List(_store, null, 1).Next);
     }
 
     [Fact]
@@ -64,9 +64,9 @@ public sealed class DeadLetterOfficeTests : IDisposable
         batch.EndedTask(key, PlanTaskState.Failure);
         Write(batch);
         Bury(Batches.Key(1));
-        var first = _office.List(null, 1);
+        var first = _office.List(_store, null, 1);
         Assert.Equal(key, Assert.Single(first.Items).Task.Key);
-        Assert.Equal(Batches.Key(1), Assert.Single(_office.List(first.Next, 1).Items).Task.Key);
+        Assert.Equal(Batches.Key(1), Assert.Single(_office.List(_store, first.Next, 1).Items).Task.Key);
     }
 
     [Fact]
@@ -82,8 +82,8 @@ public sealed class DeadLetterOfficeTests : IDisposable
         }
 
         Write(batch);
-        Assert.Equal(["second of 2", "second of 1"], _office.List(null, 9).Items.Select(letter => letter.LastError));
-        Assert.All(_office.List(null, 9).Items, letter => Assert.Equal("buried", letter.Description));
+        Assert.Equal(["second of 2", "second of 1"], _office.List(_store, null, 9).Items.Select(letter => letter.LastError));
+        Assert.All(_office.List(_store, null, 9).Items, letter => Assert.Equal("buried", letter.Description));
     }
 
     [Theory]
@@ -99,7 +99,7 @@ public sealed class DeadLetterOfficeTests : IDisposable
     [InlineData("ĀĀĀĀĀĀĀĀĀĀĀĀĀĀĀĀĀĀĀĀĀĀĀĀĀĀĀĀĀĀĀĀĀĀĀĀĀĀ")]
     public void A_cursor_that_is_not_ours_is_refused(string cursor)
     {
-        var exception = Assert.Throws<DeskException>(() => _office.List(cursor, 1));
+        var exception = Assert.Throws<DeskException>(() => _office.List(_store, cursor, 1));
         Assert.Equal(DeskError.Invalid, exception.Error);
         Assert.Contains("cursor", exception.Message, StringComparison.Ordinal);
     }
@@ -108,7 +108,7 @@ public sealed class DeadLetterOfficeTests : IDisposable
     public void A_cursor_of_the_right_form_that_names_nothing_pages_from_there()
     {
         Bury(Batches.Key(1), Batches.Key(9));
-        var page = _office.List(Base64Url.EncodeToString(CursorAt(Batches.Plan(5))), 5);
+        var page = _office.List(_store, Base64Url.EncodeToString(CursorAt(Batches.Plan(5))), 5);
         Assert.Equal(Batches.Key(1), Assert.Single(page.Items).Task.Key);
     }
 

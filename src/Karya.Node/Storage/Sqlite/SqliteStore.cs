@@ -54,6 +54,18 @@ internal sealed class SqliteStore(string path, TimeProvider clock, Action<Sqlite
     private long _rowFirst;
     private long _rowLast;
 
+    public TimeProvider Clock => clock;
+
+    /// <summary>One file, one writer: what several shards decided meanwhile goes into one row and one sync.</summary>
+    public int StreamCount => 1;
+
+    public int ReaderCount => 0;
+
+    /// <summary>The lock on the file is held until the process ends, however long it sleeps.</summary>
+    public TimeSpan? LeaseLength => null;
+
+    public string? Lost => _writer is { IsBroken: true } ? _writer.Error : null;
+
     /// <summary>
     /// The journal's error first: the two are written by different threads, and it is the graver one.
     /// </summary>
@@ -84,12 +96,12 @@ internal sealed class SqliteStore(string path, TimeProvider clock, Action<Sqlite
         }
     }
 
-    public CommitResult Commit(ReadOnlySpan<byte> body)
+    public CommitResult Commit(int stream, ReadOnlySpan<ProjectedMark> partitions, ReadOnlyMemory<byte> body)
     {
         _gate.EnterForJournal();
         try
         {
-            var result = _writer!.Append(_rowLast + 1, body);
+            var result = _writer!.Append(_rowLast + 1, body.Span);
             if (result == CommitResult.Committed)
                 _rowLast++;
             _commitError = _writer.Error;
@@ -100,6 +112,11 @@ internal sealed class SqliteStore(string path, TimeProvider clock, Action<Sqlite
             _gate.Leave();
         }
     }
+
+    /// <summary>Only opening the file again tells: the store is <see cref="Lost"/> to this process.</summary>
+    public CommitResult Resolve(int stream) => CommitResult.Unknown;
+
+    public bool RenewLease() => true;
 
     public CommitResult Project(ProjectionBatch batch)
     {
@@ -116,7 +133,7 @@ internal sealed class SqliteStore(string path, TimeProvider clock, Action<Sqlite
         }
     }
 
-    public void PruneJournal(long rowCount)
+    public void PruneJournal(int stream, long rowCount)
     {
         // Each chunk is a transaction of its own, so that commits go on in between.
         bool more = true;
@@ -154,6 +171,12 @@ internal sealed class SqliteStore(string path, TimeProvider clock, Action<Sqlite
 
     public void LoadPlan(PlanId id, bool withDescendants, StoredPlanReader reader) =>
         Read(connection => connection.LoadPlan(id, withDescendants, reader));
+
+    public void LoadPlans(IReadOnlyCollection<PlanId> ids, StoredPlanReader reader) => Read(connection =>
+    {
+        foreach (var id in ids)
+            connection.LoadPlan(id, withDescendants: false, reader);
+    });
 
     public UserView? FindUser(string name)
     {

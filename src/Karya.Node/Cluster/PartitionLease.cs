@@ -1,0 +1,168 @@
+namespace Karya.Node.Cluster;
+
+/// <summary>
+/// This node's time-limited right to fire what it has claimed: renews the lease of record through the store, and says
+/// for how long it may be trusted.
+/// </summary>
+/// <remarks>
+/// <code>
+/// renewal:   sent ────── answered          sent ────── ? no answer
+/// trusted:    ├──────────────── length − margin ──┤ IsTrusted turns false by itself
+/// others may claim:            not before length ─────────┤ after they last saw it change
+/// </code>
+/// Counted from before a renewal was sent, on a clock that is never set, so that the right has ended here before
+/// anybody else may have it. One thread of its own renews; all else may be called from any thread.
+/// </remarks>
+internal sealed class PartitionLease : IDisposable
+{
+    /// <summary>Renewals in one length: four may fail before the fifth of them counts.</summary>
+    private const int RenewalsPerLength = 5;
+
+    /// <summary>Of the length, given away for what lies between a look at the lease and the first byte.</summary>
+    private const double MarginPart = 0.1;
+
+    private static readonly TimeSpan RetryPause = TimeSpan.FromMilliseconds(200);
+
+    private readonly TimeSpan _trust;
+    private readonly TimeSpan _period;
+    private readonly Func<bool> _renew;
+    private readonly Func<string?> _lost;
+    private readonly Action _regained;
+    private readonly TimeProvider _clock;
+    private readonly Thread _thread;
+    private readonly object _lock = new(); // Not a Lock: the thread waits on it.
+    private readonly TaskCompletionSource<string> _failed = new(TaskCreationOptions.RunContinuationsAsynchronously);
+    private TaskCompletionSource _trusted = NewSource();
+    private long _trustedUntil;
+    private bool _isOver;
+
+    /// <param name="length">Of the lease; null when nothing has to be renewed, and the right never ends.</param>
+    /// <param name="renew">Renews; false when that failed. Blocks for a part of the length at most.</param>
+    /// <param name="lost">Why there is nothing left to renew; null while there is.</param>
+    /// <param name="regained">Called when the right had run out and is back.</param>
+    /// <param name="clock">Its timestamps are used.</param>
+    public PartitionLease(
+        TimeSpan? length, Func<bool> renew, Func<string?> lost, Action regained, TimeProvider clock)
+    {
+        _trust = (length ?? TimeSpan.Zero) * (1 - MarginPart);
+        _period = (length ?? TimeSpan.Zero) / RenewalsPerLength;
+        _renew = renew;
+        _lost = lost;
+        _regained = regained;
+        _clock = clock;
+        _trustedUntil = length is null ? long.MaxValue : long.MinValue;
+        _thread = new Thread(Run) { Name = "karya-lease", IsBackground = true };
+    }
+
+    /// <summary>Whether tasks may be fired at this moment.</summary>
+    public bool IsTrusted => Volatile.Read(ref _trustedUntil) is var until
+        && (until == long.MaxValue || _clock.GetTimestamp() < until);
+
+    /// <summary>Completes with the reason when somebody else has what was claimed.</summary>
+    public Task<string> Failed => _failed.Task;
+
+    /// <summary>Why nothing is fired at present; null while tasks may be.</summary>
+    public string? Trouble => IsTrusted
+        ? null
+        : "The lease has run out, as the store did not answer in time: nothing is fired until it is renewed.";
+
+    /// <summary>Starts to renew.</summary>
+    /// <param name="claimSent">A timestamp from before the claim was sent.</param>
+    public void Start(long claimSent)
+    {
+        if (Volatile.Read(ref _trustedUntil) == long.MaxValue)
+            return;
+        Trust(claimSent);
+        _thread.Start();
+    }
+
+    /// <summary>Waits until tasks may be fired; at once, and without allocating, while they may.</summary>
+    /// <returns>False: the right is lost, or the wait was called off.</returns>
+    public ValueTask<bool> WaitUntilTrustedAsync(CancellationToken stopping) =>
+        IsTrusted ? ValueTask.FromResult(true) : WaitAsync(stopping);
+
+    /// <summary>Renews no more. What was claimed is released through the store.</summary>
+    public void Dispose()
+    {
+        End();
+        if (_thread.IsAlive)
+            _thread.Join();
+    }
+
+    private static TaskCompletionSource NewSource() => new(TaskCreationOptions.RunContinuationsAsynchronously);
+
+    private async ValueTask<bool> WaitAsync(CancellationToken stopping)
+    {
+        while (true)
+        {
+            Task trusted;
+            lock (_lock)
+            {
+                if (_isOver)
+                    return false;
+                if (IsTrusted)
+                    return true;
+                if (_trusted.Task.IsCompleted)
+                    _trusted = NewSource();
+                trusted = _trusted.Task;
+            }
+
+            await trusted.WaitAsync(stopping).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+            if (stopping.IsCancellationRequested)
+                return false;
+        }
+    }
+
+    private void Run()
+    {
+        var pause = _period;
+        while (Pause(pause))
+        {
+            long sent = _clock.GetTimestamp();
+            bool isRenewed = _renew();
+            if (isRenewed)
+                Trust(sent);
+            pause = isRenewed ? _period : RetryPause;
+            if (_lost() is not { } reason)
+                continue;
+            Volatile.Write(ref _trustedUntil, long.MinValue);
+            End();
+            _failed.TrySetResult(reason);
+        }
+    }
+
+    private bool Pause(TimeSpan length)
+    {
+        lock (_lock)
+        {
+            if (!_isOver)
+                Monitor.Wait(_lock, length);
+            return !_isOver;
+        }
+    }
+
+    private void End()
+    {
+        lock (_lock)
+        {
+            _isOver = true;
+            _trusted.TrySetResult();
+            Monitor.PulseAll(_lock);
+        }
+    }
+
+    private void Trust(long sent)
+    {
+        long until = sent + (long)(_trust.TotalSeconds * _clock.TimestampFrequency);
+        lock (_lock)
+        {
+            bool wasTrusted = IsTrusted;
+            Volatile.Write(ref _trustedUntil, until);
+            _trusted.TrySetResult();
+            if (wasTrusted)
+                return;
+        }
+
+        _regained();
+    }
+}

@@ -1,0 +1,46 @@
+using Npgsql;
+
+namespace Karya.Node.Storage.Postgres;
+
+/// <summary>
+/// A connection of one thread: opened when it is needed, kept while it works, thrown away when it broke.
+/// </summary>
+/// <param name="source">Without a pool, so that what is thrown away never comes back.</param>
+internal sealed class PostgresLink(NpgsqlDataSource source) : IDisposable
+{
+    private NpgsqlConnection? _connection;
+
+    /// <summary>Counts connections; prepared statements belong to one of them.</summary>
+    public int Generation { get; private set; }
+
+    /// <summary>The connection. Throws when there is none to be had; then nothing was sent.</summary>
+    public NpgsqlConnection Open()
+    {
+        if (_connection is not null)
+            return _connection;
+        _connection = source.OpenConnection();
+        Generation++;
+        return _connection;
+    }
+
+    /// <summary>
+    /// The connection broke, or what it does is not known: the next call gets another one. The server ends the session
+    /// when it notices.
+    /// </summary>
+    public void Drop()
+    {
+        if (_connection is not { } connection)
+            return;
+        _connection = null;
+        try
+        {
+            connection.Dispose();
+        }
+        catch (Exception e) when (PostgresFailure.IsOne(e))
+        {
+            // It was broken anyway.
+        }
+    }
+
+    public void Dispose() => Drop();
+}

@@ -1,0 +1,311 @@
+using System.Text;
+using Karya.Engine;
+using Karya.Engine.Journal;
+using Karya.Node.Plans;
+using Npgsql;
+
+namespace Karya.Node.Storage.Postgres;
+
+/// <summary>
+/// The store for everybody who cannot afford to lose a file: a Postgres database, 14 or newer. Construct it,
+/// <see cref="Open"/> it once, dispose it.
+/// </summary>
+/// <remarks>
+/// <para>
+/// Each journal stream, the projection and the lease have a connection and a thread of their own; questions share a
+/// pool. What was answered is in the database's log on its disk (<c>synchronous_commit</c> is on in our sessions).
+/// </para>
+/// <para>
+/// It is fenced by epochs that the database issues: a batch that was decided under another one commits nothing, whoever
+/// sends it and however late it comes, see <see cref="PostgresOwnership"/>.
+/// </para>
+/// </remarks>
+internal sealed class PostgresStore : IStore
+{
+    private readonly PostgresSettings _settings;
+    private readonly StoreClock _clock;
+    private readonly NpgsqlDataSource _pool;
+    private readonly NpgsqlDataSource _links;
+    private readonly PostgresOwnership _ownership;
+    private readonly PostgresStream[] _streams;
+    private readonly PostgresProjection _projection;
+    private readonly PostgresLink _leaseLink;
+    private readonly PostgresReader _reader;
+    private readonly PostgresHistory _history;
+    private readonly int _leaseSeconds;
+    private bool _isOpen;
+    private bool _areOldStreamsPruned;
+
+    public PostgresStore(PostgresSettings settings, TimeProvider machine)
+    {
+        _settings = settings;
+        _clock = new StoreClock(machine);
+        _pool = PostgresSource.Create(settings, isPooled: true);
+        _links = PostgresSource.Create(settings, isPooled: false);
+        _ownership = new PostgresOwnership(settings, _clock);
+        _streams = new PostgresStream[settings.StreamCount];
+        for (int stream = 0; stream < _streams.Length; stream++)
+            _streams[stream] = new PostgresStream(stream, settings, _ownership, _clock, _links);
+        _projection = new PostgresProjection(_ownership, _links);
+        _leaseLink = new PostgresLink(_links);
+        _reader = new PostgresReader(_pool);
+        _history = new PostgresHistory(_pool, settings.Retention);
+        _leaseSeconds = PostgresSource.SecondsOf(settings.Lease / 4);
+    }
+
+    public TimeProvider Clock => _clock;
+
+    public int StreamCount => _settings.StreamCount;
+
+    public int ReaderCount => _settings.ReaderCount;
+
+    public TimeSpan? LeaseLength => _settings.Lease;
+
+    public string? Lost => _ownership.Lost;
+
+    /// <summary>
+    /// The journal's error first: the two are written by different threads, and it is the graver one.
+    /// </summary>
+    public string LastError =>
+        Array.Find(_streams, stream => stream.Error.Length > 0)?.Error ?? _projection.Error;
+
+    public IReadOnlyList<ProjectedMark> Open(int partitionCount)
+    {
+        Invariant.Check(!_isOpen);
+        try
+        {
+            using var connection = _links.OpenConnection();
+            var schema = new PostgresSchema(connection, _settings.Schema);
+            schema.CheckServer();
+            schema.Up();
+            MatchPartitions(connection, partitionCount);
+            for (int stream = 0; stream < _streams.Length; stream++)
+                Run(connection, "SELECT open_stream($1)", stream);
+            _ownership.Claim(connection);
+            _isOpen = true;
+            long generation = (long)Scalar(connection, "SELECT nextval('journal_generation')")!;
+            foreach (var stream in _streams)
+                stream.Open(connection, generation);
+            ReadClock(connection);
+            _history.EnsureRanges(_clock.GetUtcNow().ToUnixTimeMilliseconds());
+            return ReadMarks(connection);
+        }
+        catch (Exception e) when (PostgresFailure.IsOne(e))
+        {
+            throw new StoreException($"The database cannot be used: {PostgresFailure.Describe(e)}", e);
+        }
+    }
+
+    public CommitResult Commit(int stream, ReadOnlySpan<ProjectedMark> partitions, ReadOnlyMemory<byte> body) =>
+        _streams[stream].Append(partitions, body);
+
+    public CommitResult Resolve(int stream) => _streams[stream].Resolve();
+
+    public CommitResult Project(ProjectionBatch batch) => _projection.Write(batch);
+
+    public bool RenewLease()
+    {
+        try
+        {
+            return _ownership.Renew(_leaseLink.Open(), _leaseSeconds);
+        }
+        catch (Exception e) when (PostgresFailure.IsOne(e))
+        {
+            _leaseLink.Drop();
+            return false;
+        }
+    }
+
+    public void ReadJournal(JournalRowReader reader) => Ask(() =>
+    {
+        using var connection = _pool.OpenConnection();
+        new PostgresJournalReader(connection).Read(reader);
+        return true;
+    });
+
+    public void PruneJournal(int stream, long rowCount) => Ask(() =>
+    {
+        using var connection = _pool.OpenConnection();
+        _streams[stream].Prune(connection, rowCount);
+        if (!_areOldStreamsPruned)
+            PruneOldStreams(connection);
+        return true;
+    });
+
+    public int PruneHistory(long cutoffMs, int rowsMax) => Ask(() =>
+    {
+        long nowMs = _clock.GetUtcNow().ToUnixTimeMilliseconds();
+        _history.EnsureRanges(nowMs);
+        return _history.Prune(cutoffMs, rowsMax, nowMs);
+    });
+
+    public void AddUser(UserView user) => Ask(() =>
+    {
+        using var connection = _pool.OpenConnection();
+        using var command = new NpgsqlCommand(
+            "INSERT INTO users (id, name, created_ms) VALUES ($1, $2, $3) ON CONFLICT (id) DO NOTHING", connection);
+        command.Parameters.AddWithValue(user.Id.ToGuid());
+        command.Parameters.AddWithValue(Encoding.UTF8.GetBytes(user.Name));
+        command.Parameters.AddWithValue(user.CreatedMs);
+        return command.ExecuteNonQuery();
+    });
+
+    public void LoadDue(long fromMs, long toMs, StoredPlanReader reader) => Ask(() =>
+    {
+        _reader.LoadDue(fromMs, toMs, reader);
+        return true;
+    });
+
+    public void LoadPlan(PlanId id, bool withDescendants, StoredPlanReader reader) => Ask(() =>
+    {
+        _reader.LoadPlan(id, withDescendants, reader);
+        return true;
+    });
+
+    public void LoadPlans(IReadOnlyCollection<PlanId> ids, StoredPlanReader reader) => Ask(() =>
+    {
+        _reader.LoadPlans(ids, reader);
+        return true;
+    });
+
+    public UserView? FindUser(string name) => Ask(() => _reader.FindUser(name));
+
+    public bool UserExists(UserId id) => Ask(() => _reader.CountPlans(id)) is not null;
+
+    public StoredPlan? FindPlan(PlanId id) => Ask(() => _reader.FindPlan(id));
+
+    public IReadOnlyList<StoredPlan> ListPlans(UserId user, int skip, int take) =>
+        Ask(() => _reader.ListPlans(user, skip, take));
+
+    public long CountPlans(UserId user) => Ask(() => _reader.CountPlans(user)) ?? 0;
+
+    public IReadOnlyList<TaskRow> ListTasks(PlanId id, int take) => Ask(() => _reader.ListTasks(id, take));
+
+    public IReadOnlyList<StoredError> ListErrors(PlanId id, int take) => Ask(() => _reader.ListErrors(id, take));
+
+    public TaskRow? FindTask(TaskKey key) => Ask(() => _reader.FindTask(key));
+
+    public IReadOnlyList<TaskRow> ListDead(TaskKey? below, int take) => Ask(() => _reader.ListDead(below, take));
+
+    public void Ping() => Ask(() =>
+    {
+        _reader.Ping();
+        return true;
+    });
+
+    public void Dispose()
+    {
+        foreach (var stream in _streams)
+            stream.Dispose();
+        _projection.Dispose();
+        if (_isOpen && Lost is null)
+            Release();
+        _leaseLink.Dispose();
+        _links.Dispose();
+        _pool.Dispose();
+    }
+
+    /// <summary>So that the next owner need not wait. When it fails, it waits.</summary>
+    private void Release()
+    {
+        try
+        {
+            _ownership.Release(_leaseLink.Open());
+        }
+        catch (Exception e) when (PostgresFailure.IsOne(e))
+        {
+            _leaseLink.Drop();
+        }
+    }
+
+    private void MatchPartitions(NpgsqlConnection connection, int partitionCount)
+    {
+        // One statement, so that of two first nodes one decides.
+        Run(
+            connection,
+            "INSERT INTO meta (key, value) VALUES ('partitions', $1) ON CONFLICT (key) DO NOTHING", (long)partitionCount);
+        long stored = (long)Scalar(connection, "SELECT value FROM meta WHERE key = 'partitions'")!;
+        if (stored != partitionCount)
+        {
+            throw new StoreException(
+                $"The schema {_settings.Schema} was created with {stored} partitions and the node is set to "
+                + $"{partitionCount}. The number is fixed when a store is created: set it to {stored}.");
+        }
+
+        const string NewRows = "SELECT p, 0, {0} FROM generate_series(0, $1 - 1) AS p ON CONFLICT DO NOTHING";
+        Run(connection, "INSERT INTO partition_fence " + string.Format(null, NewRows, "0"), partitionCount);
+        Run(connection, "INSERT INTO partition_lease " + string.Format(null, NewRows, "0, '', 0, true"), partitionCount);
+        Run(
+            connection,
+            "INSERT INTO partition_projection SELECT p, 0 FROM generate_series(0, $1 - 1) AS p ON CONFLICT DO NOTHING",
+            partitionCount);
+    }
+
+    private void ReadClock(NpgsqlConnection connection)
+    {
+        long sent = _clock.GetTimestamp();
+        long storeUs = (long)Scalar(
+            connection, "SELECT (extract(epoch FROM clock_timestamp()) * 1000000)::bigint")!;
+        _clock.Learn(sent, _clock.GetTimestamp(), storeUs);
+    }
+
+    private List<ProjectedMark> ReadMarks(NpgsqlConnection connection)
+    {
+        var marks = new List<ProjectedMark>();
+        using var command = new NpgsqlCommand(
+            "SELECT partition, projected FROM partition_projection ORDER BY partition", connection);
+        using var reader = command.ExecuteReader();
+        while (reader.Read())
+        {
+            int partition = reader.GetInt32(0);
+            marks.Add(new ProjectedMark
+            {
+                Partition = partition,
+                Epoch = _ownership.EpochOf(partition),
+                Sequence = reader.GetInt64(1),
+            });
+        }
+
+        return marks;
+    }
+
+    /// <summary>Streams of a process that had more of them: all that they hold is from before.</summary>
+    private void PruneOldStreams(NpgsqlConnection connection)
+    {
+        foreach (int stream in PostgresJournalReader.StreamsOf(connection))
+        {
+            if (stream < _streams.Length)
+                continue;
+            for (int segment = 0; segment < PostgresStream.SegmentCount; segment++)
+                Run(connection, $"TRUNCATE {PostgresStream.TableOf(stream, segment)}");
+        }
+
+        _areOldStreamsPruned = true;
+    }
+
+    private static void Run(NpgsqlConnection connection, string sql, params ReadOnlySpan<object> parameters)
+    {
+        using var command = new NpgsqlCommand(sql, connection);
+        foreach (object parameter in parameters)
+            command.Parameters.AddWithValue(parameter);
+        command.ExecuteNonQuery();
+    }
+
+    private static object? Scalar(NpgsqlConnection connection, string sql)
+    {
+        using var command = new NpgsqlCommand(sql, connection);
+        return command.ExecuteScalar();
+    }
+
+    private static T Ask<T>(Func<T> question)
+    {
+        try
+        {
+            return question();
+        }
+        catch (Exception e) when (PostgresFailure.IsOne(e))
+        {
+            throw new StoreException($"The database failed: {PostgresFailure.Describe(e)}", e);
+        }
+    }
+}
