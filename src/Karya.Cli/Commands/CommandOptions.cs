@@ -5,7 +5,7 @@ using Karya.Node.Configuration;
 
 namespace Karya.Cli.Commands;
 
-/// <summary>The node's configuration, for the commands that need it: one flag, and all mistakes printed at once.</summary>
+/// <summary>The node's configuration, for commands that need it: one flag, and all mistakes at once.</summary>
 internal static class CommandOptions
 {
     public static Option<string?> ConfigFlag() => new("--config")

@@ -148,7 +148,7 @@ internal sealed class MigrateCommand(Terminal terminal, NodeOptions options)
         }
         catch (StoreException exception)
         {
-            return Failed("cannot be used", exception.Message, "mend what the line above names");
+            return Failed("cannot be used", exception.Message, "mend what is named above");
         }
     }
 

@@ -6,9 +6,9 @@ namespace Karya.Cli.Rendering;
 internal static class StoreWords
 {
     public const string PostgresHint =
-        "check that Postgres runs there, and that storage.postgres.connectionString is right; then karya migrate status";
+        "check that Postgres runs there and storage.postgres.connectionString is right, or mend what is named above";
 
-    private const string FileHint = "karya run --data DIR with another directory, or mend what the line above names";
+    private const string FileHint = "karya run --data DIR with another directory, or mend what is named above";
 
     /// <summary>Which store, without any secret.</summary>
     public static string Name(StorageOptions storage) =>

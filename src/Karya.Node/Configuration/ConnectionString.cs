@@ -74,7 +74,8 @@ internal static class ConnectionString
         string server = host.AsSpan().ContainsAny(',', ':')
             ? host
             : string.Create(CultureInfo.InvariantCulture, $"{host}:{builder.Port}");
-        return Option.Shown($"{server}/{builder.Database ?? builder.Username}");
+        string? database = builder.Database ?? builder.Username;
+        return Option.Shown(database is null ? server : $"{server}/{database}");
     }
 
     private static DbConnectionStringBuilder? ReadPairs(string text)
@@ -97,7 +98,7 @@ internal static class ConnectionString
             // It may be a piece of a password with a ; in it: shown only when it is plainly a slip.
             string ordinal = (index + 1).ToString(CultureInfo.InvariantCulture);
             return NearestName.Of(keyword, UsualKeywords) is { } nearest
-                ? $"{Option.Shown(keyword)} is no keyword of Npgsql. Did you mean {nearest}?"
+                ? $"{Option.Shown(keyword)} is no keyword of Npgsql; {nearest} is the nearest"
                 : $"keyword {ordinal} of it is none that Npgsql knows; a value with a ; in it stands in quotes";
         }
 

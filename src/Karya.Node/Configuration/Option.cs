@@ -42,7 +42,7 @@ internal sealed partial record Option(string Key, string Limits, Func<NodeOption
 
     public string Default => Show(NodeOptions.Default);
 
-    /// <summary>What comes before <see cref="Set"/>, for a value that may hold references; null for all others.</summary>
+    /// <summary>Comes before <see cref="Set"/> where a value may hold references; null for all others.</summary>
     public OptionResolver? Resolve { get; init; }
 
     /// <summary>

@@ -95,7 +95,7 @@ internal sealed class PostgresSchema(
     private int Migrate()
     {
         using var transaction = connection.BeginTransaction(IsolationLevel.ReadCommitted);
-        Execute($"SELECT pg_advisory_xact_lock({PostgresScript.LockKeyOf(schema)})");
+        Execute(PostgresScript.Lock(schema));
 
         // Another node may have been first while this one waited, which only read committed gets to see.
         int stored = ReadVersion();
@@ -135,9 +135,11 @@ internal sealed class PostgresSchema(
             "SELECT 1 FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace "
             + "WHERE n.nspname = $1 AND c.relname = 'meta'";
 
-        return Exists(MetaSql)
-            ? (int)(long)(Scalar($"SELECT value::bigint FROM {PostgresScript.Quoted(schema)}.meta WHERE key = 'schema'") ?? 0L)
-            : 0;
+        if (!Exists(MetaSql))
+            return 0;
+
+        string meta = $"{PostgresScript.Quoted(schema)}.meta";
+        return (int)(long)(Scalar($"SELECT value::bigint FROM {meta} WHERE key = 'schema'") ?? 0L);
     }
 
     /// <param name="what">What the role would have to be allowed.</param>
@@ -172,7 +174,7 @@ internal sealed class PostgresSchema(
         return command.ExecuteScalar();
     }
 
-    /// <summary>Without a limit: a large table takes its time, and whoever waits for the lock waits for that.</summary>
+    /// <summary>Without a limit, as <see cref="PostgresScript.Lock"/> has it.</summary>
     private void Execute(string sql)
     {
         using var command = new NpgsqlCommand(sql, connection) { CommandTimeout = 0 };

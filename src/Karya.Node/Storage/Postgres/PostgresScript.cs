@@ -28,7 +28,7 @@ internal static class PostgresScript
             -- Apply it as a role that may create it: psql -v ON_ERROR_STOP=1 -f FILE
             -- It is one transaction: all of it is applied, or nothing.
             BEGIN ISOLATION LEVEL READ COMMITTED;
-            SELECT pg_advisory_xact_lock({LockKeyOf(schema)});
+            {Lock(schema)}
             CREATE SCHEMA IF NOT EXISTS {Quoted(schema)};
             {Preamble(schema)}
             {RequireVersion(fromVersion)}
@@ -43,8 +43,17 @@ internal static class PostgresScript
     }
 
     /// <summary>
-    /// One lock per schema of a database; who migrates holds it to the end of the transaction. The number must never
-    /// change: an older karya may be waiting at the same lock.
+    /// Begins the transaction: one who migrates at a time, to its end. A large table takes its time, and whoever waits
+    /// waits for that: the limits that a connection, a role or a database sets are for queries.
+    /// </summary>
+    public static string Lock(string schema) => $"""
+        SET LOCAL statement_timeout = 0;
+        SET LOCAL lock_timeout = 0;
+        SELECT pg_advisory_xact_lock({LockKeyOf(schema)});
+        """;
+
+    /// <summary>
+    /// One lock per schema of a database. The number must never change: an older karya may wait at the same lock.
     /// </summary>
     public static string LockKeyOf(string schema) =>
         ((long)XxHash64.HashToUInt64(Encoding.UTF8.GetBytes("karya.schema." + schema)))
@@ -52,11 +61,9 @@ internal static class PostgresScript
 
     /// <summary>
     /// Goes before the migrations. Temporary objects come last in the search path, or one could stand in for a table.
-    /// The limits that a role or database sets on statements are for queries.
     /// </summary>
     public static string Preamble(string schema) => $"""
         SET LOCAL search_path = {Quoted(schema)}, pg_temp;
-        SET LOCAL statement_timeout = 0;
         CREATE TABLE IF NOT EXISTS meta (key text PRIMARY KEY, value bigint NOT NULL);
         """;
 
