@@ -1,0 +1,55 @@
+using Karya.Engine;
+using Karya.Engine.Journal;
+
+namespace Karya.Node.Storage.Postgres;
+
+/// <summary>
+/// The ended tasks of a plan as bytes inside its row: some 25 bytes each, where a row of their own with its index takes
+/// more than 200.
+/// </summary>
+/// <remarks>
+/// <code>
+/// per task: occurrence | skipped after it | hook | state byte | reason byte | created | due - created
+///           | 0 for never started, else 1 | started - created, if it is 1 | finished - created | attempts
+/// </code>
+/// All but the named bytes are varints, differences zig-zag. Entries end where they end, so that two lists put together are a
+/// list.
+/// </remarks>
+internal static class TaskBytes
+{
+    public static void Write(ByteWriter writer, in TaskRow task)
+    {
+        writer.WriteVarint((ulong)task.Key.Occurrence);
+        writer.WriteSigned(task.OccurrenceTo - task.Key.Occurrence);
+        writer.WriteVarint((ulong)task.Key.Hook);
+        writer.WriteByte((byte)task.State);
+        writer.WriteByte((byte)task.Reason);
+        writer.WriteVarint((ulong)task.CreatedMs);
+        writer.WriteSigned(task.DueMs - task.CreatedMs);
+        writer.WriteByte(task.StartedMs == 0 ? (byte)0 : (byte)1);
+        if (task.StartedMs != 0)
+            writer.WriteSigned(task.StartedMs - task.CreatedMs);
+        writer.WriteSigned(task.FinishedMs - task.CreatedMs);
+        writer.WriteVarint((ulong)task.Attempts);
+    }
+
+    /// <summary>Appends the tasks of a plan to a list. Throws <see cref="RecordDamagedException"/>.</summary>
+    public static void Read(PlanId plan, ReadOnlySpan<byte> bytes, List<TaskRow> tasks)
+    {
+        var reader = new ByteReader(bytes);
+        while (reader.Remaining > 0)
+        {
+            long occurrence = (long)reader.ReadVarint();
+            var task = new TaskRow { OccurrenceTo = occurrence + reader.ReadSigned() };
+            task.Key = new TaskKey(plan, occurrence, (int)reader.ReadVarint());
+            task.State = (PlanTaskState)reader.ReadByte();
+            task.Reason = (SkipReason)reader.ReadByte();
+            task.CreatedMs = (long)reader.ReadVarint();
+            task.DueMs = task.CreatedMs + reader.ReadSigned();
+            task.StartedMs = reader.ReadByte() == 0 ? 0 : task.CreatedMs + reader.ReadSigned();
+            task.FinishedMs = task.CreatedMs + reader.ReadSigned();
+            task.Attempts = (int)reader.ReadVarint();
+            tasks.Add(task);
+        }
+    }
+}
