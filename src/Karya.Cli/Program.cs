@@ -17,6 +17,7 @@ internal static class Program
           karya run                        start a node here, with its data in ./karya-data
           karya run --data /var/lib/karya  keep the data somewhere else
           karya run --help                 all there is to say about starting a node
+          karya migrate status             is the schema in Postgres up to date?
 
         Nothing is sent anywhere but where your plans say.
         """;
@@ -24,7 +25,11 @@ internal static class Program
     public static async Task<int> Main(string[] arguments)
     {
         var terminal = new Terminal(Console.Out, Console.Error, Terminal.WantsColour());
-        var root = new RootCommand(Description) { RunCommand.Define(RealClock(), terminal) };
+        var root = new RootCommand(Description) 
+        {
+            RunCommand.Define(RealClock(), terminal),
+            MigrateCommand.Define(terminal),
+        };
         root.SetAction(parsed => new HelpAction().Invoke(parsed));
 
         var parsed = root.Parse(arguments);
@@ -36,16 +41,21 @@ internal static class Program
             return ExitCodes.Usage;
         }
 
-        if (parsed is { Action: HelpAction help, CommandResult.Command.Name: RunCommand.Name })
+        if (parsed.Action is HelpAction help && ExamplesOf(parsed.CommandResult.Command) is { } examples)
         {
             help.Invoke(parsed);
-            terminal.Line(RunCommand.Examples);
+            terminal.Line(examples);
             return ExitCodes.Done;
         }
 
         // Signals are the command's own: what a first and a second one mean depends on what is running.
         return await parsed.InvokeAsync(new InvocationConfiguration { ProcessTerminationTimeout = null });
     }
+
+    private static string? ExamplesOf(Command command) =>
+        command.Name == RunCommand.Name ? RunCommand.Examples
+        : MigrateCommand.IsNamed(command) ? MigrateCommand.Examples
+        : null;
 
     [SuppressMessage("ApiDesign", "RS0030:Do not use banned APIs", Justification =
         "The entry point chooses the clock; everything else is handed one.")]

@@ -1,8 +1,6 @@
-using System.Collections;
 using System.CommandLine;
 using Karya.Cli.Demo;
 using Karya.Cli.Rendering;
-using Karya.Node.Configuration;
 using Karya.Node.Storage;
 using Microsoft.Extensions.Logging;
 using Microsoft.Extensions.Logging.Console;
@@ -29,11 +27,7 @@ internal sealed class RunCommand(TimeProvider clock, Terminal terminal)
 
     public static Command Define(TimeProvider clock, Terminal terminal)
     {
-        var config = new Option<string?>("--config")
-        {
-            Description = "The configuration file (default: ./karya-node.yml, if it is there).",
-            HelpName = "FILE",
-        };
+        var config = CommandOptions.ConfigFlag();
         var data = new Option<string?>("--data")
         {
             Description = "Keep the store in this directory, as DIR/karya.db (default: ./karya-data).",
@@ -52,18 +46,13 @@ internal sealed class RunCommand(TimeProvider clock, Terminal terminal)
     private async Task<int> RunAsync(string? configPath, string? dataDirectory, bool isDemo)
     {
         long startedAt = clock.GetTimestamp();
-        var reading = OptionsReader.Read(configPath, dataDirectory, Directory.GetCurrentDirectory(), Environment());
-        foreach (string note in reading.Notes)
-            terminal.Note(note);
-        foreach (string problem in reading.Problems)
-            terminal.Error(problem);
-        if (reading.Problems.Count > 0)
+        if (CommandOptions.Read(terminal, configPath, dataDirectory) is not { } options)
             return ExitCodes.Usage;
 
-        using var loggers = CreateLoggers(reading.Options.Log.Level);
+        using var loggers = CreateLoggers(options.Log.Level);
         using var signals = new StopSignals();
         var printer = new DemoPrinter(Console.Out);
-        await using var node = new Node.Node(reading.Options, clock, loggers, isDemo ? printer.Print : null);
+        await using var node = new Node.Node(options, clock, loggers, isDemo ? printer.Print : null);
 
         int exitCode = await StartAsync(node, startedAt, signals.Stopping);
         if (exitCode == ExitCodes.Done)
@@ -91,9 +80,9 @@ internal sealed class RunCommand(TimeProvider clock, Terminal terminal)
         }
         catch (StoreException exception)
         {
-            terminal.Error($"the store at {node.Options.Storage.Path} cannot be used");
+            terminal.Error($"the store {StoreWords.Name(node.Options.Storage)} cannot be used");
             terminal.Why(exception.Message);
-            terminal.Hint("karya run --data DIR with another directory, or mend what the line above names");
+            terminal.Hint(StoreWords.Hint(node.Options.Storage));
             return ExitCodes.Failed;
         }
         catch (IOException exception)
@@ -143,8 +132,4 @@ internal sealed class RunCommand(TimeProvider clock, Terminal terminal)
                 format.ColorBehavior = LoggerColorBehavior.Disabled;
             })
             .AddConsole(console => console.LogToStandardErrorThreshold = LogLevel.Trace));
-
-    private static Dictionary<string, string> Environment() =>
-        System.Environment.GetEnvironmentVariables().Cast<DictionaryEntry>()
-            .ToDictionary(variable => (string)variable.Key, variable => (string?)variable.Value ?? "");
 }

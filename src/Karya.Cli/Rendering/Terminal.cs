@@ -22,6 +22,9 @@ internal sealed class Terminal(TextWriter output, TextWriter error, bool hasColo
 
     public void Line(string text) => output.WriteLine(text);
 
+    /// <summary>Lines that come with their line ends.</summary>
+    public void Text(string lines) => output.Write(lines);
+
     public void Note(string text) => error.WriteLine($"note: {text}");
 
     public void Message(string text) => error.WriteLine(text);

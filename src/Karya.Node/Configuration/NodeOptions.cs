@@ -18,6 +18,8 @@ internal sealed record NodeOptions
 
     public EngineOptions Engine { get; init; } = new();
 
+    public ClusterOptions Cluster { get; init; } = new();
+
     public ExecutorOptions Executor { get; init; } = new();
 
     public ConnectorsOptions Connectors { get; init; } = new();
@@ -59,6 +61,8 @@ internal sealed record StorageOptions
     /// </summary>
     public string Path { get; init; } = "karya-data/karya.db";
 
+    public PostgresOptions Postgres { get; init; } = new();
+
     /// <summary>How long what has ended is kept; 7 days. Longer answers older questions and takes disk.</summary>
     public TimeSpan Retention { get; init; } = TimeSpan.FromDays(7);
 
@@ -73,6 +77,28 @@ internal sealed record StorageOptions
     /// costs memory and time to recover.
     /// </summary>
     public int ProjectionLagMax { get; init; } = 1_000_000;
+}
+
+/// <summary>Section <c>storage.postgres</c>.</summary>
+internal sealed record PostgresOptions
+{
+    /// <summary>
+    /// How Npgsql finds the database, references resolved; empty (written <c>none</c>) keeps the store in the SQLite
+    /// file. It holds a password: show <see cref="Database"/> instead.
+    /// </summary>
+    public string ConnectionString { get; init; } = "";
+
+    /// <summary>The schema that Karya's tables live in; karya. Another lets several nodes share a database.</summary>
+    public string Schema { get; init; } = "karya";
+
+    /// <summary>The store is in Postgres, not in a file.</summary>
+    public bool IsSet => ConnectionString.Length > 0;
+
+    /// <summary><c>host:port/database</c>; only when <see cref="IsSet"/>.</summary>
+    public string Database => Configuration.ConnectionString.Shown(ConnectionString);
+
+    /// <summary>Without the password, wherever options are printed.</summary>
+    public override string ToString() => IsSet ? $"{Database}, schema {Schema}" : Option.NoneText;
 }
 
 /// <summary>Section <c>engine</c>.</summary>
@@ -106,6 +132,16 @@ internal sealed record EngineOptions
     /// <see cref="Shards"/> with <c>auto</c> resolved for this machine; never more than there are partitions.
     /// </summary>
     public int ShardCount => Shards ?? Math.Clamp(Environment.ProcessorCount / 2, 1, Partitions);
+}
+
+/// <summary>Section <c>cluster</c>.</summary>
+internal sealed record ClusterOptions
+{
+    /// <summary>
+    /// How long a node may fire a partition's tasks without renewing its right to; 5 s. Shorter takes over sooner after
+    /// a crash, longer rides out longer hiccups of the store.
+    /// </summary>
+    public TimeSpan Lease { get; init; } = TimeSpan.FromSeconds(5);
 }
 
 /// <summary>Section <c>executor</c>.</summary>

@@ -1,4 +1,5 @@
 using System.Globalization;
+using System.Text.RegularExpressions;
 using Microsoft.Extensions.Logging;
 
 namespace Karya.Node.Configuration;
@@ -6,16 +7,21 @@ namespace Karya.Node.Configuration;
 /// <summary>Reads a text into one place of the options. Returns what is wrong with the text, or null.</summary>
 internal delegate string? OptionSetter(string text, ref NodeOptions options);
 
+/// <summary>Puts in what references in a text stand for. Returns what is wrong with them, or null.</summary>
+internal delegate string? OptionResolver(string text, SecretReferences references, out string resolved);
+
 /// <summary>
 /// One row of <see cref="OptionTable"/>: an option's names, limits, and how its value is read and shown.
 /// </summary>
 /// <param name="Key">Its path in the file, dotted: <c>http.listen</c>.</param>
 /// <param name="Limits">What is allowed, as the documentation says it.</param>
 /// <param name="Show">The value in the form in which the file writes it.</param>
-internal sealed record Option(string Key, string Limits, Func<NodeOptions, string> Show, OptionSetter Set)
+internal sealed partial record Option(string Key, string Limits, Func<NodeOptions, string> Show, OptionSetter Set)
 {
     public const string EnvironmentPrefix = "KARYA_";
     public const string EnvironmentSeparator = "__";
+
+    public const string NoneText = "none";
 
     private const string AutoText = "auto";
     private const int ShownCharsMax = 60;
@@ -35,6 +41,9 @@ internal sealed record Option(string Key, string Limits, Func<NodeOptions, strin
         EnvironmentPrefix + Key.Replace(".", EnvironmentSeparator, StringComparison.Ordinal).ToUpperInvariant();
 
     public string Default => Show(NodeOptions.Default);
+
+    /// <summary>Comes before <see cref="Set"/> where a value may hold references; null for all others.</summary>
+    public OptionResolver? Resolve { get; init; }
 
     /// <summary>
     /// A foreign text as a message may show it: on one line, not longer than needed, nothing that steers a terminal.
@@ -66,6 +75,41 @@ internal sealed record Option(string Key, string Limits, Func<NodeOptions, strin
             options = with(options, text);
             return null;
         });
+
+    /// <summary>A connection string of Npgsql, or <c>none</c> for empty. Shown without its password.</summary>
+    public static Option Connection(
+        string key, Func<NodeOptions, string> get, Func<NodeOptions, string, NodeOptions> with)
+    {
+        return new(key, $"{NoneText}, or a connection string of Npgsql", Show, (text, ref options) =>
+        {
+            string connectionString = "";
+            bool isNone = text.Length == 0 || text == NoneText;
+            string? mistake = isNone ? null : ConnectionString.Read(text, out connectionString);
+            if (mistake is null)
+                options = with(options, connectionString);
+            return mistake;
+        })
+        {
+            Resolve = ConnectionString.Resolve,
+        };
+
+        string Show(NodeOptions options) =>
+            get(options) is { Length: > 0 } connectionString ? ConnectionString.Shown(connectionString) : NoneText;
+    }
+
+    public static Option Schema(
+        string key, Func<NodeOptions, string> get, Func<NodeOptions, string, NodeOptions> with)
+    {
+        const string Limits = "1 to 63 of a-z, 0-9 and _, not beginning with a digit or pg_";
+        return new(key, Limits, get, (text, ref options) =>
+        {
+            if (!SchemaName().IsMatch(text))
+                return $"\"{Shown(text)}\" is not a schema's name; allowed is {Limits}";
+
+            options = with(options, text);
+            return null;
+        });
+    }
 
     public static Option Number(
         string key, int min, int max, Func<NodeOptions, int> get, Func<NodeOptions, int, NodeOptions> with)
@@ -163,6 +207,9 @@ internal sealed record Option(string Key, string Limits, Func<NodeOptions, strin
             return Array.Find(choices, choice => EqualityComparer<T>.Default.Equals(choice.Value, value)).Text;
         }
     }
+
+    [GeneratedRegex(@"^(?!pg_)[a-z_][a-z0-9_]{0,62}\z")]
+    private static partial Regex SchemaName();
 
     private static bool IsVisible(char c) =>
         char.GetUnicodeCategory(c) is not (UnicodeCategory.Control or UnicodeCategory.Format

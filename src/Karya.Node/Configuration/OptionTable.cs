@@ -8,6 +8,9 @@ namespace Karya.Node.Configuration;
 /// </summary>
 internal static class OptionTable
 {
+    /// <summary>The option that moves the store from a file into Postgres.</summary>
+    public const string PostgresKey = "storage.postgres.connectionString";
+
     /// <summary>
     /// Longest interval, and reason for the least horizon: a plan must reach the tables before the horizon drops it.
     /// </summary>
@@ -21,6 +24,9 @@ internal static class OptionTable
             "tcp.listen", o => o.Tcp.Listen, (o, value) => o with { Tcp = o.Tcp with { Listen = value } }),
         .. Storage(),
         .. Engine(),
+        Option.Duration(
+            "cluster.lease", TimeSpan.FromSeconds(1), TimeSpan.FromMinutes(1), o => o.Cluster.Lease,
+            (o, value) => o with { Cluster = o.Cluster with { Lease = value } }),
         .. Executor(),
         Option.Size(
             "connectors.rest.responseBytesMax", 1024, 16 * 1024 * 1024, o => o.Connectors.Rest.ResponseBytesMax,
@@ -83,6 +89,12 @@ internal static class OptionTable
     [
         Option.FilePath(
             "storage.path", o => o.Storage.Path, (o, value) => o with { Storage = o.Storage with { Path = value } }),
+        Option.Connection(
+            PostgresKey, o => o.Storage.Postgres.ConnectionString,
+            (o, value) => WithPostgres(o, o.Storage.Postgres with { ConnectionString = value })),
+        Option.Schema(
+            "storage.postgres.schema", o => o.Storage.Postgres.Schema,
+            (o, value) => WithPostgres(o, o.Storage.Postgres with { Schema = value })),
         Option.Duration(
             "storage.retention", TimeSpan.FromMinutes(1), TimeSpan.FromDays(3650), o => o.Storage.Retention,
             (o, value) => o with { Storage = o.Storage with { Retention = value } }),
@@ -123,6 +135,9 @@ internal static class OptionTable
             "executor.drain", TimeSpan.Zero, TimeSpan.FromHours(1), o => o.Executor.Drain,
             (o, value) => o with { Executor = o.Executor with { Drain = value } }),
     ];
+
+    private static NodeOptions WithPostgres(NodeOptions options, PostgresOptions postgres) =>
+        options with { Storage = options.Storage with { Postgres = postgres } };
 
     private static NodeOptions WithRest(NodeOptions options, RestOptions rest) =>
         options with { Connectors = options.Connectors with { Rest = rest } };

@@ -33,7 +33,13 @@ internal static class OptionsReader
         if (dataDirectory is not null)
             ReadDataFlag(dataDirectory, texts, problems);
 
-        var options = Apply(texts, problems);
+        var options = Apply(texts, new SecretReferences(environment, workingDirectory), problems);
+        if (dataDirectory is not null && options.Storage.Postgres.IsSet)
+        {
+            string where = texts.Last(text => text.Option.Key == OptionTable.PostgresKey).Where;
+            problems.Add($"{DataFlag}: asks for a file, and {where} for Postgres; leave out one of the two.");
+        }
+
         return new OptionsReading(options, problems, notes);
     }
 
@@ -69,7 +75,7 @@ internal static class OptionsReader
             texts.Add(new OptionText(OptionTable.Find("storage.path")!, Path.Combine(directory, StoreName), DataFlag));
     }
 
-    private static NodeOptions Apply(List<OptionText> texts, List<string> problems)
+    private static NodeOptions Apply(List<OptionText> texts, SecretReferences references, List<string> problems)
     {
         var options = NodeOptions.Default;
         var whereSet = new Dictionary<string, string>();
@@ -78,7 +84,9 @@ internal static class OptionsReader
         foreach (var text in texts)
         {
             whereSet[text.Option.Key] = text.Where;
-            string? mistake = text.Option.Set(text.Text, ref options);
+            string value = text.Text;
+            string? mistake = text.Option.Resolve?.Invoke(text.Text, references, out value)
+                ?? text.Option.Set(value, ref options);
             if (mistake is null)
                 continue;
 

@@ -1,11 +1,14 @@
 using Karya.Node.Configuration;
 using Microsoft.Extensions.Logging;
+using Npgsql;
 using Xunit;
 
 namespace Karya.Node.Tests.Configuration;
 
 public sealed class OptionsReaderTests : IDisposable
 {
+    private const string Postgres = "KARYA_STORAGE__POSTGRES__CONNECTIONSTRING";
+
     private readonly DirectoryInfo _directory = Directory.CreateTempSubdirectory("karya-options-");
 
     public void Dispose() => _directory.Delete(recursive: true);
@@ -79,6 +82,14 @@ public sealed class OptionsReaderTests : IDisposable
     [InlineData("storage.path", "data/", "does not name a file")]
     [InlineData("http.listen", "example.org:80", "is not an address")]
     [InlineData("log.level", "", "\"\" is not allowed")]
+    [InlineData("cluster.lease", "999ms", "999ms is out of range; allowed is 1s to 1m")]
+    [InlineData("cluster.lease", "1m", null)]
+    [InlineData("storage.postgres.schema", "karya_2", null)]
+    [InlineData("storage.postgres.schema", "Karya", "\"Karya\" is not a schema's name")]
+    [InlineData("storage.postgres.schema", "2nd", "is not a schema's name")]
+    [InlineData("storage.postgres.schema", "pg_karya", "is not a schema's name")]
+    [InlineData("storage.postgres.schema", "a\n", "is not a schema's name")]
+    [InlineData("storage.postgres.schema", "", "is not a schema's name")]
     public void Limits_of_values_and_between_values_are_told_with_the_way_out(string key, string text, string? expected)
     {
         string name = OptionTable.Find(key)!.EnvironmentName;
@@ -147,6 +158,40 @@ public sealed class OptionsReaderTests : IDisposable
 
         Assert.Equal(2, Read(data: null, links).Problems.Count);
         Assert.Empty(Read(data: null, [.. links, ("KUBERNETES_SERVICE_HOST", "10.0.0.2")]).Problems);
+    }
+
+    [Fact]
+    public void A_flag_that_asks_for_a_file_and_a_connection_string_do_not_go_together()
+    {
+        var problems = Read(data: "there", (Postgres, "Host=db")).Problems;
+
+        Assert.Equal(
+            [$"--data: asks for a file, and {Postgres} for Postgres; leave out one of the two."], problems);
+        Assert.Empty(Read(data: "there", (Postgres, "none")).Problems);
+        Assert.Empty(Read(data: null, (Postgres, "Host=db"), ("KARYA_STORAGE__PATH", "a.db")).Problems);
+    }
+
+    [Fact]
+    public void A_secret_may_come_from_a_variable_or_from_a_file_beside_the_configuration()
+    {
+        Write("storage:\n  postgres:\n    connectionString: Host=db;Password=${file:secret}${env:DB_END}\n");
+        Write("s3;cret\"'\r\n", "secret");
+
+        var reading = Read(data: null, ("DB_END", "=${env:DB_END}"));
+
+        Assert.Empty(reading.Problems);
+        var read = new NpgsqlConnectionStringBuilder(reading.Options.Storage.Postgres.ConnectionString);
+        Assert.Equal("s3;cret\"'=${env:DB_END}", read.Password);
+    }
+
+    [Fact]
+    public void Options_that_are_printed_do_not_show_the_password()
+    {
+        var options = Read(data: null, (Postgres, "Host=db;Database=d;Username=u;Password=s3cret")).Options;
+
+        Assert.Equal("db:5432/d", OptionTable.Find(OptionTable.PostgresKey)!.Show(options));
+        Assert.Contains("db:5432/d", options.ToString(), StringComparison.Ordinal);
+        Assert.DoesNotContain("s3cret", options.ToString(), StringComparison.Ordinal);
     }
 
     [Fact]
