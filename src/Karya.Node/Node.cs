@@ -7,6 +7,7 @@ using Karya.Node.Execution;
 using Karya.Node.Http;
 using Karya.Node.Plans;
 using Karya.Node.Storage;
+using Karya.Node.Storage.Postgres;
 using Karya.Node.Storage.Sqlite;
 using Microsoft.Extensions.Logging;
 
@@ -167,8 +168,17 @@ internal sealed class Node : IAsyncDisposable
         _rest.Dispose();
     }
 
-    private static SqliteStore StoreOf(NodeOptions options, TimeProvider clock) =>
-        new SqliteStore(options.Storage.Path, clock);
+    private static IStore StoreOf(NodeOptions options, TimeProvider clock)
+    {
+        var postgres = options.Storage.Postgres;
+        if (postgres.ConnectionString.Length == 0)
+            return new SqliteStore(options.Storage.Path, clock);
+        return new PostgresStore(
+            new PostgresSettings(
+                postgres.ConnectionString, postgres.Schema, options.Engine.ShardCount, options.Cluster.Lease,
+                options.Storage.Retention),
+            clock);
+    }
 
     private void Build(
         long nowMs, out Journal journal, out Projector projector, out Loader loader, out Executor executor,

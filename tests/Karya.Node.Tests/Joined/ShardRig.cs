@@ -38,6 +38,8 @@ internal sealed class ShardRig : IDisposable
 
         PartitionHost.OpenAll(store, store.Open(PartitionCount), Shards, NowMs);
         store.AddUser(new UserView(Ann, "ann", NowMs));
+        for (int i = 0; i < shardCount; i++)
+            LoadHorizon(store, i);
     }
 
     public Shard[] Shards { get; }
@@ -119,5 +121,19 @@ internal sealed class ShardRig : IDisposable
     {
         foreach (var shard in Shards)
             shard.Dispose();
+    }
+
+    /// <summary>Answers what the first turn asks for.</summary>
+    private void LoadHorizon(IStore store, int shard)
+    {
+        var request = Assert.Single(Turn(shard).HorizonRequests.Span.ToArray());
+        var page = new LoadedPage { IsLast = true };
+        store.LoadDue(request.FromMs, request.ToMs, (id, memo, body) =>
+        {
+            int partition = PartitionHash.Of(id.Value, PartitionCount);
+            if (partition % Shards.Length == shard)
+                page.Add(id, partition, memo, body);
+        });
+        Shards[shard].Inbox.PostPage(page);
     }
 }

@@ -13,14 +13,13 @@ public sealed class GroupCommitTests : IDisposable
     private readonly StoreFolder _folder = new();
     private readonly FaultyStore _store;
     private readonly ShardRig _rig;
-    private readonly JournalRows _rows = new();
     private readonly GroupCommit _journal;
 
     public GroupCommitTests()
     {
         _store = new FaultyStore(_folder.File);
         _rig = new ShardRig(_store, shardCount: 2);
-        _journal = new GroupCommit(_store, _rig.Inboxes, _rows);
+        _journal = new GroupCommit(_store, 0, [.. _rig.Inboxes]);
         _journal.Start();
     }
 
@@ -43,7 +42,7 @@ public sealed class GroupCommitTests : IDisposable
         _store.ReleaseCommits();
         Assert.True(_journal.WaitDurable(0, 6));
         Assert.Equal(2, _store.Rows.Count);
-        Assert.Equal(2, _rows.TakeSuperfluous([6, 0]));
+        Assert.Equal(2, _journal.Rows.TakeSuperfluous([6, 0]));
     }
 
     [Fact]
@@ -66,9 +65,9 @@ public sealed class GroupCommitTests : IDisposable
         Assert.True(_journal.WaitDurable(0, 2));
         _journal.Post(_rig.Submit(3, shard: 1));
         Assert.True(_journal.WaitDurable(1, 1));
-        Assert.Equal(-1, _rows.TakeSuperfluous([2, -1]));
-        Assert.Equal(_store.Rows.Count - 1, _rows.TakeSuperfluous([2, 0]));
-        Assert.Equal(_store.Rows.Count, _rows.TakeSuperfluous([2, 1]));
+        Assert.Equal(-1, _journal.Rows.TakeSuperfluous([2, -1]));
+        Assert.Equal(_store.Rows.Count - 1, _journal.Rows.TakeSuperfluous([2, 0]));
+        Assert.Equal(_store.Rows.Count, _journal.Rows.TakeSuperfluous([2, 1]));
     }
 
     [Fact]

@@ -1,5 +1,4 @@
 using Karya.Engine;
-using Karya.Engine.Journal;
 using Karya.Node.Storage;
 using Karya.Node.Tests.Execution;
 using Karya.Node.Tests.Joined;
@@ -16,7 +15,7 @@ public sealed class ProjectorTests : IDisposable
     private readonly FakeTimeProvider _clock = new(DateTimeOffset.FromUnixTimeMilliseconds(ShardRig.NowMs));
     private FaultyStore _store = null!;
     private ShardRig _rig = null!;
-    private GroupCommit _journal = null!;
+    private Journal _journal = null!;
     private Projector _projector = null!;
 
     public ProjectorTests() => Open();
@@ -165,9 +164,8 @@ public sealed class ProjectorTests : IDisposable
     {
         _store = new FaultyStore(_folder.File);
         _rig = new ShardRig(_store);
-        var rows = new JournalRows();
-        _journal = new GroupCommit(_store, _rig.Inboxes, rows);
-        _projector = new Projector(_store, _journal, rows, _rig.Shards, Retention, _clock);
+        _journal = new Journal(_store, _rig.Inboxes);
+        _projector = new Projector(_store, _journal, _rig.Shards, Retention, _clock);
         _journal.Start();
         _projector.Start();
     }
