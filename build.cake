@@ -29,6 +29,9 @@ void RunSuites(string selection, string filter)
     EnsureDirectoryExists(resultsFolder);
     foreach (var project in GetFiles("tests/*/*.csproj").OrderBy(file => file.FullPath, StringComparer.Ordinal))
     {
+        if (XDocument.Load(project.FullPath).Descendants("OutputType").Any(type => type.Value == "Library"))
+            continue;   // Shared by suites, none itself.
+
         string suite = project.GetFilenameWithoutExtension().ToString();
         var count = RunSuite(suite, resultsFolder.CombineWithFilePath($"{suite}.{selection}.xml"), filter);
         var before = counts.GetValueOrDefault(suite, new SuiteCount(0, 0));
@@ -95,7 +98,39 @@ int RunForAWhile(string executable, string arguments)
     return 124;
 }
 
+// The tests look for it in the same places: PostgresBinaries.cs.
+bool HasPostgres()
+{
+    if (HasEnvironmentVariable("KARYA_TEST_POSTGRES") || HasEnvironmentVariable("KARYA_TEST_POSTGRES_BIN"))
+        return true;
+
+    const string DebianFolder = "/usr/lib/postgresql";
+    var folders = (EnvironmentVariable("PATH") ?? "").Split(':').ToList();
+    if (System.IO.Directory.Exists(DebianFolder))
+        folders.AddRange(System.IO.Directory.GetDirectories(DebianFolder).Select(version => $"{version}/bin"));
+    return folders.Any(folder =>
+        System.IO.File.Exists($"{folder}/initdb") && System.IO.File.Exists($"{folder}/postgres"));
+}
+
 // ---- Targets ---------------------------------------------------------------------------------------------------
+
+// What the tests start and cannot bring along.
+Task("Servers").Does(() =>
+{
+    if (HasPostgres())
+        return;
+
+    Information("There is no Postgres for the tests: trying to install it.");
+    StartProcess(".ci/install", "postgresql");
+    if (!HasPostgres())
+    {
+        throw new CakeException(
+            "Tests need the binaries of Postgres, initdb and postgres. They are neither on PATH nor in " +
+            "/usr/lib/postgresql/*/bin, and could not be installed. Install them (Debian, Ubuntu: apt-get install " +
+            "postgresql), or set KARYA_TEST_POSTGRES_BIN to their folder, or KARYA_TEST_POSTGRES to the connection " +
+            "string of a server that tests may use. See docs/testing.md.");
+    }
+});
 
 Task("Build").Does(() =>
 {
@@ -104,6 +139,7 @@ Task("Build").Does(() =>
 });
 
 Task("Check")
+    .IsDependentOn("Servers")
     .IsDependentOn("Build")
     .Does(() =>
     {
@@ -115,6 +151,7 @@ Task("Check")
 
 // Everything; after Check, what it left out.
 Task("Test")
+    .IsDependentOn("Servers")
     .IsDependentOn("Build")
     .Does(() => RunSuites("rest", fastTestsRan ? $"-trait {SlowTrait}" : ""));
 

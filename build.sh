@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # Builds, checks and tests Karya: `./build.sh` or `./build.sh --target=Check|Test|Bench|Publish`.
-# Needs the .NET SDK named in global.json and nothing else. Wherever tests ran, the last line is their sum.
+# Needs the .NET SDK named in global.json, and for tests Postgres, which it installs where it may (docs/testing.md).
+# Wherever tests ran, the last line is their sum.
 set -uo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")" || exit 1
 

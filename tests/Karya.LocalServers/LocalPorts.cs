@@ -1,0 +1,46 @@
+using System.Globalization;
+using System.Net;
+using System.Net.Sockets;
+
+namespace Karya.LocalServers;
+
+/// <summary>
+/// Free ports for servers that give theirs up for a while and want the same one back. They lie below the range from
+/// which the system takes the ports of outgoing connections: else, while the server is down, a client that keeps
+/// trying may be given that very port, connect to itself, and keep the server from coming back.
+/// </summary>
+internal static class LocalPorts
+{
+    private const int PortMin = 10_000;
+    private const int TriesMax = 100;
+    private const string RangeFile = "/proc/sys/net/ipv4/ip_local_port_range";
+
+    public static int FindFree()
+    {
+        int outgoingMin = int.Parse(
+            File.ReadAllText(RangeFile).Split('\t', ' ')[0], CultureInfo.InvariantCulture);
+        for (int tried = 0; outgoingMin > PortMin && tried < TriesMax; tried++)
+        {
+            int port = Random.Shared.Next(PortMin, outgoingMin);
+            if (TryBind(port) is not null)
+                return port;
+        }
+
+        return TryBind(0) ?? throw new InvalidOperationException("127.0.0.1 has no free port.");
+    }
+
+    private static int? TryBind(int port)
+    {
+        using var socket = new Socket(AddressFamily.InterNetwork, SocketType.Stream, ProtocolType.Tcp);
+        try
+        {
+            socket.Bind(new IPEndPoint(IPAddress.Loopback, port));
+            socket.Listen();   // With SO_REUSEADDR two may bind, but one listens.
+            return ((IPEndPoint)socket.LocalEndPoint!).Port;
+        }
+        catch (SocketException)
+        {
+            return null;
+        }
+    }
+}
