@@ -1,4 +1,5 @@
 using Karya.Engine;
+using Karya.Engine.Journal;
 using Karya.Node.Storage;
 using Karya.Node.Tests.Execution;
 using Karya.Node.Tests.Joined;
@@ -15,7 +16,7 @@ public sealed class ProjectorTests : IDisposable
     private readonly FakeTimeProvider _clock = new(DateTimeOffset.FromUnixTimeMilliseconds(ShardRig.NowMs));
     private FaultyStore _store = null!;
     private ShardRig _rig = null!;
-    private Journal _journal = null!;
+    private Karya.Node.Storage.Journal _journal = null!;
     private Projector _projector = null!;
 
     public ProjectorTests() => Open();
@@ -164,7 +165,7 @@ public sealed class ProjectorTests : IDisposable
     {
         _store = new FaultyStore(_folder.File);
         _rig = new ShardRig(_store);
-        _journal = new Journal(_store, _rig.Inboxes);
+        _journal = new Karya.Node.Storage.Journal(_store, _rig.Inboxes);
         _projector = new Projector(_store, _journal, _rig.Shards, Retention, _clock);
         _journal.Start();
         _projector.Start();

@@ -34,6 +34,7 @@ internal sealed class PostgresStore : IStore
     private readonly PostgresHistory _history;
     private readonly int _leaseSeconds;
     private bool _isOpen;
+    private bool _isDisposed;
     private bool _areOldStreamsPruned;
 
     public PostgresStore(PostgresSettings settings, TimeProvider machine)
@@ -195,6 +196,9 @@ internal sealed class PostgresStore : IStore
 
     public void Dispose()
     {
+        if (_isDisposed)
+            return;
+        _isDisposed = true;
         foreach (var stream in _streams)
             stream.Dispose();
         _projection.Dispose();

@@ -1,6 +1,7 @@
 using Karya.Engine;
 using Karya.Engine.Journal;
 using Karya.LocalServers;
+using Karya.Node.Plans;
 using Karya.Node.Storage;
 using Karya.Node.Storage.Postgres;
 using Karya.Node.Tests.Joined;
@@ -24,7 +25,7 @@ public sealed class CutTests : IDisposable
         _proxy = new CuttingProxy(PostgresServer.Shared.Host, PostgresServer.Shared.Port);
         _store = new PostgresStore(_schema.SettingsThrough(_proxy.Port), TimeProvider.System);
         _marks = _store.Open(4);
-        _store.AddUser(new Plans.UserView(Ann, "ann", 1000));
+        _store.AddUser(new UserView(Ann, "ann", 1000));
     }
 
     public void Dispose()
