@@ -147,7 +147,8 @@ public sealed class PostgresServerTests
     [Fact]
     public void A_server_that_cannot_start_says_why_and_leaves_nothing()
     {
-        var failure = Assert.Throws<InvalidOperationException>(() => PostgresServer.Start(("hba_file", "no-such-file")));
+        var failure = Assert.Throws<InvalidOperationException>(
+            () => PostgresServer.Start(("hba_file", "no-such-file")));
 
         var named = Regex.Match(failure.Message, "could not open .+ \"(?<folder>/.+)/no-such-file\"");
         Assert.True(named.Success, failure.Message);

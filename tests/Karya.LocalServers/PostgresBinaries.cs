@@ -2,7 +2,9 @@ using System.Globalization;
 
 namespace Karya.LocalServers;
 
-/// <summary>Where <c>initdb</c> and <c>postgres</c> are. build.cake looks in the same places before it runs tests.</summary>
+/// <summary>
+/// Where <c>initdb</c> and <c>postgres</c> are. build.cake looks in the same places before it runs tests.
+/// </summary>
 public static class PostgresBinaries
 {
     /// <summary>Names the folder with the binaries to use.</summary>

@@ -25,7 +25,7 @@ internal sealed class ProxyGate
         changed.SetResult();
     }
 
-    /// <summary>The condition may take what it found: it runs under the lock, and never again once it was true.</summary>
+    /// <summary>The condition may take what it finds: it runs under the lock, never again once it was true.</summary>
     public async Task UntilAsync(Func<bool> condition, CancellationToken stopping = default)
     {
         while (true)
