@@ -117,7 +117,7 @@ internal sealed class PostgresStore : IStore
         }
     }
 
-    public void ReadJournal(JournalRowReader reader) => Ask(() =>
+    public void ReadJournal(JournalRowReader reader) => AskOnce(() =>
     {
         using var connection = _pool.OpenConnection();
         new PostgresJournalReader(connection).Read(reader);
@@ -151,19 +151,19 @@ internal sealed class PostgresStore : IStore
         return command.ExecuteNonQuery();
     });
 
-    public void LoadDue(long fromMs, long toMs, StoredPlanReader reader) => Ask(() =>
+    public void LoadDue(long fromMs, long toMs, StoredPlanReader reader) => AskOnce(() =>
     {
         _reader.LoadDue(fromMs, toMs, reader);
         return true;
     });
 
-    public void LoadPlan(PlanId id, bool withDescendants, StoredPlanReader reader) => Ask(() =>
+    public void LoadPlan(PlanId id, bool withDescendants, StoredPlanReader reader) => AskOnce(() =>
     {
         _reader.LoadPlan(id, withDescendants, reader);
         return true;
     });
 
-    public void LoadPlans(IReadOnlyCollection<PlanId> ids, StoredPlanReader reader) => Ask(() =>
+    public void LoadPlans(IReadOnlyCollection<PlanId> ids, StoredPlanReader reader) => AskOnce(() =>
     {
         _reader.LoadPlans(ids, reader);
         return true;
@@ -301,7 +301,24 @@ internal sealed class PostgresStore : IStore
         return command.ExecuteScalar();
     }
 
-    private static T Ask<T>(Func<T> question)
+    /// <summary>
+    /// A question that may be asked twice: once more on a new connection when the one from the pool was broken, as all
+    /// of them are after a restart of the database.
+    /// </summary>
+    private T Ask<T>(Func<T> question) => AskOnce(() =>
+    {
+        try
+        {
+            return question();
+        }
+        catch (Exception e) when (PostgresFailure.IsOne(e) && !PostgresFailure.IsSurelyUndone(e))
+        {
+            _pool.Clear();
+            return question();
+        }
+    });
+
+    private static T AskOnce<T>(Func<T> question)
     {
         try
         {
