@@ -25,7 +25,7 @@ internal static class Program
     public static async Task<int> Main(string[] arguments)
     {
         var terminal = new Terminal(Console.Out, Console.Error, Terminal.WantsColour());
-        var root = new RootCommand(Description) 
+        var root = new RootCommand(Description)
         {
             RunCommand.Define(RealClock(), terminal),
             MigrateCommand.Define(terminal),

@@ -94,7 +94,7 @@ internal sealed class MigrateCommand(Terminal terminal, NodeOptions options)
                 return pending.Count == 0 ? ExitCodes.Done : ExitCodes.Failed;
 
             terminal.Error("the schema is newer than this karya");
-            terminal.Hint("a karya at least as new as the one that wrote it; there is no way back");
+            terminal.Hint("run a karya at least as new as the one that wrote it; there is no way back");
             return ExitCodes.Failed;
         });
     }
