@@ -28,6 +28,7 @@ internal sealed class Partition(int number, long epoch, long sequence, ShardTabl
 {
     private readonly PartitionState _state = new(number, tables);
     private readonly HashSet<PlanId> _family = [];
+    private readonly List<int> _interrupted = [];
 
     public int Number => number;
 
@@ -113,15 +114,26 @@ internal sealed class Partition(int number, long epoch, long sequence, ShardTabl
         return true;
     }
 
-    /// <summary>
-    /// After loading and replaying: what the previous owner had running starts again (it may have run: at least once),
-    /// and what belongs to a cancelled plan ends.
-    /// </summary>
+    /// <summary>After replaying: what the previous owner had running starts again.</summary>
     public void Open(Turn turn)
     {
-        foreach (int task in _state.TakeInterrupted())
+        var plans = new List<int>();
+        _state.CopyPlans(plans);
+        foreach (int plan in plans)
+            StartAgain(plan, turn);
+    }
+
+    /// <summary>
+    /// A plan came from a store: what the previous owner had running starts again (it may have run: at least once), and
+    /// what belongs to a cancelled plan ends.
+    /// </summary>
+    public void StartAgain(int plan, Turn turn)
+    {
+        _interrupted.Clear();
+        _state.CopyInterrupted(plan, _interrupted);
+        foreach (int task in _interrupted)
         {
-            if (tables.Plans[tables.Tasks[task].Plan].State == PlanState.Cancelled)
+            if (tables.Plans[plan].State == PlanState.Cancelled)
                 EndInterrupted(task, turn);
             else
                 _state.PutBack(task, turn.NowMs);

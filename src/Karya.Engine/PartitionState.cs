@@ -158,22 +158,14 @@ internal sealed class PartitionState(int number, ShardTables tables)
         }
     }
 
-    /// <summary>The tasks that were running when the state was recorded.</summary>
-    public List<int> TakeInterrupted()
+    /// <summary>Adds a plan's tasks that were running when its state was recorded.</summary>
+    public void CopyInterrupted(int plan, List<int> interrupted)
     {
-        var plans = new List<int>();
-        _index.CopyTo(plans);
-        var interrupted = new List<int>();
-        foreach (int plan in plans)
+        foreach (int task in new TaskList(tables, tables.Plans[plan].FirstTask))
         {
-            for (int task = tables.Plans[plan].FirstTask; task != None; task = tables.Tasks[task].NextInPlan)
-            {
-                if (tables.Tasks[task].State == PlanTaskState.Processing)
-                    interrupted.Add(task);
-            }
+            if (tables.Tasks[task].State == PlanTaskState.Processing)
+                interrupted.Add(task);
         }
-
-        return interrupted;
     }
 
     /// <summary>The attempt that ran is to be started again. Nothing that a record would have to say changes.</summary>

@@ -60,6 +60,6 @@ internal static class PartitionHost
                 shard.Replay(row);
         });
         foreach (var shard in shards)
-            shard.Open(nowMs, isHorizonLoaded: false);
+            shard.Open(nowMs);
     }
 }

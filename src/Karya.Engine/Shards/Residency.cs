@@ -18,9 +18,11 @@ internal sealed class Residency(ShardTables tables, Partition?[] partitions, lon
     private readonly List<(int Row, PlanId Id)> _dropLater = [];
     private int _loadsUnderWay;
     private bool _isHorizonUnderWay;
-    private long _failedFromMs;
-    private long _failedToMs;
-    private long _retryAtMs;
+
+    // The window that has to be asked for again; at first all of it.
+    private long _failedFromMs = long.MinValue;
+    private long _failedToMs = nowMs + horizonMs + horizonMs / 2;
+    private long _retryAtMs = nowMs;
 
     /// <summary>Plans due before this are in memory, or are being loaded.</summary>
     public long UntilMs { get; private set; } = nowMs + horizonMs + horizonMs / 2;
@@ -28,14 +30,6 @@ internal sealed class Residency(ShardTables tables, Partition?[] partitions, lon
     /// <summary>When <see cref="RequestHorizon"/> has something to do next.</summary>
     public long NextMs =>
         _isHorizonUnderWay ? long.MaxValue : _failedToMs != 0 ? _retryAtMs : UntilMs - horizonMs;
-
-    /// <summary>Nothing up to <see cref="UntilMs"/> is loaded yet: the first request is for all of it.</summary>
-    public void RequestFromTheStart(long nowMs)
-    {
-        _failedFromMs = long.MinValue;
-        _failedToMs = UntilMs;
-        _retryAtMs = nowMs;
-    }
 
     /// <summary>Asks for the next window, half a horizon wide, once less than a horizon is left.</summary>
     public void RequestHorizon(long nowMs, EffectList effects)
@@ -65,19 +59,27 @@ internal sealed class Residency(ShardTables tables, Partition?[] partitions, lon
     }
 
     /// <summary>Takes a page over.</summary>
+    /// <param name="page">Plans of owned partitions.</param>
+    /// <param name="turn">Takes what interrupted attempts of cancelled plans come to.</param>
     /// <param name="parked">
     /// The command that waited for it, and what was found for it, when the page is its last.
     /// </param>
     /// <returns>True: a command can be applied now.</returns>
-    public bool Take(LoadedPage page, long nowMs, out Parked parked)
+    public bool Take(LoadedPage page, Turn turn, out Parked parked)
     {
         parked = default;
         int index = page.Requested == PlanId.None ? -1 : IndexOfParked(page.Requested);
         foreach (ref var plan in page.Plans.Span)
         {
-            var state = partitions[plan.Partition]!.State;
-            if (state.Find(plan.Id) < 0)
-                state.Load(plan.Id, page.Slice(plan.Memo), page.Slice(plan.Body));
+            var partition = partitions[plan.Partition]!;
+            if (partition.State.Find(plan.Id) < 0)
+            {
+                partition.State.Load(plan.Id, page.Slice(plan.Memo), page.Slice(plan.Body));
+
+                // What runs here is in memory, so what runs by the tables' account ran in another process.
+                partition.StartAgain(partition.State.Find(plan.Id), turn);
+            }
+
             if (index >= 0)
                 _parked[index].Loaded.Add(plan.Id);
         }
@@ -92,7 +94,7 @@ internal sealed class Residency(ShardTables tables, Partition?[] partitions, lon
             if (page.HasFailed)
             {
                 _failedToMs = UntilMs;
-                _retryAtMs = nowMs + RetryMs;
+                _retryAtMs = turn.NowMs + RetryMs;
             }
         }
 

@@ -78,10 +78,7 @@ public sealed class Shard : IDisposable
     /// <summary>When the next turn is wanted if nothing comes in before.</summary>
     public long NextTurnMs { get; private set; }
 
-    /// <summary>
-    /// Everything that the store has of plans due before this instant has to be loaded before <see cref="Open"/>, or is
-    /// asked for by the first turn.
-    /// </summary>
+    /// <summary>Plans due before this instant are in memory, or are being loaded.</summary>
     public long ResidentUntilMs => _residency.UntilMs;
 
     /// <summary>
@@ -143,17 +140,14 @@ public sealed class Shard : IDisposable
         }
     }
 
-    /// <summary>Everything is replayed: from the next turn on, tasks start.</summary>
-    /// <param name="isHorizonLoaded">
-    /// False: of what is due before <see cref="ResidentUntilMs"/> only the plans that the journal names are loaded, and
-    /// the first turn asks for the rest. What is overdue starts as it comes in.
-    /// </param>
-    public void Open(long nowMs, bool isHorizonLoaded = true)
+    /// <summary>
+    /// Everything is replayed: from the next turn on, tasks start. The first turn asks for what is due before
+    /// <see cref="ResidentUntilMs"/>; what is overdue starts as it comes in.
+    /// </summary>
+    public void Open(long nowMs)
     {
         _born.Clear();
         _born.TrimExcess();
-        if (!isHorizonLoaded)
-            _residency.RequestFromTheStart(nowMs);
         BeginTurn(nowMs);
         foreach (var partition in _partitions)
             partition?.Open(_turn);
@@ -169,7 +163,7 @@ public sealed class Shard : IDisposable
     {
         _effects.Clear();
         BeginTurn(nowMs);
-        TakeMessages(nowMs);
+        TakeMessages();
         TakeCommands();
         AdvanceWheel(nowMs);
         StartReady();
@@ -201,7 +195,7 @@ public sealed class Shard : IDisposable
 
     private void BeginTurn(long nowMs) => _turn.Begin(nowMs, _position + 1, _chunk);
 
-    private void TakeMessages(long nowMs)
+    private void TakeMessages()
     {
         if (_nextCommand == _commands.Count)
         {
@@ -224,7 +218,7 @@ public sealed class Shard : IDisposable
 
         foreach (var page in _pages)
         {
-            if (_residency.Take(page, nowMs, out var parked))
+            if (_residency.Take(page, _turn, out var parked))
                 ApplyParked(parked);
             _residency.EndTake(parked);
         }

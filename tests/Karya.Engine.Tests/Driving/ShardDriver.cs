@@ -322,8 +322,6 @@ internal sealed class ShardDriver : IDisposable
         var shard = new Shard(_options, inbox, NowMs);
         for (int partition = 0; partition < PartitionCount; partition++)
             shard.Own(partition, Store.Epoch, Store.Sequences[partition]);
-        foreach (var plan in Store.Plans.Values.Where(p => p.WakeMs < shard.ResidentUntilMs))
-            shard.Load(plan.Id, plan.Partition, plan.Memo, plan.Body);
         HashSet<PlanId> missing = [];
         foreach (byte[] row in Store.JournalRows)
             shard.CollectMissing(row, missing);

@@ -6,7 +6,7 @@ namespace Karya.Node.Tests.Storage;
 
 public sealed class StoreClockTests
 {
-    internal static readonly DateTimeOffset Start = new(2030, 1, 1, 0, 0, 0, TimeSpan.Zero);
+    private static readonly DateTimeOffset Start = new(2030, 1, 1, 0, 0, 0, TimeSpan.Zero);
 
     private readonly Machine _machine = new();
     private readonly StoreClock _clock;
@@ -86,20 +86,14 @@ public sealed class StoreClockTests
     [Fact]
     public void Timestamps_and_timers_are_the_machines()
     {
-        Assert.Equal(_machine.GetTimestamp(), _clock.GetTimestamp());
-        Assert.Equal(_machine.TimestampFrequency, _clock.TimestampFrequency);
+        var machine = new FakeTimeProvider(Start);
+        var clock = new StoreClock(machine);
+        Assert.Equal(machine.GetTimestamp(), clock.GetTimestamp());
+        Assert.Equal(machine.TimestampFrequency, clock.TimestampFrequency);
         int fired = 0;
-        using var timer = _clock.CreateTimer(_ => fired++, null, TimeSpan.FromSeconds(1), Timeout.InfiniteTimeSpan);
-        _machine.Advance(TimeSpan.FromSeconds(1));
+        using var timer = clock.CreateTimer(_ => fired++, null, TimeSpan.FromSeconds(1), Timeout.InfiniteTimeSpan);
+        machine.Advance(TimeSpan.FromSeconds(1));
         Assert.Equal(1, fired);
-    }
-
-    /// <summary>A machine whose wall clock is set without its monotonic one noticing.</summary>
-    private sealed class Machine : FakeTimeProvider
-    {
-        public DateTimeOffset Now { get; set; } = StoreClockTests.Start;
-
-        public override DateTimeOffset GetUtcNow() => Now;
     }
 
     /// <summary>How far it is behind the store's clock.</summary>
@@ -118,5 +112,25 @@ public sealed class StoreClockTests
     {
         _machine.Advance(TimeSpan.FromMilliseconds(machineMs));
         _store += TimeSpan.FromMilliseconds(storeMs);
+    }
+
+    /// <summary>A machine whose wall clock is set without its monotonic one noticing.</summary>
+    private sealed class Machine : TimeProvider
+    {
+        private long _timestamp = 12345;
+
+        public DateTimeOffset Now { get; set; } = Start;
+
+        public override long TimestampFrequency => TimeSpan.TicksPerSecond;
+
+        public override DateTimeOffset GetUtcNow() => Now;
+
+        public override long GetTimestamp() => _timestamp;
+
+        public void Advance(TimeSpan time)
+        {
+            Now += time;
+            _timestamp += time.Ticks;
+        }
     }
 }
