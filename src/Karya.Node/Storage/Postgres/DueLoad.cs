@@ -11,8 +11,8 @@ namespace Karya.Node.Storage.Postgres;
 /// <remarks>
 /// <para>
 /// Rows in the exact order of their instants lie anywhere in the table: fetching them so took 3.5 times as long as reading
-/// them as they lie. The first slice is small and read at once, later ones grow: whatever comes late in a slice is due
-/// much later than the slice takes.
+/// them as they lie. The first slice is small and read at once, later ones grow: what comes last in a slice is due
+/// later than the slice takes.
 /// </para>
 /// <para>
 /// All slices see one snapshot; else a plan that moves meanwhile could be missed. A bitmap of the index finds the pages of
@@ -21,54 +21,66 @@ namespace Karya.Node.Storage.Postgres;
 /// </remarks>
 internal static class DueLoad
 {
-    /// <summary>Some 10 ms of reading, and 15 s of due instants when a million plans are due within an hour.</summary>
+    /// <summary>Some 20 ms of reading, and 15 s of due instants when a million plans are due within an hour.</summary>
     private const int FirstSliceRows = 4096;
 
-    /// <summary>Four slices for a million plans. Each visits nearly every page, if their instants are random.</summary>
+    /// <summary>Four slices for a million plans. Each visits nearly every page, if instants lie anywhere.</summary>
     private const int SliceGrowth = 8;
-
-    /// <summary>A last slice: nobody has as many.</summary>
-    private const int SliceRowsMax = 1 << 30;
 
     // How long it takes is up to whoever is handed the plans.
     private const string SettingsSql =
         """
         SET TRANSACTION READ ONLY;
-        SET LOCAL enable_seqscan = off; SET LOCAL enable_indexscan = off; SET LOCAL statement_timeout = 0
+        SET LOCAL statement_timeout = 0; SET LOCAL idle_in_transaction_session_timeout = 0;
+        SET LOCAL enable_seqscan = off; SET LOCAL enable_sort = off
         """;
 
-    private const string SliceEndSql =
+    private const string FirstSliceSql =
         """
-        SELECT wake_ms FROM plans WHERE wake_ms >= $1 AND wake_ms < $2 ORDER BY wake_ms OFFSET $3 LIMIT 1
+        SELECT (SELECT wake_ms FROM plans WHERE wake_ms >= $1 AND wake_ms < $2 ORDER BY wake_ms LIMIT 1),
+          (SELECT wake_ms FROM plans WHERE wake_ms >= $1 AND wake_ms < $2 ORDER BY wake_ms OFFSET $3 LIMIT 1)
         """;
 
     public static void Run(NpgsqlConnection connection, long fromMs, long toMs, StoredPlanReader reader)
     {
         using var transaction = connection.BeginTransaction(IsolationLevel.RepeatableRead);
-        using (var settings = new NpgsqlCommand(SettingsSql, connection, transaction))
-            settings.ExecuteNonQuery();
+        Execute(connection, SettingsSql);
+        var (startMs, endMs) = FindFirstSlice(connection, fromMs, toMs);
+        Execute(connection, "SET LOCAL enable_indexscan = off");
 
         var plans = new CopiedPlans(reader);
-        long startMs = fromMs;
-        for (int rows = FirstSliceRows; startMs < toMs; rows = Math.Min(rows, SliceRowsMax / SliceGrowth) * SliceGrowth)
+        long spanMs = Math.Max(endMs - startMs, 1);
+        while (startMs < toMs)
         {
-            long endMs = FindSliceEnd(connection, startMs, toMs, rows);
             using (var stream = connection.BeginRawBinaryCopy(CopySql(startMs, endMs)))
                 plans.Read(stream);
+            spanMs = Math.Min(spanMs, long.MaxValue / SliceGrowth) * SliceGrowth;
             startMs = endMs;
+            endMs = toMs - spanMs > startMs ? startMs + spanMs : toMs;
         }
 
         transaction.Commit();
     }
 
-    /// <summary>The instant after some number of plans; later than the start, or the slice would never end.</summary>
-    private static long FindSliceEnd(NpgsqlConnection connection, long startMs, long toMs, int rows)
+    private static void Execute(NpgsqlConnection connection, string sql)
     {
-        using var command = new NpgsqlCommand(SliceEndSql, connection);
-        command.Parameters.Add(new NpgsqlParameter<long> { TypedValue = startMs });
+        using var command = new NpgsqlCommand(sql, connection);
+        command.ExecuteNonQuery();
+    }
+
+    /// <summary>From the first plan to the instant of one some thousand plans later; all of the window, if it is small.</summary>
+    private static (long StartMs, long EndMs) FindFirstSlice(NpgsqlConnection connection, long fromMs, long toMs)
+    {
+        using var command = new NpgsqlCommand(FirstSliceSql, connection);
+        command.Parameters.Add(new NpgsqlParameter<long> { TypedValue = fromMs });
         command.Parameters.Add(new NpgsqlParameter<long> { TypedValue = toMs });
-        command.Parameters.Add(new NpgsqlParameter<long> { TypedValue = rows });
-        return command.ExecuteScalar() is long endMs ? Math.Max(endMs, startMs + 1) : toMs;
+        command.Parameters.Add(new NpgsqlParameter<long> { TypedValue = FirstSliceRows });
+        using var rows = command.ExecuteReader();
+        rows.Read();
+        if (rows.IsDBNull(0))
+            return (toMs, toMs);
+        long startMs = rows.GetInt64(0);
+        return (startMs, rows.IsDBNull(1) ? toMs : Math.Max(rows.GetInt64(1), startMs + 1));
     }
 
     /// <summary>COPY takes no parameters.</summary>

@@ -86,11 +86,11 @@ internal sealed class PostgresReader(NpgsqlDataSource source)
     private const string InsideSql =
         """
         UNION ALL
-        (SELECT NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, tasks FROM plans
-         WHERE id = $1 AND tasks IS NOT NULL
-         UNION ALL
-         SELECT NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, tasks FROM plan_history
-         WHERE id = $1 AND tasks IS NOT NULL)
+        SELECT NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, tasks FROM plans
+        WHERE id = $1 AND tasks IS NOT NULL
+        UNION ALL
+        SELECT NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, tasks FROM plan_history
+        WHERE id = $1 AND tasks IS NOT NULL
         """;
 
     private const string TasksSql =
