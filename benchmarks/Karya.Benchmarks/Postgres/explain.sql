@@ -4,7 +4,9 @@ VACUUM (ANALYZE) plans, plan_history, task_history, errors, users;
 CREATE OR REPLACE FUNCTION ids_of(first bigint, count bigint) RETURNS uuid[] LANGUAGE sql IMMUTABLE AS
   $$ SELECT array_agg(id_of(first + n)) FROM generate_series(1, count) AS n $$;
 SET jit = off;
-SET enable_seqscan = off; -- As the node's connections have it.
+-- As the node's connections have it: PostgresReader.SessionSql.
+SET enable_seqscan = off;
+SET max_parallel_workers_per_gather = 0;
 SET plan_cache_mode = force_generic_plan;
 
 \set analyze 'EXPLAIN (ANALYZE, BUFFERS, COSTS OFF, TIMING OFF, SUMMARY ON)'

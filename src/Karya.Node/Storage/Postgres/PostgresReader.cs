@@ -17,6 +17,13 @@ namespace Karya.Node.Storage.Postgres;
 /// </remarks>
 internal sealed class PostgresReader(NpgsqlDataSource source)
 {
+    /// <summary>
+    /// What the connections of the source have to be set to. Statements stay prepared, and a range is empty when it is
+    /// made: a plan of that time would read all of it later, when it is full. Workers would read all matches and sort
+    /// them, where an index has the first ones in order.
+    /// </summary>
+    public const string SessionSql = "SET enable_seqscan = off; SET max_parallel_workers_per_gather = 0;";
+
     /// <summary>An array of 16 KiB; few round trips for many, and a short wait for the first of them.</summary>
     private const int IdsPerQuestion = 1024;
 

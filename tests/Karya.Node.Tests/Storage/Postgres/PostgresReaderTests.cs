@@ -3,6 +3,7 @@ using Karya.Engine;
 using Karya.Engine.Journal;
 using Karya.Node.Storage;
 using Karya.Node.Storage.Postgres;
+using Npgsql;
 using Xunit;
 using static Karya.Node.Tests.Storage.Batches;
 
@@ -181,6 +182,25 @@ public sealed class PostgresReaderTests : IDisposable
         _reader.Ping();
         Assert.Equal("on on", _schema.Ask<string>(
             "SELECT current_setting('enable_sort') || ' ' || current_setting('enable_indexscan')"));
+    }
+
+    [Fact]
+    public void A_range_that_was_empty_when_a_question_was_prepared_is_searched_by_its_index_when_it_is_full()
+    {
+        _schema.Execute("SELECT add_history_range(5000, 6000)");
+        using var connection = _schema.Source.OpenConnection();
+        using var prepare = new NpgsqlCommand(
+            $"""
+            SET plan_cache_mode = force_generic_plan;
+            PREPARE task (uuid) AS SELECT * FROM task_history WHERE plan_id = $1;
+            EXECUTE task ('{Plan(1)}')
+            """,
+            connection);
+        prepare.ExecuteNonQuery();
+        using var explain = new NpgsqlCommand($"EXPLAIN EXECUTE task ('{Plan(1)}')", connection);
+        using var lines = explain.ExecuteReader();
+        while (lines.Read())
+            Assert.DoesNotContain("Seq Scan", lines.GetString(0), StringComparison.Ordinal);
     }
 
     [Fact]

@@ -105,11 +105,25 @@ internal sealed class TestSchema : IDisposable
         {
             Username = user,
             SearchPath = _name,
-            Options = "-c enable_seqscan=off",
             MaxAutoPrepare = 50,
             MaxPoolSize = 5,
+            NoResetOnClose = true,   // A reset would take the settings below back.
         };
-        return NpgsqlDataSource.Create(settings);
+        var builder = new NpgsqlDataSourceBuilder(settings.ConnectionString);
+        builder.UsePhysicalConnectionInitializer(SetUp, SetUpAsync);
+        return builder.Build();
+    }
+
+    private static void SetUp(NpgsqlConnection connection)
+    {
+        using var command = new NpgsqlCommand(PostgresReader.SessionSql, connection);
+        command.ExecuteNonQuery();
+    }
+
+    private static async Task SetUpAsync(NpgsqlConnection connection)
+    {
+        await using var command = new NpgsqlCommand(PostgresReader.SessionSql, connection);
+        await command.ExecuteNonQueryAsync();
     }
 
     private static string ReadAll(Assembly assembly, string resource)
