@@ -1,5 +1,5 @@
--- How Postgres answers the questions of PostgresReader.cs, in the database of fill.sql. The texts are copies of those; the
--- parameters come last. Plans are generic ones: what a prepared statement ends with.
+-- How Postgres answers the questions of PostgresReader.cs, in the database of fill.sql. The texts are copies of
+-- those; the parameters come last. Plans are generic ones: what a prepared statement ends with.
 VACUUM (ANALYZE) plans, plan_history, task_history, errors, users;
 CREATE OR REPLACE FUNCTION ids_of(first bigint, count bigint) RETURNS uuid[] LANGUAGE sql IMMUTABLE AS
   $$ SELECT array_agg(id_of(first + n)) FROM generate_series(1, count) AS n $$;

@@ -10,13 +10,13 @@ namespace Karya.Node.Storage.Postgres;
 /// </summary>
 /// <remarks>
 /// <para>
-/// Rows in the exact order of their instants lie anywhere in the table: fetching them so took 3.5 times as long as reading
-/// them as they lie. The first slice is small and read at once, later ones grow: what comes last in a slice is due
-/// later than the slice takes.
+/// Rows in the exact order of their instants lie anywhere in the table: fetching them so took 3.5 times as long as
+/// reading them as they lie. The first slice is small and read at once, later ones grow: what comes last in a slice
+/// is due later than the slice takes.
 /// </para>
 /// <para>
-/// All slices see one snapshot; else a plan that moves meanwhile could be missed. A bitmap of the index finds the pages of
-/// a slice whatever the planner believes: it must neither sort a million rows nor read ten million others.
+/// All slices see one snapshot; else a plan that moves meanwhile could be missed. A bitmap of the index finds the
+/// pages of a slice whatever the planner believes: it must neither sort a million rows nor read ten million others.
 /// </para>
 /// <para>
 /// A binary COPY decoded by hand was no faster than this reader.
@@ -72,7 +72,9 @@ internal static class DueLoad
         command.ExecuteNonQuery();
     }
 
-    /// <summary>From the first plan to the instant of one some thousand plans later; all of the window, if it is small.</summary>
+    /// <summary>
+    /// From the first plan to the instant of one some thousand plans later; all of the window, if it is small.
+    /// </summary>
     private static (long StartMs, long EndMs) FindFirstSlice(NpgsqlConnection connection, long fromMs, long toMs)
     {
         using var command = new NpgsqlCommand(FirstSliceSql, connection);

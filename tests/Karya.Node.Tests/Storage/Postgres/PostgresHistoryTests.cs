@@ -98,7 +98,8 @@ public sealed class PostgresHistoryTests : IDisposable
             "1 1 1 1 1 1",
             _schema.Ask<string>(
                 """
-                SELECT concat_ws(' ', (SELECT count(*) FROM plan_history_1000), (SELECT count(*) FROM plan_history_rest),
+                SELECT concat_ws(' ',
+                  (SELECT count(*) FROM plan_history_1000), (SELECT count(*) FROM plan_history_rest),
                   (SELECT count(*) FROM task_history_1000), (SELECT count(*) FROM task_history_rest),
                   (SELECT count(*) FROM errors_1000), (SELECT count(*) FROM errors_rest))
                 """));
@@ -134,7 +135,10 @@ public sealed class PostgresHistoryTests : IDisposable
         Assert.Equal(0, history.Prune(cutoffMs: 3999, rowsMax: 1, NowMs));
         Assert.Equal(1, history.Prune(cutoffMs: 4000, rowsMax: 1, NowMs));
         Assert.Equal(0, _schema.Ask<long>(
-            "SELECT count(*) FROM pg_class WHERE relname LIKE '%\\_3000' AND relnamespace = current_schema::regnamespace"));
+            """
+            SELECT count(*) FROM pg_class
+            WHERE relname LIKE '%\_3000' AND relnamespace = current_schema::regnamespace
+            """));
     }
 
     [Fact]
@@ -310,7 +314,9 @@ public sealed class PostgresHistoryTests : IDisposable
     private PostgresHistory History(TimeSpan retention) => new(_schema.Source, retention);
 
     private string Ranges() => _schema.Ask<string>(
-        $"SELECT string_agg(first_ms / {HourMs} || '-' || end_ms / {HourMs}, ' ' ORDER BY first_ms) FROM history_range");
+        $"""
+        SELECT string_agg(first_ms / {HourMs} || '-' || end_ms / {HourMs}, ' ' ORDER BY first_ms) FROM history_range
+        """);
 
     private List<PlanId> Plans()
     {

@@ -8,7 +8,9 @@ using static Karya.Node.Tests.Storage.Batches;
 
 namespace Karya.Node.Tests.Storage.Postgres;
 
-/// <summary>A schema with Karya's tables for one test, in the server that all tests share; gone with the test.</summary>
+/// <summary>
+/// A schema with Karya's tables for one test, in the server that all tests share; gone with the test.
+/// </summary>
 internal sealed class TestSchema : IDisposable
 {
     private const string MigrationsPrefix = "Karya.Node.Storage.Postgres.Migrations.";
