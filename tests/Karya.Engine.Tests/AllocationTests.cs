@@ -30,6 +30,8 @@ public sealed class AllocationTests : IDisposable
         for (int partition = 0; partition < 4; partition++)
             _shard.Own(partition, 1, 0);
         _shard.Open(_nowMs);
+        Assert.Equal(1, _shard.Turn(_nowMs).HorizonRequests.Count);
+        _inbox.PostPage(new LoadedPage { IsLast = true });
     }
 
     public void Dispose() => _shard.Dispose();

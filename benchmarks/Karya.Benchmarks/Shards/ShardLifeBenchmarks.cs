@@ -32,6 +32,8 @@ public class ShardLifeBenchmarks : IDisposable
         for (int partition = 0; partition < PartitionCount; partition++)
             _shard.Own(partition, epoch: 1, sequence: 0);
         _shard.Open(StartMs);
+        _shard.Turn(StartMs);
+        _inbox.PostPage(new LoadedPage { IsLast = true }); // The store has nothing.
     }
 
     [GlobalCleanup]

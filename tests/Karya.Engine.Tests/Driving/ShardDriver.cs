@@ -281,6 +281,15 @@ internal sealed class ShardDriver : IDisposable
 
     public void DeliverPage() => _inbox.PostPage(_heldPages.Dequeue());
 
+    /// <summary>One stored plan, ahead of the page that is asked for.</summary>
+    public void PostPage(PlanId plan)
+    {
+        var page = new LoadedPage();
+        var stored = Store.Plans[plan];
+        page.Add(stored.Id, stored.Partition, stored.Memo, stored.Body);
+        _inbox.PostPage(page);
+    }
+
     public void WriteProjection()
     {
         Store.Write(_heldProjection!);
@@ -330,6 +339,15 @@ internal sealed class ShardDriver : IDisposable
         foreach (byte[] row in Store.JournalRows)
             shard.Replay(row);
         shard.Open(NowMs);
+
+        // The store is quick: what is due is there when the first turn begins, which asks for it all the same.
+        if (!HoldsLoads)
+        {
+            var page = Store.LoadDue(new HorizonRequest(long.MinValue, shard.ResidentUntilMs));
+            page.IsLast = false;
+            inbox.PostPage(page);
+        }
+
         return (inbox, shard);
     }
 

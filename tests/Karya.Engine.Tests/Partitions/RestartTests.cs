@@ -32,6 +32,63 @@ public sealed class RestartTests : IDisposable
     }
 
     [Fact]
+    public void Overdue_plans_start_one_page_after_the_other_while_the_rest_is_still_being_read()
+    {
+        _driver.SubmitNow(new PlanDraft(_plan, Now + 10));
+        _driver.SubmitNow(new PlanDraft(PlanDraft.Plan(2), Now + 20));
+        _driver.ProjectNow();
+        _driver.HoldsLoads = true;
+        _driver.Crash(downMs: 1000);
+        _driver.Settle();
+        Assert.Empty(_driver.Running);
+
+        _driver.PostPage(PlanDraft.Plan(2));
+        _driver.Advance(1);
+        Assert.True(_driver.IsRunning(PlanDraft.Plan(2)));
+        Assert.False(_driver.IsRunning(_plan));
+        _driver.DeliverPage();
+        _driver.Advance(1);
+        Assert.True(_driver.IsRunning(_plan));
+        Assert.Equal(2, _driver.Started.Count);
+    }
+
+    [Fact]
+    public void An_attempt_that_was_running_starts_again_when_its_plan_comes_in_after_the_opening()
+    {
+        _driver.SubmitNow(new PlanDraft(_plan, Now + 10) { Attempts = 3 });
+        var first = _driver.AwaitStart(_plan);
+        _driver.ProjectNow();
+        _driver.HoldsLoads = true;
+        _driver.Crash();
+        _driver.Settle();
+        _driver.DeliverPage();
+        var again = _driver.AwaitStart(_plan);
+
+        Assert.Equal((1, 1), (first.Attempt, again.Attempt));
+        Assert.Equal(first.Epoch + 1, again.Epoch);
+    }
+
+    [Fact]
+    public void A_cancel_that_comes_before_the_plan_does_ends_what_was_running()
+    {
+        _driver.SubmitNow(new PlanDraft(_plan, Now + 10) { Attempts = 3 });
+        _driver.AwaitStart(_plan);
+        _driver.ProjectNow();
+        _driver.HoldsLoads = true;
+        _driver.Crash();
+        var cancel = _driver.Cancel(_plan);
+        _driver.HoldsLoads = false;
+        _driver.Settle();
+        _driver.Advance(10_000);
+
+        Assert.Equal(ReplyCode.Ok, cancel.Code);
+        Assert.Single(_driver.Started);
+        _driver.ProjectNow();
+        Assert.Equal(PlanState.Cancelled, _driver.Store.Plans[_plan].State);
+        Assert.Equal(PlanTaskState.Cancelled, Assert.Single(_driver.Store.Tasks).Value.State);
+    }
+
+    [Fact]
     public void What_was_acknowledged_is_there_after_a_crash_and_what_was_not_durable_is_not()
     {
         _driver.SubmitNow(new PlanDraft(_plan, Now + 1000));

@@ -19,7 +19,9 @@ internal sealed class PostgresHistory(NpgsqlDataSource source, TimeSpan retentio
     private const long HourMs = 60 * 60 * 1000;
     private const long WidthMaxMs = 30 * 24 * HourMs;
 
-    /// <summary>What is kept too long is at most an eighth of what is kept; and a query looks into a dozen partitions.</summary>
+    /// <summary>
+    /// What is kept too long is at most an eighth of what is kept; and a query looks into a dozen partitions.
+    /// </summary>
     private const int RangesPerRetention = 8;
 
     /// <summary>Ranges are made long before they are needed: the one of now and two more.</summary>
@@ -40,8 +42,8 @@ internal sealed class PostgresHistory(NpgsqlDataSource source, TimeSpan retentio
     private static (long EndedMs, Guid Plan) Start => (long.MinValue, Guid.Empty);
 
     /// <summary>
-    /// Makes ranges from the current one up to two further ones. A range whose rows lie in the rest already is left out,
-    /// and one that somebody is in the way of comes with the next call.
+    /// Makes ranges from the current one up to two further ones. A range whose rows lie in the rest already is left
+    /// out, and one that somebody is in the way of comes with the next call.
     /// </summary>
     public void EnsureRanges(long nowMs)
     {
@@ -77,9 +79,10 @@ internal sealed class PostgresHistory(NpgsqlDataSource source, TimeSpan retentio
     }
 
     /// <summary>
-    /// Drops the oldest range that has rows when it ended before the cutoff, and empty ones before it; else removes about
-    /// <paramref name="rowsMax"/> rows from the rest. Returns how many rows; 0 when nothing is left to remove or somebody
-    /// is in the way.
+    /// Drops the oldest range that has rows when it ended before the cutoff, and empty ones before it; else removes
+    /// about
+    /// <paramref name="rowsMax"/> rows from the rest. Returns how many rows; 0 when nothing is left to remove or
+    /// somebody is in the way.
     /// </summary>
     public int Prune(long cutoffMs, int rowsMax, long nowMs)
     {
@@ -108,7 +111,7 @@ internal sealed class PostgresHistory(NpgsqlDataSource source, TimeSpan retentio
     private static List<(long FirstMs, long EndMs)> ReadRanges(NpgsqlConnection connection)
     {
         var ranges = new List<(long FirstMs, long EndMs)>();
-        using var command = new NpgsqlCommand("SELECT first_ms, end_ms FROM history_range ORDER BY first_ms", connection);
+        using var command = Command(connection, "SELECT first_ms, end_ms FROM history_range ORDER BY first_ms");
         using var rows = command.ExecuteReader();
         while (rows.Read())
             ranges.Add((rows.GetInt64(0), rows.GetInt64(1)));

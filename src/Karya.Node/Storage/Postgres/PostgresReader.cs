@@ -11,9 +11,9 @@ namespace Karya.Node.Storage.Postgres;
 /// snapshot: a plan that moves between the tables meanwhile is seen in one of them.
 /// </summary>
 /// <remarks>
-/// A question for many rows first finds their keys in an index alone, already in order, and then fetches the rows one by
-/// one. <c>LATERAL ... LIMIT 1</c> keeps it that way whatever the planner believes of the tables, and ends each search in
-/// the first partition that has the row.
+/// A question for many rows first finds their keys in an index alone, already in order, and then fetches the rows one
+/// by one. <c>LATERAL ... LIMIT 1</c> keeps it that way whatever the planner believes of the tables, and ends each
+/// search in the first partition that has the row.
 /// </remarks>
 internal sealed class PostgresReader(NpgsqlDataSource source)
 {
@@ -45,7 +45,8 @@ internal sealed class PostgresReader(NpgsqlDataSource source)
         """;
 
     // The walk goes through plans that have ended: what they started may go on. UNION ends it if it ever were a ring.
-    // Of the ended ones only the first is wanted; those with open hooks are in plans. OFFSET 0 keeps it a walk by index.
+    // Of the ended ones only the first is wanted; those with open hooks are in plans. OFFSET 0 keeps it a walk by
+    // index.
     private const string FamilySql =
         """
         WITH RECURSIVE family (id) AS (
@@ -86,11 +87,11 @@ internal sealed class PostgresReader(NpgsqlDataSource source)
     private const string InsideSql =
         """
         UNION ALL
-        (SELECT NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, tasks FROM plans
-         WHERE id = $1 AND tasks IS NOT NULL
-         UNION ALL
-         SELECT NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, tasks FROM plan_history
-         WHERE id = $1 AND tasks IS NOT NULL)
+        SELECT NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, tasks FROM plans
+        WHERE id = $1 AND tasks IS NOT NULL
+        UNION ALL
+        SELECT NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, tasks FROM plan_history
+        WHERE id = $1 AND tasks IS NOT NULL
         """;
 
     private const string TasksSql =

@@ -9,6 +9,13 @@ internal static class PostgresSource
     /// <summary>Connections beside those of the readers: loader, its horizon, pruning, one to spare.</summary>
     private const int OtherConnections = 4;
 
+    /// <summary>
+    /// Statements stay prepared, and a table or a range is empty when it is made: a plan of that time would read all of
+    /// it later, when it is full. Workers would read all matches and sort them, where an index has the first ones in
+    /// order.
+    /// </summary>
+    public const string PlanningSql = "SET enable_seqscan = off; SET max_parallel_workers_per_gather = 0;";
+
     private const int ConnectSeconds = 3;
     private const int PreparedStatementsMax = 50;
 
@@ -61,6 +68,7 @@ internal static class PostgresSource
             SET statement_timeout = '60s';
             SET tcp_user_timeout = {leaseMs};
             SET client_min_messages = warning;
+            {PlanningSql}
             SELECT set_config('synchronous_commit', 'on', false)
             WHERE current_setting('synchronous_commit') IN ('off', 'local');
             """);

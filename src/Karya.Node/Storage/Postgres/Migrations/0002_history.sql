@@ -7,8 +7,8 @@ CREATE TABLE history_range (
   end_ms   bigint NOT NULL CHECK (end_ms > first_ms)
 );
 
--- Adds a range; nothing when it is there. KF005 when it overlaps another one, KF006 when rows of it were written already
--- and lie in the rest: they cannot be moved without stopping everybody, so that range stays without partitions.
+-- Adds a range; nothing when it is there. KF005 when it overlaps another one, KF006 when rows of it were written
+-- already and lie in the rest: they cannot be moved without stopping everybody, so that range stays without partitions.
 -- A partition is made on its own and attached when it is complete, so that its parent is locked for an instant.
 CREATE FUNCTION add_history_range(new_first_ms bigint, new_end_ms bigint) RETURNS void
 LANGUAGE plpgsql SECURITY DEFINER SET search_path FROM CURRENT AS $$
@@ -44,14 +44,15 @@ EXCEPTION
 END $$;
 
 -- Drops a range with all that is in it, and returns how many rows that were. A plan whose child stays is moved to the
--- rest instead, with its last tasks and their errors: cancelling it walks through to the child. So is the parent of such
--- a plan, and so on.
+-- rest instead, with its last tasks and their errors: cancelling it walks through to the child. So is the parent of
+-- such a plan, and so on.
 --
--- What takes time comes first, under a lock that stops writers to these partitions and no reader. The parents are locked
--- for detaching and what follows: their rows are gone and the counters changed at one instant for everybody.
+-- What takes time comes first, under a lock that stops writers to these partitions and no reader. The parents are
+-- locked for detaching and what follows: their rows are gone and the counters changed at one instant for everybody.
 -- Writers of history have to come to plan_history, task_history, errors and users in this order.
+-- It reads whole tables, which sessions that only ask questions have switched off.
 CREATE FUNCTION drop_history_range(old_first_ms bigint) RETURNS bigint
-LANGUAGE plpgsql SECURITY DEFINER SET search_path FROM CURRENT AS $$
+LANGUAGE plpgsql SECURITY DEFINER SET search_path FROM CURRENT SET enable_seqscan = on AS $$
 DECLARE
   plan_part text := format('%I', 'plan_history_' || old_first_ms);
   task_part text := format('%I', 'task_history_' || old_first_ms);
@@ -133,7 +134,7 @@ CREATE FUNCTION uncount_plans(owners uuid[], owned bigint[]) RETURNS void
 LANGUAGE plpgsql AS $$
 BEGIN
   PERFORM 1 FROM users WHERE id = ANY (owners) ORDER BY id FOR NO KEY UPDATE;
-  UPDATE users u SET plan_count = plan_count - removed.plan_count
+  UPDATE users AS u SET plan_count = u.plan_count - removed.plan_count
   FROM unnest(owners, owned) AS removed (user_id, plan_count) WHERE u.id = removed.user_id;
 END $$;
 
@@ -170,8 +171,8 @@ END $$;
 
 -- Removes ended plans from the rest, row by row, with their tasks and errors in the rest; at most about rows_max rows.
 -- A plan stays while something that it started is stored. Such plans would be looked at again and again, so the caller
--- goes round: it says behind which plan to go on (the instant of its end, and its id), and is told so for the next time;
--- null at the end. One that has more than rows_max rows goes after its rows, over several calls.
+-- goes round: it says behind which plan to go on (the instant of its end, and its id), and is told so for the next
+-- time; null at the end. One that has more than rows_max rows goes after its rows, over several calls.
 CREATE FUNCTION prune_rest_plans(
   cutoff_ms bigint, rows_max integer, INOUT cursor_ms bigint, INOUT cursor_id uuid, OUT removed bigint)
 LANGUAGE plpgsql SECURITY DEFINER SET search_path FROM CURRENT AS $$
@@ -245,8 +246,8 @@ BEGIN
     AND NOT EXISTS (SELECT 1 FROM task_history WHERE plan_id = plan AND occurrence > number);
 END $$;
 
--- Removes tasks and errors from the rest that are old enough; at most rows_max. But not the last tasks of a plan that has
--- ended: they are what an answer about it shows, and go with it.
+-- Removes tasks and errors from the rest that are old enough; at most rows_max. But not the last tasks of a plan that
+-- has ended: they are what an answer about it shows, and go with it.
 CREATE FUNCTION prune_rest_tasks(cutoff_ms bigint, rows_max integer) RETURNS bigint
 LANGUAGE plpgsql SECURITY DEFINER SET search_path FROM CURRENT AS $$
 DECLARE
