@@ -1,0 +1,178 @@
+using System.Collections.Concurrent;
+using System.Diagnostics;
+using System.Globalization;
+using Karya.Engine;
+using Karya.LocalServers;
+using Karya.Node.Configuration;
+using Karya.Node.Plans;
+using Karya.Node.Tests.Execution;
+using Karya.Node.Tests.Storage.Postgres;
+using Microsoft.Extensions.Logging.Abstractions;
+
+namespace Karya.Node.Tests.Joined;
+
+/// <summary>One attempt, as the target saw it.</summary>
+internal sealed record Call(string Plan, long Epoch, long AtMs);
+
+/// <summary>
+/// Whole nodes on one schema of a Postgres, with a target that writes down when it was called. All are stopped and
+/// removed at the end of a test.
+/// </summary>
+internal sealed class PostgresRig : IAsyncDisposable
+{
+    private static readonly HttpClient Browser = new();
+
+    private readonly List<Node> _nodes = [];
+    private readonly ConcurrentQueue<Call> _calls = new();
+    private readonly NodeOptions _options;
+
+    private PostgresRig(PostgresServer server, NodeOptions? options, LoopbackTarget target)
+    {
+        Schema = new StoreSchema(server.ConnectionString);
+        Proxy = new CuttingProxy(server.Host, server.Port);
+        _options = options ?? Quick;
+        Target = target;
+        Target.Respond = http =>
+        {
+            var headers = http.Request.Headers;
+            _calls.Enqueue(new Call(
+                headers["karya-plan-id"].ToString(),
+                long.Parse(headers["karya-epoch"].ToString(), CultureInfo.InvariantCulture),
+                DateTimeOffset.UtcNow.ToUnixTimeMilliseconds()));
+            Called(http.Request.Path);
+            return Task.CompletedTask;
+        };
+    }
+
+    /// <summary>As <see cref="NodeRig.Fast"/>, with the shortest lease that a slow machine still renews in time.</summary>
+    public static NodeOptions Quick { get; } = NodeRig.Fast with
+    {
+        Cluster = new() { Lease = TimeSpan.FromSeconds(1) },
+    };
+
+    public StoreSchema Schema { get; }
+
+    /// <summary>The way to the database that breaks, for nodes that are told to take it.</summary>
+    public CuttingProxy Proxy { get; }
+
+    public LoopbackTarget Target { get; }
+
+    /// <summary>Hears of every call, by its path, before it is answered.</summary>
+    public Action<string> Called { get; set; } = _ => { };
+
+    public IReadOnlyCollection<Call> Calls => _calls;
+
+    public UserId Ann { get; private set; }
+
+    public static long NowMs => DateTimeOffset.UtcNow.ToUnixTimeMilliseconds();
+
+    /// <summary>A server, and one node on it that reaches it directly.</summary>
+    public static async Task<(PostgresRig Rig, Node Node)> StartAsync(
+        PostgresServer server, NodeOptions? options = null, TimeProvider? clock = null, bool throughProxy = false)
+    {
+        var rig = new PostgresRig(server, options, await LoopbackTarget.StartAsync());
+        var node = rig.NewNode(throughProxy, clock);
+        await node.StartAsync(NodeRig.Stopping);
+        rig.Ann = (await node.Desk.CreateUserAsync("ann", NodeRig.Stopping)).Id;
+        return (rig, node);
+    }
+
+    /// <summary>A node that is not started.</summary>
+    public Node NewNode(bool throughProxy = false, TimeProvider? clock = null)
+    {
+        string connection = throughProxy
+            ? Schema.SettingsThrough(Proxy.Port).ConnectionString
+            : Schema.ConnectionString;
+        var options = _options with
+        {
+            Storage = _options.Storage with
+            {
+                Postgres = new PostgresOptions { ConnectionString = connection, Schema = Schema.Name },
+            },
+        };
+        var node = new Node(options, clock ?? TimeProvider.System, NullLoggerFactory.Instance);
+        _nodes.Add(node);
+        return node;
+    }
+
+    /// <summary>A plan that calls the target.</summary>
+    public PlanDraft Draft(long periodMs, string path = "/", string description = "") => new(
+        Ann,
+        new PlanBody(
+            description, string.Create(CultureInfo.InvariantCulture, $"PT{periodMs / 1000.0}S"),
+            new RestAction(false, Target.Authority + path, "GET", [], null, 5000), []),
+        periodMs, Recurring: false, EndAtMs: null, RetriesMax: 0);
+
+    public static async Task<(int Status, string Text)> HttpAsync(Node node, string path)
+    {
+        using var response = await Browser.GetAsync(new Uri(node.Addresses.Http, path), NodeRig.Stopping);
+        return ((int)response.StatusCode, await response.Content.ReadAsStringAsync(NodeRig.Stopping));
+    }
+
+    /// <summary>Waits until the node says that it is not ready, and returns why.</summary>
+    public static async Task<string> NotReadyAsync(Node node)
+    {
+        var answer = await Until.AskAsync(
+            async () => await HttpAsync(node, "/readyz"), answer => answer.Status == 503, "the node is not ready");
+        return answer.Text;
+    }
+
+    /// <summary>Waits until a request is refused; with what.</summary>
+    public Task<DeskException> RefusedAsync(Node node) => Until.AskAsync(
+        async () =>
+        {
+            try
+            {
+                await node.Desk.SubmitAsync(Draft(1), NodeRig.Stopping);
+                return null!;
+            }
+            catch (DeskException e)
+            {
+                return e;
+            }
+        },
+        refusal => refusal is not null, "a request is refused");
+
+    /// <summary>
+    /// Waits until the node takes a plan, fires it and says that it is ready. Called when the database is ready; returns
+    /// how long it took from then on.
+    /// </summary>
+    public async Task<TimeSpan> ResumedAsync(Node node)
+    {
+        var watch = Stopwatch.StartNew();
+        var fired = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
+        Called = path =>
+        {
+            if (path == "/resumed")
+                fired.TrySetResult();
+        };
+        await Until.AskAsync(
+            async () =>
+            {
+                try
+                {
+                    await node.Desk.SubmitAsync(Draft(1, "/resumed"), NodeRig.Stopping);
+                    return "";
+                }
+                catch (DeskException e)
+                {
+                    return e.Message;
+                }
+            },
+            refusal => refusal.Length == 0, "a plan is taken");
+        await Expect.SoonAsync(fired.Task, "the plan is fired");
+        await Until.AskAsync(
+            async () => await HttpAsync(node, "/readyz"), answer => answer.Status == 200, "the node is ready again");
+        return watch.Elapsed;
+    }
+
+    public async ValueTask DisposeAsync()
+    {
+        Proxy.ReleaseAll();
+        foreach (var node in _nodes)
+            await node.DisposeAsync();
+        await Target.DisposeAsync();
+        Proxy.Dispose();
+        Schema.Dispose();
+    }
+}
