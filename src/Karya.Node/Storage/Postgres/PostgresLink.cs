@@ -1,3 +1,4 @@
+using System.Data;
 using Npgsql;
 
 namespace Karya.Node.Storage.Postgres;
@@ -16,8 +17,9 @@ internal sealed class PostgresLink(NpgsqlDataSource source) : IDisposable
     /// <summary>The connection. Throws when there is none to be had; then nothing was sent.</summary>
     public NpgsqlConnection Open()
     {
-        if (_connection is not null)
+        if (_connection is { State: ConnectionState.Open })
             return _connection;
+        Drop(); // Some errors (a full disk, say) make the driver close it although the server goes on.
         _connection = source.OpenConnection();
         Generation++;
         return _connection;

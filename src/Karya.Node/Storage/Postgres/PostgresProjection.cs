@@ -1,3 +1,4 @@
+using System.Data;
 using Karya.Engine;
 using Karya.Engine.Journal;
 using Npgsql;
@@ -263,9 +264,10 @@ internal sealed class PostgresProjection : IDisposable
 
         try
         {
-            Run(connection, "ROLLBACK");
+            if (connection.State == ConnectionState.Open)
+                Run(connection, "ROLLBACK");
             if (PostgresFailure.Is(failure, PostgresFailure.StaleEpoch))
-                _ownership.LookAgain(connection);
+                _ownership.LookAgain(_link.Open());
         }
         catch (Exception e) when (PostgresFailure.IsOne(e))
         {
