@@ -32,26 +32,21 @@ internal sealed class FaultTest : IAsyncDisposable
     /// <param name="clock">By default one on which requests give up after half a second.</param>
     public static async Task<FaultTest> StartAsync(
         PostgresServer server, ITestOutputHelper output, NodeOptions? options = null, TimeProvider? clock = null,
-        bool throughProxy = false)
+        bool throughProxy = false, string? connection = null)
     {
-        var (rig, node) = await PostgresRig.StartAsync(server, options, clock ?? new ImpatientClock(), throughProxy);
+        var (rig, node) = await PostgresRig.StartAsync(
+            server, options, clock ?? new ImpatientClock(), throughProxy, connection);
         return new FaultTest(server, rig, node, await PostgresLoad.StartAsync(rig, node), output);
     }
 
-    /// <summary>The node says that it is not ready, for one of these reasons, and refuses requests.</summary>
-    public async Task<string> IsUnreadyAsync(params string[] reasons)
+    /// <summary>The node says that it is not ready, with one of these in its reason, and refuses requests.</summary>
+    public async Task IsUnreadyAsync(params string[] reasons)
     {
         string reason = await Until.AskAsync(
             async () => await PostgresRig.NotReadyAsync(Node),
-            reason => reasons.Any(expected => reason.StartsWith(expected, StringComparison.Ordinal)),
+            reason => reasons.Any(expected => reason.Contains(expected, StringComparison.Ordinal)),
             "the node is not ready for the right reason");
         _output.WriteLine(reason.TrimEnd());
-        await IsRefusingAsync();
-        return reason;
-    }
-
-    public async Task IsRefusingAsync()
-    {
         var refusal = await Rig.RefusedAsync(Node);
         _output.WriteLine($"{refusal.Error}: {refusal.Message}");
     }

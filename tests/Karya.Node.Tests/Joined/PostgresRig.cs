@@ -26,9 +26,9 @@ internal sealed class PostgresRig : IAsyncDisposable
     private readonly ConcurrentQueue<Call> _calls = new();
     private readonly NodeOptions _options;
 
-    private PostgresRig(PostgresServer server, NodeOptions? options, LoopbackTarget target)
+    private PostgresRig(PostgresServer server, string? connection, NodeOptions? options, LoopbackTarget target)
     {
-        Schema = new StoreSchema(server.ConnectionString);
+        Schema = new StoreSchema(connection ?? server.ConnectionString);
         Proxy = new CuttingProxy(server.Host, server.Port);
         _options = options ?? Quick;
         Target = target;
@@ -66,11 +66,16 @@ internal sealed class PostgresRig : IAsyncDisposable
 
     public static long NowMs => DateTimeOffset.UtcNow.ToUnixTimeMilliseconds();
 
-    /// <summary>A server, and one node on it that reaches it directly.</summary>
+    /// <param name="server">Where the database is.</param>
+    /// <param name="options">Those of the nodes, but for the store.</param>
+    /// <param name="clock">The first node's.</param>
+    /// <param name="throughProxy">Whether the first node takes the way that breaks.</param>
+    /// <param name="connection">How to connect to the server, when it is not the usual way.</param>
     public static async Task<(PostgresRig Rig, Node Node)> StartAsync(
-        PostgresServer server, NodeOptions? options = null, TimeProvider? clock = null, bool throughProxy = false)
+        PostgresServer server, NodeOptions? options = null, TimeProvider? clock = null, bool throughProxy = false,
+        string? connection = null)
     {
-        var rig = new PostgresRig(server, options, await LoopbackTarget.StartAsync());
+        var rig = new PostgresRig(server, connection, options, await LoopbackTarget.StartAsync());
         var node = rig.NewNode(throughProxy, clock);
         await node.StartAsync(NodeRig.Stopping);
         rig.Ann = (await node.Desk.CreateUserAsync("ann", NodeRig.Stopping)).Id;
