@@ -295,7 +295,7 @@ internal sealed class Node : IAsyncDisposable
         AddGauge("karya_projection_lag_plans", "Changed plans that the tables lack.", status => status.ChangedPlans);
         Metrics.Gauge("karya_journal_backlog_bytes", "Bytes of records not durable yet.", () => journal.BacklogBytes);
         Metrics.Gauge(
-            "karya_clock_stalled_seconds", "How far the machine's clock was set back.",
+            "karya_clock_stalled_seconds", "How far the store's clock was set back.",
             () => _ticks.StalledMs / 1000.0);
     }
 

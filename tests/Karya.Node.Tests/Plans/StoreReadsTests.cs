@@ -31,12 +31,11 @@ public sealed class StoreReadsTests : IDisposable
     }
 
     [Fact]
-    public void A_store_in_this_process_is_asked_on_the_callers_thread()
+    public async Task A_store_in_this_process_is_asked_on_the_callers_thread()
     {
         using var reads = NewReads(readers: 0);
-        var asked = reads.AskAsync(_ => Environment.CurrentManagedThreadId, Stopping);
-        Assert.True(asked.IsCompletedSuccessfully);
-        Assert.Equal(Environment.CurrentManagedThreadId, asked.Result);
+        int caller = Environment.CurrentManagedThreadId;
+        Assert.Equal(caller, await reads.AskAsync(_ => Environment.CurrentManagedThreadId, Stopping));
     }
 
     [Fact]
