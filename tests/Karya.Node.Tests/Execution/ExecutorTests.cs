@@ -386,6 +386,61 @@ public sealed class ExecutorTests : IAsyncDisposable
         return executor;
     }
 
+    [Fact]
+    public async Task An_attempt_begins_only_when_it_may_and_is_dropped_when_it_never_will()
+    {
+        var mayBegin = new TaskCompletionSource<bool>();
+        var asked = new TaskCompletionSource();
+        var executor = NewExecutor(
+            new ExecutorOptions(1)
+            {
+                MayBegin = async _ =>
+                {
+                    asked.SetResult();
+                    return await mayBegin.Task;
+                },
+            },
+            new Connectors(_rest, new ScriptedConnector()));
+        executor.Start();
+        executor.TryPost(NewDispatch(Rest, occurrence: 1));
+        await Expect.SoonAsync(asked.Task, "leave is asked for");
+        Assert.Equal(0, _rest.RunCount);
+
+        var leave = mayBegin;
+        (asked, mayBegin) = (new TaskCompletionSource(), new TaskCompletionSource<bool>());
+        executor.TryPost(NewDispatch(Rest, occurrence: 2));
+        leave.SetResult(false);
+        await Expect.SoonAsync(asked.Task, "leave is asked for the second one");
+        mayBegin.SetResult(true);
+        Assert.Equal(2, (await PostedAsync()).Key.Occurrence);
+        Assert.Equal(1, _rest.RunCount);
+    }
+
+    [Fact]
+    public async Task An_attempt_that_waits_for_leave_to_begin_does_not_hold_up_a_stop()
+    {
+        var asked = new TaskCompletionSource();
+        var executor = NewExecutor(
+            new ExecutorOptions(1)
+            {
+                MayBegin = async stopping =>
+                {
+                    asked.SetResult();
+                    await Task.Delay(Timeout.InfiniteTimeSpan, stopping)
+                        .ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+                    return false;
+                },
+            },
+            new Connectors(_rest, new ScriptedConnector()));
+        executor.Start();
+        executor.TryPost(NewDispatch(Rest));
+        await Expect.SoonAsync(asked.Task, "leave is asked for");
+        var stopping = executor.StopAsync(TimeSpan.FromSeconds(30));
+        _time.Advance(TimeSpan.FromSeconds(30));
+        await Expect.SoonAsync(stopping, "the executor stops");
+        Assert.Equal(0, _rest.RunCount);
+    }
+
     private Executor NewExecutor(ExecutorOptions options, Connectors connectors)
     {
         var executor = new Executor(

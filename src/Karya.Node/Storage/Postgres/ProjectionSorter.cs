@@ -97,8 +97,8 @@ internal sealed class ProjectionSorter
     }
 
     /// <summary>
-    /// The tasks of a plan come in the order of the plans, together. Few that all went well fit inside; dead letters are
-    /// looked for by themselves.
+    /// The tasks of a plan come in the order of the plans, together. Few that all went well fit inside; dead letters
+    /// are looked for by themselves.
     /// </summary>
     private ByteSlice PutInside(ProjectionBatch batch, PlanId plan, ref int task)
     {
