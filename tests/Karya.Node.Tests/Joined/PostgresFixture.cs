@@ -6,7 +6,7 @@ namespace Karya.Node.Tests.Joined;
 public sealed class PostgresFixture : IDisposable
 {
     /// <summary>Few, so that another client can take them all in no time.</summary>
-    public const int ConnectionsMax = 40;
+    public const int ConnectionsMax = 25;
 
     public PostgresServer Server { get; } = PostgresServer.Start(("max_connections", ConnectionsMax.ToString()));
 

@@ -134,15 +134,11 @@ internal sealed class PostgresLoad : IAsyncDisposable
     /// <summary>Reads the gauge that an operator would.</summary>
     private async Task WatchAsync()
     {
-        const string Gauge = "\nkarya_journal_backlog_bytes ";
         using var pace = new PeriodicTimer(Pace);
         while (!_stop.IsCancellationRequested)
         {
-            var (_, page) = await PostgresRig.HttpAsync(_node, "/metrics");
-            int at = page.IndexOf(Gauge, StringComparison.Ordinal);
-            Assert.True(at >= 0, page);
-            string value = page[(at + Gauge.Length)..].Split('\n')[0];
-            _backlogBytesMost = Math.Max(_backlogBytesMost, long.Parse(value));
+            long bytes = await PostgresRig.GaugeAsync(_node, "karya_journal_backlog_bytes");
+            _backlogBytesMost = Math.Max(_backlogBytesMost, bytes);
             await pace.WaitForNextTickAsync(NodeRig.Stopping);
         }
     }

@@ -1,6 +1,7 @@
 using System.Collections.Concurrent;
 using System.Diagnostics;
 using System.Globalization;
+using System.Text;
 using Karya.Engine;
 using Karya.LocalServers;
 using Karya.Node.Configuration;
@@ -8,6 +9,7 @@ using Karya.Node.Plans;
 using Karya.Node.Tests.Execution;
 using Karya.Node.Tests.Storage.Postgres;
 using Microsoft.Extensions.Logging.Abstractions;
+using Xunit;
 
 namespace Karya.Node.Tests.Joined;
 
@@ -32,15 +34,14 @@ internal sealed class PostgresRig : IAsyncDisposable
         Proxy = new CuttingProxy(server.Host, server.Port);
         _options = options ?? Quick;
         Target = target;
-        Target.Respond = http =>
+        Target.Respond = async http =>
         {
             var headers = http.Request.Headers;
             _calls.Enqueue(new Call(
                 headers["karya-plan-id"].ToString(),
                 long.Parse(headers["karya-epoch"].ToString(), CultureInfo.InvariantCulture),
                 DateTimeOffset.UtcNow.ToUnixTimeMilliseconds()));
-            Called(http.Request.Path);
-            return Task.CompletedTask;
+            await Called(http.Request.Path);
         };
     }
 
@@ -58,7 +59,7 @@ internal sealed class PostgresRig : IAsyncDisposable
     public LoopbackTarget Target { get; }
 
     /// <summary>Hears of every call, by its path, before it is answered.</summary>
-    public Action<string> Called { get; set; } = _ => { };
+    public Func<string, Task> Called { get; set; } = _ => Task.CompletedTask;
 
     public IReadOnlyCollection<Call> Calls => _calls;
 
@@ -114,6 +115,18 @@ internal sealed class PostgresRig : IAsyncDisposable
         return ((int)response.StatusCode, await response.Content.ReadAsStringAsync(NodeRig.Stopping));
     }
 
+    /// <summary>What the node's page of metrics says of a gauge.</summary>
+    public static async Task<long> GaugeAsync(Node node, string name)
+    {
+        using var page = new MemoryStream();
+        await node.Metrics.WriteAsync(page, NodeRig.Stopping);
+        string start = $"\n{name} ";
+        string text = Encoding.UTF8.GetString(page.ToArray());
+        int at = text.IndexOf(start, StringComparison.Ordinal);
+        Assert.True(at >= 0, text);
+        return long.Parse(text[(at + start.Length)..].Split('\n')[0], CultureInfo.InvariantCulture);
+    }
+
     /// <summary>Waits until the node says that it is not ready, and returns why.</summary>
     public static async Task<string> NotReadyAsync(Node node)
     {
@@ -150,6 +163,7 @@ internal sealed class PostgresRig : IAsyncDisposable
         {
             if (path == "/resumed")
                 fired.TrySetResult();
+            return Task.CompletedTask;
         };
         await Until.AskAsync(
             async () =>
