@@ -73,7 +73,8 @@ public sealed class PostgresTakeOverTests(ITestOutputHelper output)
     [Fact]
     public async Task What_is_in_the_journal_and_not_in_the_tables_is_taken_over()
     {
-        var (rig, first) = await PostgresRig.StartAsync(PostgresServer.Shared, JournalOnly, throughProxy: true);
+        var (rig, first) = await PostgresRig.StartAsync(
+            PostgresServer.Shared, JournalOnly, new ImpatientClock(), throughProxy: true);
         await using var _ = rig;
         var (done, waiting) = await SubmitAsync(rig, first);
         Assert.Equal(0, rig.Schema.Read("SELECT (SELECT count(*) FROM plans) + (SELECT count(*) FROM plan_history)"));
@@ -86,7 +87,8 @@ public sealed class PostgresTakeOverTests(ITestOutputHelper output)
     [InlineData(true)]
     public async Task What_is_half_written_to_the_tables_is_taken_over(bool isAsleep)
     {
-        var (rig, first) = await PostgresRig.StartAsync(PostgresServer.Shared, JournalOnly, throughProxy: true);
+        var (rig, first) = await PostgresRig.StartAsync(
+            PostgresServer.Shared, JournalOnly, new ImpatientClock(), throughProxy: true);
         await using var _ = rig;
         var (done, waiting) = await SubmitAsync(rig, first);
         await ProjectUntilAsync(rig, first, "LOCK TABLE plans IN SHARE MODE", "COPY plans%", () => CutOff(rig, isAsleep));
@@ -96,7 +98,8 @@ public sealed class PostgresTakeOverTests(ITestOutputHelper output)
     [Fact]
     public async Task What_is_in_the_tables_without_the_owner_having_heard_of_it_is_not_written_again()
     {
-        var (rig, first) = await PostgresRig.StartAsync(PostgresServer.Shared, JournalOnly, throughProxy: true);
+        var (rig, first) = await PostgresRig.StartAsync(
+            PostgresServer.Shared, JournalOnly, new ImpatientClock(), throughProxy: true);
         await using var _ = rig;
         var (done, waiting) = await SubmitAsync(rig, first);
         await ProjectUntilAsync(
@@ -190,8 +193,7 @@ public sealed class PostgresTakeOverTests(ITestOutputHelper output)
         await using var locking = await holder.BeginTransactionAsync(NodeRig.Stopping);
         await using (var command = new NpgsqlCommand(lockSql, holder, locking))
             await command.ExecuteNonQueryAsync(NodeRig.Stopping);
-        _ = Assert.ThrowsAnyAsync<Exception>(
-            async () => await node.Desk.ListAsync(rig.Ann, 0, 9, NodeRig.Stopping)); // Waits for the tables, in vain.
+        var asking = node.Desk.ListAsync(rig.Ann, 0, 9, NodeRig.Stopping).AsTask();
         await Until.TrueAsync(
             () => rig.Schema.Read(
                 $"""
@@ -201,6 +203,7 @@ public sealed class PostgresTakeOverTests(ITestOutputHelper output)
             $"{statement} waits for the lock");
         breaking();
         await locking.RollbackAsync(NodeRig.Stopping);
+        await Assert.ThrowsAsync<DeskException>(() => asking); // It has waited for the tables in vain.
     }
 
     /// <summary>A second node has everything, once, in its tables too, and runs nothing again.</summary>
