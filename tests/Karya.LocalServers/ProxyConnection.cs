@@ -45,6 +45,9 @@ public sealed class ProxyConnection
     /// <summary>Exactly so many more bytes reach the client, then both ends see a reset. With 0: now.</summary>
     public void CutAfterServerBytes(long count) => CutAfter(_toClient, count);
 
+    /// <summary>Exactly so many more bytes reach the server; what follows is taken and kept back.</summary>
+    public void HoldClientAfter(long count) => _gate.Change(() => _toServer.Cut = new Cut(count, () => { }));
+
     /// <summary>What the client sends is taken and kept back, its end included.</summary>
     public void HoldClient() => _gate.Change(() => _toServer.Held = true);
 

@@ -91,7 +91,9 @@ public sealed class PostgresTakeOverTests(ITestOutputHelper output)
             PostgresServer.Shared, JournalOnly, new ImpatientClock(), throughProxy: true);
         await using var _ = rig;
         var (done, waiting) = await SubmitAsync(rig, first);
-        await ProjectUntilAsync(rig, first, "LOCK TABLE plans IN SHARE MODE", "COPY plans%", () => CutOff(rig, isAsleep));
+        // The plans that wait are written, and not committed.
+        await ProjectUntilAsync(
+            rig, first, "LOCK TABLE plan_history IN SHARE MODE", "COPY plan_history%", () => CutOff(rig, isAsleep));
         await IsTakenOverAsync(rig, done, waiting);
     }
 
@@ -118,13 +120,13 @@ public sealed class PostgresTakeOverTests(ITestOutputHelper output)
         var (rig, first) = await PostgresRig.StartAsync(PostgresServer.Shared);
         await using var _ = rig;
         var overdue = await first.Desk.SubmitAsync(rig.Draft(1500, "/overdue"), NodeRig.Stopping);
-        await first.Desk.SubmitAsync(rig.Draft(HourMs / 2), NodeRig.Stopping);
+        await first.Desk.SubmitAsync(rig.Draft(HourMs / 10), NodeRig.Stopping);
         await first.StopAsync();
         rig.Schema.Change(
             $"""
             INSERT INTO plans
             SELECT gen_random_uuid(), user_id, parent_id, partition, status, created_ms, updated_ms, wake_ms, memo, body
-            FROM plans, generate_series(1, {Others}) WHERE wake_ms > {PostgresRig.NowMs + HourMs / 4}
+            FROM plans, generate_series(1, {Others}) WHERE wake_ms > {PostgresRig.NowMs + HourMs / 20}
             """);
         await Until.TrueAsync(() => PostgresRig.NowMs > overdue.CreatedMs + 1500, "the first is overdue");
 

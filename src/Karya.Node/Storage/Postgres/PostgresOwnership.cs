@@ -23,6 +23,15 @@ internal sealed class PostgresOwnership
     private const string ReadLeasesSql =
         "SELECT partition, epoch, renew_seq, owner, lease_ms, released FROM partition_lease ORDER BY partition";
 
+    // Of a key of two parts, the first is in classid and the second in objid, without their signs.
+    private const string EndSessionsSql =
+        """
+        SELECT pg_terminate_backend(pid) FROM pg_locks
+        WHERE locktype = 'advisory' AND objsubid = 2 AND classid::bigint = hashtext('karya')::bigint & 4294967295
+          AND objid::bigint = hashtext($1)::bigint & 4294967295
+          AND database = (SELECT oid FROM pg_database WHERE datname = current_database())
+        """;
+
     private static readonly TimeSpan WatchPause = TimeSpan.FromMilliseconds(100);
 
     private readonly PostgresSettings _settings;
@@ -45,6 +54,12 @@ internal sealed class PostgresOwnership
     /// <summary>This process, and no other one before or after it, on no machine.</summary>
     public string Owner { get; }
 
+    /// <summary>
+    /// Marks a session as this process's until it ends: a lock that everybody can see and nobody waits for.
+    /// </summary>
+    public string MarkSql =>
+        $"SELECT pg_advisory_lock_shared(hashtext('karya'), hashtext('{Owner.Replace("'", "''", StringComparison.Ordinal)}'))";
+
     /// <summary>Who has what was ours; null while it is ours.</summary>
     public string? Lost => _lost;
 
@@ -59,6 +74,8 @@ internal sealed class PostgresOwnership
         while (true)
         {
             var leases = WatchUntilFree(connection);
+            foreach (string owner in leases.FindAll(lease => !lease.IsReleased).Select(lease => lease.Owner).Distinct())
+                EndSessions(connection, owner);
             try
             {
                 var claimed = Claim(connection, leases);
@@ -185,6 +202,7 @@ internal sealed class PostgresOwnership
     {
         var first = ReadLeases(connection);
         long since = _clock.GetTimestamp();
+        bool hasRenewed = false;
         if (first.Find(lease => !lease.IsReleased) is not { } holder)
             return first;
         PostgresLog.WaitingForLease(_settings.Log, holder.Owner, holder.LeaseMs);
@@ -193,11 +211,19 @@ internal sealed class PostgresOwnership
         {
             var leases = ReadLeases(connection);
             var live = leases.Find(lease => !lease.IsReleased && lease.RenewSeq != first[lease.Partition].RenewSeq);
-            if (live is not null)
+            if (live is not null && hasRenewed)
             {
                 throw new StoreException(
                     $"The schema {_settings.Schema} of this database is in use by node {live.Owner}, which has just "
                     + "renewed its lease. Stop that node first, or name another schema or database.");
+            }
+
+            if (live is not null)
+            {
+                // Once may be what a node had sent before it died. Whoever does it again is alive.
+                hasRenewed = true;
+                first = leases;
+                since = _clock.GetTimestamp();
             }
 
             var waited = _clock.GetElapsedTime(since);
@@ -205,6 +231,24 @@ internal sealed class PostgresOwnership
                 return leases;
             lock (_pause)
                 Monitor.Wait(_pause, WatchPause);
+        }
+    }
+
+    /// <summary>
+    /// Ends what the previous owner has left on the server. A session that waits for the rest of a batch keeps its locks
+    /// for as long as its client is silent: no time-out of the server covers that.
+    /// </summary>
+    private static void EndSessions(NpgsqlConnection connection, string owner)
+    {
+        try
+        {
+            using var command = new NpgsqlCommand(EndSessionsSql, connection);
+            command.Parameters.AddWithValue(owner);
+            command.ExecuteNonQuery();
+        }
+        catch (PostgresException e) when (e.SqlState == PostgresErrorCodes.InsufficientPrivilege)
+        {
+            // It ran under a role that ours may not touch: then what it has locked is waited for.
         }
     }
 

@@ -20,10 +20,11 @@ internal static class PostgresSource
     private const int PreparedStatementsMax = 50;
 
     /// <param name="settings">Where the database is.</param>
+    /// <param name="markSql">What every session says first, so that others know whose it is.</param>
     /// <param name="isPooled">
     /// For many short questions; not for the connections of writers, which are opened once and never shared.
     /// </param>
-    public static NpgsqlDataSource Create(PostgresSettings settings, bool isPooled)
+    public static NpgsqlDataSource Create(PostgresSettings settings, string markSql, bool isPooled)
     {
         var builder = new NpgsqlDataSourceBuilder(settings.ConnectionString);
         var options = builder.ConnectionStringBuilder;
@@ -39,7 +40,7 @@ internal static class PostgresSource
         options.Enlist = false;
         options.MaxAutoPrepare = PreparedStatementsMax;
         options.AutoPrepareMinUsages = 2;
-        string setup = SetupSql(settings);
+        string setup = SetupSql(settings) + markSql;
         builder.UsePhysicalConnectionInitializer(
             connection => Run(connection, setup), connection => RunAsync(connection, setup));
         return builder.Build();
@@ -71,6 +72,7 @@ internal static class PostgresSource
             {PlanningSql}
             SELECT set_config('synchronous_commit', 'on', false)
             WHERE current_setting('synchronous_commit') IN ('off', 'local');
+
             """);
     }
 

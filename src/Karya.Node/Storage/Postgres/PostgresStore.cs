@@ -41,9 +41,9 @@ internal sealed class PostgresStore : IStore
     {
         _settings = settings;
         _clock = new StoreClock(machine);
-        _pool = PostgresSource.Create(settings, isPooled: true);
-        _links = PostgresSource.Create(settings, isPooled: false);
         _ownership = new PostgresOwnership(settings, _clock);
+        _pool = PostgresSource.Create(settings, _ownership.MarkSql, isPooled: true);
+        _links = PostgresSource.Create(settings, _ownership.MarkSql, isPooled: false);
         _streams = new PostgresStream[settings.StreamCount];
         for (int stream = 0; stream < _streams.Length; stream++)
             _streams[stream] = new PostgresStream(stream, settings, _ownership, _clock, _links);
