@@ -29,10 +29,8 @@ public sealed class KillTests(ITestOutputHelper output)
     [Fact]
     public async Task Kills_of_a_node_on_Postgres_lose_nothing_start_nothing_early_and_repeat_only_what_was_in_flight()
     {
-        using var data = new DataDirectory();
         using var server = PostgresServer.Start();
-        await KillNodesAsync(
-            "a node on Postgres", KillsOr(PostgresKills), () => StartOnPostgresAsync(data, server));
+        await KillNodesAsync("a node on Postgres", KillsOr(PostgresKills), () => StartOnPostgresAsync(server));
     }
 
     [Fact]
@@ -40,10 +38,9 @@ public sealed class KillTests(ITestOutputHelper output)
     {
         int kills = KillsOr(PostgresKills);
         var random = new Random(_seed);
-        using var data = new DataDirectory();
         using var server = PostgresServer.Start();
         await using var sink = await Sink.StartAsync();
-        await using var node = await StartOnPostgresAsync(data, server);
+        await using var node = await StartOnPostgresAsync(server);
         var load = new KillLoad(sink, output);
         using var stop = new CancellationTokenSource();
         var running = load.RunAsync(node.Http, await CreateUserAsync(node), random.Next(), stop.Token);
@@ -74,10 +71,8 @@ public sealed class KillTests(ITestOutputHelper output)
             : usual;
 
     /// <summary>The lease is as short as a busy machine still renews it, since the next node waits for its end.</summary>
-    private static Task<NodeProcess> StartOnPostgresAsync(DataDirectory data, PostgresServer server) =>
-        NodeProcess.StartAsync(
-            data.Path,
-            ("KARYA_STORAGE__POSTGRES__CONNECTIONSTRING", server.ConnectionString), ("KARYA_CLUSTER__LEASE", "1s"));
+    private static Task<NodeProcess> StartOnPostgresAsync(PostgresServer server) =>
+        NodeProcess.StartOnPostgresAsync(server.ConnectionString, ("KARYA_CLUSTER__LEASE", "1s"));
 
     private static async Task<string> CreateUserAsync(NodeProcess node)
     {

@@ -10,6 +10,8 @@ namespace Karya.Process.Tests;
 /// </summary>
 internal sealed partial class NodeProcess : IAsyncDisposable
 {
+    private const string TestPrefix = "KARYA_TEST_";
+
     private static readonly TimeSpan StartMax = TimeSpan.FromSeconds(30);
 
     private readonly System.Diagnostics.Process _process;
@@ -45,6 +47,11 @@ internal sealed partial class NodeProcess : IAsyncDisposable
         string dataDirectory, params (string Name, string Value)[] environment) =>
         StartAsync(["run", "--data", dataDirectory], environment);
 
+    /// <summary>Starts a node on a Postgres and waits until it says where it listens.</summary>
+    public static Task<NodeProcess> StartOnPostgresAsync(
+        string connectionString, params (string Name, string Value)[] environment) =>
+        StartAsync(["run"], [("KARYA_STORAGE__POSTGRES__CONNECTIONSTRING", connectionString), .. environment]);
+
     private static async Task<NodeProcess> StartAsync(string[] arguments, (string Name, string Value)[] environment)
     {
         var node = Launch(arguments, [("KARYA_HTTP__LISTEN", "127.0.0.1:0"), .. environment]);
@@ -74,6 +81,8 @@ internal sealed partial class NodeProcess : IAsyncDisposable
         start.ArgumentList.Add(Executable);
         foreach (string argument in arguments)
             start.ArgumentList.Add(argument);
+        foreach (string ours in start.Environment.Keys.Where(name => name.StartsWith(TestPrefix, StringComparison.Ordinal)))
+            start.Environment.Remove(ours); // For tests; a node refuses what it does not know.
         foreach (var (name, value) in environment)
             start.Environment[name] = value;
 
