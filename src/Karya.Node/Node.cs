@@ -234,7 +234,9 @@ internal sealed class Node : IAsyncDisposable
     private string? TroubleOf(Journal journal, Projector projector) =>
         _notReady ?? journal.Trouble ?? _lease.Trouble ?? projector.Trouble;
 
-    /// <summary>Once a second: has the projector look for what can go, and tells of changes for the worse or better.</summary>
+    /// <summary>
+    /// Once a second: has the projector look for what can go, and tells of changes for the worse or better.
+    /// </summary>
     private void KeepUp(Journal journal, Projector projector)
     {
         projector.Nudge();

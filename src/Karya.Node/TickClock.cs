@@ -1,8 +1,9 @@
 namespace Karya.Node;
 
 /// <summary>
-/// Store time as the engine counts it: the store's clock (<see cref="Storage.IStore.Clock"/>; for SQLite the machine's),
-/// in whole milliseconds since 1970 UTC, never ahead of it and never backwards. Thread-safe; allocates nothing.
+/// Store time as the engine counts it: the store's clock (<see cref="Storage.IStore.Clock"/>; for SQLite the
+/// machine's), in whole milliseconds since 1970 UTC, never ahead of it and never backwards. Thread-safe; allocates
+/// nothing.
 /// </summary>
 /// <remarks>
 /// <code>

@@ -389,31 +389,31 @@ public sealed class ExecutorTests : IAsyncDisposable
     [Fact]
     public async Task An_attempt_begins_only_when_it_may_and_is_dropped_when_it_never_will()
     {
-        var mayBegin = new TaskCompletionSource<bool>();
-        var asked = new TaskCompletionSource();
+        var asked = Channel.CreateBounded<TaskCompletionSource<bool>>(2);
         var executor = NewExecutor(
             new ExecutorOptions(1)
             {
                 MayBegin = async _ =>
                 {
-                    asked.SetResult();
-                    return await mayBegin.Task;
+                    var answer = new TaskCompletionSource<bool>();
+                    Assert.True(asked.Writer.TryWrite(answer));
+                    return await answer.Task;
                 },
             },
             new Connectors(_rest, new ScriptedConnector()));
         executor.Start();
         executor.TryPost(NewDispatch(Rest, occurrence: 1));
-        await Expect.SoonAsync(asked.Task, "leave is asked for");
+        var first = await AskedAsync();
         Assert.Equal(0, _rest.RunCount);
 
-        var leave = mayBegin;
-        (asked, mayBegin) = (new TaskCompletionSource(), new TaskCompletionSource<bool>());
         executor.TryPost(NewDispatch(Rest, occurrence: 2));
-        leave.SetResult(false);
-        await Expect.SoonAsync(asked.Task, "leave is asked for the second one");
-        mayBegin.SetResult(true);
+        first.SetResult(false);
+        (await AskedAsync()).SetResult(true);
         Assert.Equal(2, (await PostedAsync()).Key.Occurrence);
         Assert.Equal(1, _rest.RunCount);
+
+        Task<TaskCompletionSource<bool>> AskedAsync() => Expect.SoonAsync(
+            asked.Reader.ReadAsync(TestContext.Current.CancellationToken).AsTask(), "leave is asked for");
     }
 
     [Fact]

@@ -208,6 +208,18 @@ public sealed class PostgresStoreTests : StoreSuite
     }
 
     [Fact]
+    public void A_plan_that_is_said_to_be_new_and_is_not_stops_the_tables_for_one_try_only()
+    {
+        Project(new ProjectionBatch().NewPlan(1, wakeMs: 2000, body: "first"));
+        var again = new ProjectionBatch().NewPlan(1, wakeMs: 3000, body: "second").NewPlan(2);
+        Assert.Equal(CommitResult.Refused, Store.Project(again));
+        Project(again);
+        Assert.Equal("second", System.Text.Encoding.UTF8.GetString(Store.FindPlan(Plan(1))!.Body));
+        Assert.Equal(2, Store.CountPlans(Ann));
+        Project(new ProjectionBatch().NewPlan(3));
+    }
+
+    [Fact]
     public void The_same_batch_under_moved_marks_is_not_written_again_even_by_another_connection()
     {
         _ = Store;
