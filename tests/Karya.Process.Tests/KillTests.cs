@@ -6,8 +6,8 @@ using Xunit;
 namespace Karya.Process.Tests;
 
 /// <summary>
-/// kill -9 under load, at random moments: of the node on each of its stores, and of Postgres under a node that lives. How
-/// often is up to <c>KARYA_TEST_KILLS</c>.
+/// kill -9 under load, at random moments: of the node on each of its stores, and of Postgres under a node that lives.
+/// How often is up to <c>KARYA_TEST_KILLS</c>.
 /// </summary>
 [Trait("Needs", "process")]
 public sealed class KillTests(ITestOutputHelper output)
@@ -70,7 +70,7 @@ public sealed class KillTests(ITestOutputHelper output)
             ? int.Parse(text, CultureInfo.InvariantCulture)
             : usual;
 
-    /// <summary>The lease is as short as a busy machine still renews it, since the next node waits for its end.</summary>
+    /// <summary>A lease as short as a busy machine still renews it: the next node waits for its end.</summary>
     private static Task<NodeProcess> StartOnPostgresAsync(PostgresServer server) =>
         NodeProcess.StartOnPostgresAsync(server.ConnectionString, ("KARYA_CLUSTER__LEASE", "1s"));
 

@@ -81,8 +81,9 @@ internal sealed partial class NodeProcess : IAsyncDisposable
         start.ArgumentList.Add(Executable);
         foreach (string argument in arguments)
             start.ArgumentList.Add(argument);
-        foreach (string ours in start.Environment.Keys.Where(name => name.StartsWith(TestPrefix, StringComparison.Ordinal)))
-            start.Environment.Remove(ours); // For tests; a node refuses what it does not know.
+        string[] ours = [.. start.Environment.Keys.Where(name => name.StartsWith(TestPrefix, StringComparison.Ordinal))];
+        foreach (string name in ours)
+            start.Environment.Remove(name); // For tests; a node refuses what it does not know.
         foreach (var (name, value) in environment)
             start.Environment[name] = value;
 

@@ -7,8 +7,8 @@ using Xunit;
 namespace Karya.Node.Tests.Joined;
 
 /// <summary>
-/// Clients that submit plans due soon, without pause whatever they are told, and the judge of what came of it: what they
-/// were told and what the target saw.
+/// Clients that submit plans due soon, without pause whatever they are told, and the judge of what came of it: what
+/// they were told and what the target saw.
 /// </summary>
 internal sealed class PostgresLoad : IAsyncDisposable
 {

@@ -45,7 +45,7 @@ internal sealed class PostgresRig : IAsyncDisposable
         };
     }
 
-    /// <summary>As <see cref="NodeRig.Fast"/>, with the shortest lease that a slow machine still renews in time.</summary>
+    /// <summary>As <see cref="NodeRig.Fast"/>, with a lease that is short, and renewed in time all the same.</summary>
     public static NodeOptions Quick { get; } = NodeRig.Fast with
     {
         Cluster = new() { Lease = TimeSpan.FromSeconds(1) },
@@ -152,8 +152,8 @@ internal sealed class PostgresRig : IAsyncDisposable
         refusal => refusal is not null, "a request is refused");
 
     /// <summary>
-    /// Waits until the node takes a plan, fires it and says that it is ready. Called when the database is ready; returns
-    /// how long it took from then on.
+    /// Waits until the node takes a plan, fires it and says that it is ready. Called when the database is ready;
+    /// returns how long it took from then on.
     /// </summary>
     public async Task<TimeSpan> ResumedAsync(Node node)
     {

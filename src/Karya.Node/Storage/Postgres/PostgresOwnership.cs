@@ -58,7 +58,8 @@ internal sealed class PostgresOwnership
     /// Marks a session as this process's until it ends: a lock that everybody can see and nobody waits for.
     /// </summary>
     public string MarkSql =>
-        $"SELECT pg_advisory_lock_shared(hashtext('karya'), hashtext('{Owner.Replace("'", "''", StringComparison.Ordinal)}'))";
+        "SELECT pg_advisory_lock_shared(hashtext('karya'), hashtext('"
+            + Owner.Replace("'", "''", StringComparison.Ordinal) + "'))";
 
     /// <summary>Who has what was ours; null while it is ours.</summary>
     public string? Lost => _lost;
@@ -235,8 +236,8 @@ internal sealed class PostgresOwnership
     }
 
     /// <summary>
-    /// Ends what the previous owner has left on the server. A session that waits for the rest of a batch keeps its locks
-    /// for as long as its client is silent: no time-out of the server covers that.
+    /// Ends what the previous owner has left on the server. A session that waits for the rest of a batch keeps its
+    /// locks for as long as its client is silent: no time-out of the server covers that.
     /// </summary>
     private static void EndSessions(NpgsqlConnection connection, string owner)
     {
