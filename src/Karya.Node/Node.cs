@@ -37,6 +37,7 @@ internal sealed class Node : IAsyncDisposable
     private readonly NodeOptions _options;
     private readonly TimeProvider _clock;
     private readonly ILoggerFactory _loggers;
+    private readonly ILogger _log;
     private readonly AttemptEnded? _attemptEnded;
     private readonly TickClock _ticks;
     private readonly IStore _store;
@@ -55,6 +56,7 @@ internal sealed class Node : IAsyncDisposable
     private HttpApi? _http;
     private ITimer? _upkeep;
     private volatile string? _notReady = "The node is starting.";
+    private string? _lastTrouble;
     private bool _areLoopsStarted;
     private bool _isStopped;
 
@@ -65,7 +67,7 @@ internal sealed class Node : IAsyncDisposable
     /// Hears of every attempt that ended, on the threads that carry them out; for the demo's printing.
     /// </param>
     public Node(NodeOptions options, TimeProvider clock, ILoggerFactory loggers, AttemptEnded? attemptEnded = null)
-        : this(options, clock, loggers, StoreOf(options, clock), attemptEnded)
+        : this(options, clock, loggers, StoreOf(options, clock, loggers), attemptEnded)
     {
     }
 
@@ -77,6 +79,7 @@ internal sealed class Node : IAsyncDisposable
         _options = options;
         _clock = clock;
         _loggers = loggers;
+        _log = loggers.CreateLogger<Node>();
         _attemptEnded = attemptEnded;
         _store = store;
         _ticks = new TickClock(store.Clock);
@@ -106,11 +109,10 @@ internal sealed class Node : IAsyncDisposable
     /// </summary>
     public async Task StartAsync(CancellationToken stopping)
     {
-        long claimSent = _clock.GetTimestamp();
         var marks = _store.Open(_options.Engine.Partitions);
         long nowMs = _ticks.NowMs();
         Build(nowMs, out var journal, out var projector, out var loader, out var executor, out var http);
-        _lease.Start(claimSent);
+        _lease.Start();
         PartitionHost.OpenAll(_store, marks, _shards, nowMs);
         _ = WatchAsync(journal);
         journal.Start();
@@ -122,8 +124,8 @@ internal sealed class Node : IAsyncDisposable
         _areLoopsStarted = true;
         var addresses = await http.StartAsync(stopping);
         Addresses = new NodeAddresses(addresses[0], $"{_options.Tcp.Listen} (reserved, not served yet)");
-        _upkeep = _clock.CreateTimer(_ => projector.Nudge(), null, UpkeepPeriod, UpkeepPeriod);
         _notReady = null;
+        _upkeep = _clock.CreateTimer(_ => KeepUp(journal, projector), null, UpkeepPeriod, UpkeepPeriod);
     }
 
     /// <summary>Finishes what runs, up to the drain time, writes everything out, and lets the store go.</summary>
@@ -168,7 +170,7 @@ internal sealed class Node : IAsyncDisposable
         _rest.Dispose();
     }
 
-    private static IStore StoreOf(NodeOptions options, TimeProvider clock)
+    private static IStore StoreOf(NodeOptions options, TimeProvider clock, ILoggerFactory loggers)
     {
         var postgres = options.Storage.Postgres;
         if (postgres.ConnectionString.Length == 0)
@@ -176,7 +178,10 @@ internal sealed class Node : IAsyncDisposable
         return new PostgresStore(
             new PostgresSettings(
                 postgres.ConnectionString, postgres.Schema, options.Engine.ShardCount, options.Cluster.Lease,
-                options.Storage.Retention),
+                options.Storage.Retention)
+            {
+                Log = loggers.CreateLogger<PostgresStore>(),
+            },
             clock);
     }
 
@@ -220,11 +225,27 @@ internal sealed class Node : IAsyncDisposable
 
     private Health HealthOf(Journal journal, Projector projector)
     {
-        var health = new Health(
-            _clock, () => _notReady ?? journal.Trouble ?? _lease.Trouble ?? projector.Trouble);
+        var health = new Health(_clock, () => TroubleOf(journal, projector));
         foreach (var (number, loop) in _loops.Index())
             health.Watch($"Shard {number}", () => loop.LastTurn);
         return health;
+    }
+
+    private string? TroubleOf(Journal journal, Projector projector) =>
+        _notReady ?? journal.Trouble ?? _lease.Trouble ?? projector.Trouble;
+
+    /// <summary>
+    /// Once a second: has the projector look for what can go, and tells of changes for the worse or better.
+    /// </summary>
+    private void KeepUp(Journal journal, Projector projector)
+    {
+        projector.Nudge();
+        string? trouble = TroubleOf(journal, projector);
+        if (trouble is not null && trouble != _lastTrouble)
+            NodeLog.NotReady(_log, trouble);
+        else if (trouble is null && _lastTrouble is not null)
+            NodeLog.ReadyAgain(_log);
+        _lastTrouble = trouble;
     }
 
     private void WakeLoops()
@@ -276,7 +297,7 @@ internal sealed class Node : IAsyncDisposable
         AddGauge("karya_projection_lag_plans", "Changed plans that the tables lack.", status => status.ChangedPlans);
         Metrics.Gauge("karya_journal_backlog_bytes", "Bytes of records not durable yet.", () => journal.BacklogBytes);
         Metrics.Gauge(
-            "karya_clock_stalled_seconds", "How far the machine's clock was set back.",
+            "karya_clock_stalled_seconds", "How far the store's clock was set back.",
             () => _ticks.StalledMs / 1000.0);
     }
 

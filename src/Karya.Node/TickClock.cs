@@ -1,14 +1,14 @@
 namespace Karya.Node;
 
 /// <summary>
-/// Store time of a node with its own store: the machine's clock, in whole milliseconds since 1970 UTC, never ahead of
-/// it
-/// and never backwards. Thread-safe; allocates nothing.
+/// Store time as the engine counts it: the store's clock (<see cref="Storage.IStore.Clock"/>; for SQLite the
+/// machine's), in whole milliseconds since 1970 UTC, never ahead of it and never backwards. Thread-safe; allocates
+/// nothing.
 /// </summary>
 /// <remarks>
 /// <code>
-/// machine  ──1──2──3──4──5 ╳ 2──3──4──5──6──7──
-/// NowMs      1  2  3  4  5   5  5  5  5  6  7       stands still until the machine's clock has caught up
+/// store  ──1──2──3──4──5 ╳ 2──3──4──5──6──7──
+/// NowMs    1  2  3  4  5   5  5  5  5  6  7       stands still until the store's clock has caught up
 /// </code>
 /// Rounded down, so that nothing starts before it is due. Not a clock for time-outs: those are monotonic.
 /// </remarks>
@@ -16,26 +16,26 @@ internal sealed class TickClock(TimeProvider clock)
 {
     private long _lastMs = long.MinValue;
 
-    /// <summary>How far the machine's clock is behind what was already told, in ms; 0 unless it was set back.</summary>
+    /// <summary>How far the store's clock is behind what was already told, in ms; 0 unless it was set back.</summary>
     public long StalledMs
     {
         get
         {
             long lastMs = Volatile.Read(ref _lastMs);
-            long machineMs = clock.GetUtcNow().ToUnixTimeMilliseconds();
-            return lastMs > machineMs ? lastMs - machineMs : 0;
+            long storeMs = clock.GetUtcNow().ToUnixTimeMilliseconds();
+            return lastMs > storeMs ? lastMs - storeMs : 0;
         }
     }
 
     public long NowMs()
     {
-        long machineMs = clock.GetUtcNow().ToUnixTimeMilliseconds();
+        long storeMs = clock.GetUtcNow().ToUnixTimeMilliseconds();
         long lastMs = Volatile.Read(ref _lastMs);
-        while (machineMs > lastMs)
+        while (storeMs > lastMs)
         {
-            long seenMs = Interlocked.CompareExchange(ref _lastMs, machineMs, lastMs);
+            long seenMs = Interlocked.CompareExchange(ref _lastMs, storeMs, lastMs);
             if (seenMs == lastMs)
-                return machineMs;
+                return storeMs;
 
             lastMs = seenMs;
         }

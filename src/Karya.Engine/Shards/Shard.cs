@@ -194,6 +194,8 @@ public sealed class Shard : IDisposable
         }
     }
 
+    private bool MayFire => !_isDispatchStopped && !_isFiringHeld;
+
     private void BeginTurn(long nowMs) => _turn.Begin(nowMs, _position + 1, _chunk);
 
     private void TakeMessages()
@@ -313,7 +315,7 @@ public sealed class Shard : IDisposable
     private void StartReady()
     {
         int looks = Limits.WheelWorkPerTurnMax; // Tasks that were cancelled while they waited cost a look each.
-        while (!_isDispatchStopped && !_isFiringHeld && looks-- > 0 && _effects.Dispatches.Count < Limits.DispatchesPerTurnMax
+        while (MayFire && looks-- > 0 && _effects.Dispatches.Count < Limits.DispatchesPerTurnMax
             && _ready.TryTake(out int task))
         {
             ref var entry = ref _tables.Tasks[task];
@@ -371,7 +373,7 @@ public sealed class Shard : IDisposable
 
     private long NextTurn(long nowMs)
     {
-        bool hasWork = _nextRequest < _requests.Count || _hasWheelWork || (_ready.CanTake && !_isDispatchStopped && !_isFiringHeld);
+        bool hasWork = _nextRequest < _requests.Count || _hasWheelWork || (_ready.CanTake && MayFire);
         if (hasWork)
             return nowMs;
         long projectionMs = Status.ProjectedPosition < _position && !_projection.IsUnderWay

@@ -66,13 +66,14 @@ internal sealed class PartitionLease : IDisposable
         ? null
         : "The lease has run out, as the store did not answer in time: nothing is fired until it is renewed.";
 
-    /// <summary>Starts to renew.</summary>
-    /// <param name="claimSent">A timestamp from before the claim was sent.</param>
-    public void Start(long claimSent)
+    /// <summary>
+    /// Renews once, on the caller's thread, and goes on renewing. After the claim, which may have been waited for.
+    /// </summary>
+    public void Start()
     {
         if (Volatile.Read(ref _trustedUntil) == long.MaxValue)
             return;
-        Trust(claimSent);
+        RenewOnce();
         _thread.Start();
     }
 
@@ -117,18 +118,21 @@ internal sealed class PartitionLease : IDisposable
     {
         var pause = _period;
         while (Pause(pause))
-        {
-            long sent = _clock.GetTimestamp();
-            bool isRenewed = _renew();
-            if (isRenewed)
-                Trust(sent);
-            pause = isRenewed ? _period : RetryPause;
-            if (_lost() is not { } reason)
-                continue;
-            Volatile.Write(ref _trustedUntil, long.MinValue);
-            End();
-            _failed.TrySetResult(reason);
-        }
+            pause = RenewOnce() ? _period : RetryPause;
+    }
+
+    private bool RenewOnce()
+    {
+        long sent = _clock.GetTimestamp();
+        bool isRenewed = _renew();
+        if (isRenewed)
+            Trust(sent);
+        if (_lost() is not { } reason)
+            return isRenewed;
+        Volatile.Write(ref _trustedUntil, long.MinValue);
+        End();
+        _failed.TrySetResult(reason);
+        return false;
     }
 
     private bool Pause(TimeSpan length)

@@ -30,7 +30,8 @@ internal sealed record ExecutorOptions(int Concurrency = 256)
 
     /// <summary>
     /// Asked immediately before an attempt begins: waits while this node's right to fire has run out, as it does in a
-    /// process that slept. False: there will be no such right any more, or the executor stops; the attempt is dropped without a word.
+    /// process that slept. False: there will be no such right any more, or the executor stops; the attempt is dropped
+    /// without a word.
     /// </summary>
     public Func<CancellationToken, ValueTask<bool>> MayBegin { get; init; } =
         static _ => ValueTask.FromResult(true);

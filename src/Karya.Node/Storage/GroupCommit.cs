@@ -24,6 +24,11 @@ internal sealed class GroupCommit : IDisposable
     /// </summary>
     private const int RowBytesTarget = 2 * 1024 * 1024;
 
+    /// <summary>
+    /// Turns of shards in one row, however small they are: what recovery replays between two looks at the clock.
+    /// </summary>
+    private const int ChunksPerRowMax = 4096;
+
     private const long BacklogBytesHigh = 16L * 1024 * 1024;
     private const long BacklogBytesLow = BacklogBytesHigh / 2;
 
@@ -136,7 +141,8 @@ internal sealed class GroupCommit : IDisposable
         _partitions.Clear();
         _seen.Clear();
         int next = first;
-        while (next < chunks.Count && (next == first || _row.WrittenCount < RowBytesTarget))
+        while (next < chunks.Count && next - first < ChunksPerRowMax
+            && (next == first || _row.WrittenCount < RowBytesTarget))
         {
             var chunk = chunks[next++];
             chunk.Seal();

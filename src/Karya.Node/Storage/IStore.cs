@@ -79,8 +79,8 @@ public interface IStore : IDisposable
     /// commit can no longer come true by itself, and reads whether it is there.
     /// </summary>
     /// <returns>
-    /// <c>Committed</c> or <c>Refused</c>: so the commit ended, for certain. <c>Unknown</c>: the store cannot be asked at
-    /// present; ask again, unless it is <see cref="Lost"/>.
+    /// <c>Committed</c> or <c>Refused</c>: so the commit ended, for certain. <c>Unknown</c>: the store cannot be asked
+    /// at present; ask again, unless it is <see cref="Lost"/>.
     /// </returns>
     CommitResult Resolve(int stream);
 

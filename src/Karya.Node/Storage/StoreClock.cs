@@ -11,8 +11,8 @@ namespace Karya.Node.Storage;
 /// </code>
 /// Whatever the store's clock was when it was read, it was at least that when the answer came. So each answer gives a
 /// lower bound of the difference between the clocks, and the largest of them is the best. It ages, because the two
-/// clocks may run at different rates. An answer that proves the estimate ahead (the store's clock was set back) replaces
-/// it. What callers make of it must itself not run backwards, see <see cref="TickClock"/>.
+/// clocks may run at different rates. An answer that proves the estimate ahead (the store's clock was set back)
+/// replaces it. What callers make of it must itself not run backwards, see <see cref="TickClock"/>.
 /// </remarks>
 internal sealed class StoreClock(TimeProvider machine) : TimeProvider
 {

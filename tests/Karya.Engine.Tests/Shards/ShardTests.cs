@@ -13,6 +13,21 @@ public sealed class ShardTests : IDisposable
     public void Dispose() => _driver.Dispose();
 
     [Fact]
+    public void Nothing_starts_while_firing_is_held_and_all_else_goes_on()
+    {
+        _driver.Shard.HoldFiring(true);
+        var answer = _driver.Submit(new PlanDraft(PlanDraft.Plan(77), ShardDriver.StartMs + 10));
+        _driver.Advance(1000);
+        Assert.Equal(ReplyCode.Ok, answer.Code);
+        Assert.Empty(_driver.Started);
+        Assert.Equal(1, _driver.Shard.Status.Ready);
+
+        _driver.Shard.HoldFiring(false);
+        _driver.Step();
+        Assert.True(_driver.IsRunning(PlanDraft.Plan(77)));
+    }
+
+    [Fact]
     public void A_turn_takes_a_limited_number_of_commands_and_asks_for_the_next_at_once()
     {
         Answer[] answers =

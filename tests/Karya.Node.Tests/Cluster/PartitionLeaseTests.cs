@@ -12,6 +12,7 @@ public sealed class PartitionLeaseTests : IDisposable
 
     private readonly FakeTimeProvider _clock = new();
     private readonly PartitionLease _lease;
+    private TimeSpan _firstTakes;
     private volatile bool _fails;
     private volatile string? _lost;
     private int _renewals;
@@ -21,8 +22,10 @@ public sealed class PartitionLeaseTests : IDisposable
         Length,
         () =>
         {
-            Interlocked.Increment(ref _renewals);
-            return !_fails;
+            bool isFirst = Interlocked.Increment(ref _renewals) == 1;
+            if (isFirst)
+                _clock.Advance(_firstTakes);
+            return !_fails || (isFirst && _firstTakes > TimeSpan.Zero);
         },
         () => _lost,
         () => Interlocked.Increment(ref _regained),
@@ -36,12 +39,11 @@ public sealed class PartitionLeaseTests : IDisposable
     public void Nothing_is_trusted_before_the_claim() => Assert.False(_lease.IsTrusted);
 
     [Fact]
-    public void It_is_trusted_from_when_the_claim_was_sent_for_its_length_without_the_margin()
+    public void It_is_trusted_from_when_its_renewal_was_sent_for_its_length_without_the_margin()
     {
-        _fails = true;
-        long sent = _clock.GetTimestamp();
-        _clock.Advance(TimeSpan.FromMilliseconds(50));
-        _lease.Start(sent);
+        _firstTakes = TimeSpan.FromMilliseconds(50);
+        _fails = true; // From the second one on.
+        _lease.Start();
         _clock.Advance(TimeSpan.FromMilliseconds(39));
         Assert.True(_lease.IsTrusted);
         Assert.Null(_lease.Trouble);
@@ -53,7 +55,7 @@ public sealed class PartitionLeaseTests : IDisposable
     [Fact]
     public async Task A_renewal_extends_it()
     {
-        _lease.Start(_clock.GetTimestamp());
+        _lease.Start();
         _clock.Advance(TimeSpan.FromMilliseconds(60));
         int before = Volatile.Read(ref _renewals);
         await Until.TrueAsync(() => Volatile.Read(ref _renewals) > before + 1, "it is renewed");
@@ -65,8 +67,7 @@ public sealed class PartitionLeaseTests : IDisposable
     public async Task Who_waits_for_it_goes_on_when_it_is_renewed_and_the_shards_are_told()
     {
         _fails = true;
-        _lease.Start(_clock.GetTimestamp());
-        _clock.Advance(Length);
+        _lease.Start();
         var waiting = _lease.WaitUntilTrustedAsync(Stopping).AsTask();
         Assert.False(waiting.IsCompleted);
         _fails = false;
@@ -77,7 +78,7 @@ public sealed class PartitionLeaseTests : IDisposable
     [Fact]
     public async Task A_lost_lease_is_not_trusted_for_another_moment_and_says_why()
     {
-        _lease.Start(_clock.GetTimestamp());
+        _lease.Start();
         _fails = true;
         _lost = "Another node has it.";
         Assert.Equal("Another node has it.", await Expect.SoonAsync(_lease.Failed, "the loss is noticed"));
@@ -97,8 +98,9 @@ public sealed class PartitionLeaseTests : IDisposable
     [Fact]
     public void Without_a_length_it_is_trusted_for_ever_and_never_renewed()
     {
-        using var lease = new PartitionLease(null, () => throw new InvalidOperationException(), () => null, () => { }, _clock);
-        lease.Start(0);
+        using var lease = new PartitionLease(
+            null, () => throw new InvalidOperationException(), () => null, () => { }, _clock);
+        lease.Start();
         _clock.Advance(TimeSpan.FromDays(1000));
         Assert.True(lease.IsTrusted);
     }

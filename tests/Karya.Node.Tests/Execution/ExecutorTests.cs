@@ -386,6 +386,61 @@ public sealed class ExecutorTests : IAsyncDisposable
         return executor;
     }
 
+    [Fact]
+    public async Task An_attempt_begins_only_when_it_may_and_is_dropped_when_it_never_will()
+    {
+        var asked = Channel.CreateBounded<TaskCompletionSource<bool>>(2);
+        var executor = NewExecutor(
+            new ExecutorOptions(1)
+            {
+                MayBegin = async _ =>
+                {
+                    var answer = new TaskCompletionSource<bool>();
+                    Assert.True(asked.Writer.TryWrite(answer));
+                    return await answer.Task;
+                },
+            },
+            new Connectors(_rest, new ScriptedConnector()));
+        executor.Start();
+        executor.TryPost(NewDispatch(Rest, occurrence: 1));
+        var first = await AskedAsync();
+        Assert.Equal(0, _rest.RunCount);
+
+        executor.TryPost(NewDispatch(Rest, occurrence: 2));
+        first.SetResult(false);
+        (await AskedAsync()).SetResult(true);
+        Assert.Equal(2, (await PostedAsync()).Key.Occurrence);
+        Assert.Equal(1, _rest.RunCount);
+
+        Task<TaskCompletionSource<bool>> AskedAsync() => Expect.SoonAsync(
+            asked.Reader.ReadAsync(TestContext.Current.CancellationToken).AsTask(), "leave is asked for");
+    }
+
+    [Fact]
+    public async Task An_attempt_that_waits_for_leave_to_begin_does_not_hold_up_a_stop()
+    {
+        var asked = new TaskCompletionSource();
+        var executor = NewExecutor(
+            new ExecutorOptions(1)
+            {
+                MayBegin = async stopping =>
+                {
+                    asked.SetResult();
+                    await Task.Delay(Timeout.InfiniteTimeSpan, stopping)
+                        .ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+                    return false;
+                },
+            },
+            new Connectors(_rest, new ScriptedConnector()));
+        executor.Start();
+        executor.TryPost(NewDispatch(Rest));
+        await Expect.SoonAsync(asked.Task, "leave is asked for");
+        var stopping = executor.StopAsync(TimeSpan.FromSeconds(30));
+        _time.Advance(TimeSpan.FromSeconds(30));
+        await Expect.SoonAsync(stopping, "the executor stops");
+        Assert.Equal(0, _rest.RunCount);
+    }
+
     private Executor NewExecutor(ExecutorOptions options, Connectors connectors)
     {
         var executor = new Executor(

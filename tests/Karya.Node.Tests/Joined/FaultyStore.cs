@@ -66,7 +66,7 @@ internal sealed class FaultyStore(string path) : IStore
 
     public int StreamCount => _inner.StreamCount;
 
-    public int ReaderCount => _inner.ReaderCount;
+    public int ReaderCount { get; set; }
 
     public TimeSpan? LeaseLength => _inner.LeaseLength;
 

@@ -82,7 +82,8 @@ public sealed class DeadLetterOfficeTests : IDisposable
         }
 
         Write(batch);
-        Assert.Equal(["second of 2", "second of 1"], _office.List(_store, null, 9).Items.Select(letter => letter.LastError));
+        Assert.Equal(
+            ["second of 2", "second of 1"], _office.List(_store, null, 9).Items.Select(letter => letter.LastError));
         Assert.All(_office.List(_store, null, 9).Items, letter => Assert.Equal("buried", letter.Description));
     }
 

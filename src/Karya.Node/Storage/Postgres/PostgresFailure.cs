@@ -18,8 +18,8 @@ internal static class PostgresFailure
         exception is NpgsqlException or SocketException or TimeoutException or IOException;
 
     /// <summary>
-    /// The server has refused a statement and goes on: its transaction is surely undone. All else (the connection broke,
-    /// no answer came, the server ended the session) leaves open whether a commit was done before.
+    /// The server has refused a statement and goes on: its transaction is surely undone. All else (the connection
+    /// broke, no answer came, the server ended the session) leaves open whether a commit was done before.
     /// </summary>
     public static bool IsSurelyUndone(Exception exception) =>
         exception is PostgresException { InvariantSeverity: "ERROR" };
@@ -30,7 +30,8 @@ internal static class PostgresFailure
     /// <summary>One line for the operator.</summary>
     public static string Describe(Exception exception) => exception switch
     {
-        PostgresException { SqlState: PostgresErrorCodes.DiskFull } full => $"The database's disk is full ({full.MessageText}).",
+        PostgresException { SqlState: PostgresErrorCodes.DiskFull } full =>
+            $"The database's disk is full ({full.MessageText}).",
         PostgresException { SqlState: PostgresErrorCodes.TooManyConnections } =>
             "The database takes no more connections (max_connections).",
         PostgresException postgres => $"{postgres.MessageText} ({postgres.SqlState})",

@@ -185,13 +185,15 @@ internal sealed class PostgresOwnership
     {
         var first = ReadLeases(connection);
         long since = _clock.GetTimestamp();
-        if (first.TrueForAll(lease => lease.IsReleased))
+        if (first.Find(lease => !lease.IsReleased) is not { } holder)
             return first;
+        PostgresLog.WaitingForLease(_settings.Log, holder.Owner, holder.LeaseMs);
 
         while (true)
         {
             var leases = ReadLeases(connection);
-            if (leases.Find(lease => !lease.IsReleased && lease.RenewSeq != first[lease.Partition].RenewSeq) is { } live)
+            var live = leases.Find(lease => !lease.IsReleased && lease.RenewSeq != first[lease.Partition].RenewSeq);
+            if (live is not null)
             {
                 throw new StoreException(
                     $"The schema {_settings.Schema} of this database is in use by node {live.Owner}, which has just "

@@ -46,6 +46,8 @@ internal sealed class PostgresProjection : IDisposable
     private readonly List<int> _partitions = [];
     private readonly List<long> _epochs = [];
     private readonly List<long> _sequences = [];
+    private readonly HashSet<PlanId> _known = [];
+    private bool _isKnownAskedFor;
 
     public PostgresProjection(PostgresOwnership ownership, NpgsqlDataSource source)
     {
@@ -95,7 +97,10 @@ internal sealed class PostgresProjection : IDisposable
             return CommitResult.Committed;
         }
 
-        _sorter.Sort(batch);
+        _known.Clear();
+        if (_isKnownAskedFor)
+            FindKnown(connection, batch);
+        _sorter.Sort(batch, _known);
         if (_sorter.Replaced.Count > 0)
             _updates.RemoveReplaced(connection, batch, _sorter.Replaced);
         CopyPlans(connection, batch);
@@ -104,7 +109,28 @@ internal sealed class PostgresProjection : IDisposable
         CopyErrors(connection, batch);
         _updates.Write(connection, batch, _sorter);
         Commit(connection);
+        _isKnownAskedFor = false;
         return CommitResult.Committed;
+    }
+
+    /// <summary>
+    /// The last try met a plan that was said to be new. None should be, but a batch that can never be written would
+    /// stop the tables for good.
+    /// </summary>
+    private void FindKnown(NpgsqlConnection connection, ProjectionBatch batch)
+    {
+        var ids = new List<Guid>();
+        foreach (ref readonly var plan in batch.Plans.Span)
+        {
+            if (plan.IsNew)
+                ids.Add(plan.Id.ToGuid());
+        }
+
+        using var command = new NpgsqlCommand("SELECT id FROM plans WHERE id = ANY ($1)", connection);
+        command.Parameters.Add(Lists.OfUuid(ids));
+        using var reader = command.ExecuteReader();
+        while (reader.Read())
+            _known.Add(PlanId.From(reader.GetGuid(0)));
     }
 
     /// <returns>True: the batch is in the tables already. Its first writing had an unknown end.</returns>
@@ -254,6 +280,7 @@ internal sealed class PostgresProjection : IDisposable
     private CommitResult Fail(NpgsqlConnection connection, Exception failure)
     {
         _copy.Cancel();
+        _isKnownAskedFor |= PostgresFailure.Is(failure, PostgresErrorCodes.UniqueViolation);
         Error = PostgresFailure.Describe(failure);
         if (!PostgresFailure.IsSurelyUndone(failure))
         {

@@ -1,3 +1,6 @@
+using Microsoft.Extensions.Logging;
+using Microsoft.Extensions.Logging.Abstractions;
+
 namespace Karya.Node.Storage.Postgres;
 
 /// <summary>Where the database is, and how this node uses it.</summary>
@@ -11,4 +14,7 @@ internal sealed record PostgresSettings(
 {
     /// <summary>Threads that ask on behalf of requests; each takes a connection while it does.</summary>
     public int ReaderCount { get; init; } = 8;
+
+    /// <summary>Hears of what is rare.</summary>
+    public ILogger Log { get; init; } = NullLogger.Instance;
 }

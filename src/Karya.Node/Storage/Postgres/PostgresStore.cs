@@ -226,8 +226,8 @@ internal sealed class PostgresStore : IStore
     {
         // One statement, so that of two first nodes one decides.
         Run(
-            connection,
-            "INSERT INTO meta (key, value) VALUES ('partitions', $1) ON CONFLICT (key) DO NOTHING", (long)partitionCount);
+            connection, "INSERT INTO meta (key, value) VALUES ('partitions', $1) ON CONFLICT (key) DO NOTHING",
+            (long)partitionCount);
         long stored = (long)Scalar(connection, "SELECT value FROM meta WHERE key = 'partitions'")!;
         if (stored != partitionCount)
         {
@@ -236,13 +236,13 @@ internal sealed class PostgresStore : IStore
                 + $"{partitionCount}. The number is fixed when a store is created: set it to {stored}.");
         }
 
-        const string NewRows = "SELECT p, 0, {0} FROM generate_series(0, $1 - 1) AS p ON CONFLICT DO NOTHING";
-        Run(connection, "INSERT INTO partition_fence " + string.Format(null, NewRows, "0"), partitionCount);
-        Run(connection, "INSERT INTO partition_lease " + string.Format(null, NewRows, "0, '', 0, true"), partitionCount);
-        Run(
-            connection,
-            "INSERT INTO partition_projection SELECT p, 0 FROM generate_series(0, $1 - 1) AS p ON CONFLICT DO NOTHING",
-            partitionCount);
+        foreach (string row in (string[])["_fence SELECT p, 0, 0", "_lease SELECT p, 0, 0, '', 0, true",
+            "_projection SELECT p, 0"])
+        {
+            Run(
+                connection, $"INSERT INTO partition{row} FROM generate_series(0, $1 - 1) AS p ON CONFLICT DO NOTHING",
+                partitionCount);
+        }
     }
 
     private void ReadClock(NpgsqlConnection connection)

@@ -1,5 +1,6 @@
 using System.Globalization;
 using Karya.Engine.Journal;
+using Microsoft.Extensions.Logging;
 using Npgsql;
 using NpgsqlTypes;
 
@@ -14,9 +15,11 @@ namespace Karya.Node.Storage.Postgres;
 /// row ids:  generation of the claim (24 bits) | number of the row since then (40 bits): in order over all streams
 ///
 /// journal_S_0  [ in the tables │ needed ]          journal_S_1  [ needed, being written ]
-///                              └ pruned                            when large, and 0 is all pruned: truncate 0, go on there
+///                              └ pruned                  when it is large, and 0 was all pruned and truncated: go on
+///                                                        there
 /// </code>
-/// <see cref="Append"/> and <see cref="Resolve"/> belong to the writer's thread, <see cref="Prune"/> to the projector's.
+/// <see cref="Append"/> and <see cref="Resolve"/> belong to the writer's thread, <see cref="Prune"/> to the
+/// projector's.
 /// </remarks>
 internal sealed class PostgresStream : IDisposable
 {
@@ -31,6 +34,7 @@ internal sealed class PostgresStream : IDisposable
     private readonly int _stream;
     private readonly PostgresOwnership _ownership;
     private readonly StoreClock _clock;
+    private readonly ILogger _log;
     private readonly PostgresLink _link;
     private readonly int _timeoutSeconds;
     private readonly Lock _lock = new();
@@ -53,6 +57,7 @@ internal sealed class PostgresStream : IDisposable
         _stream = stream;
         _ownership = ownership;
         _clock = clock;
+        _log = settings.Log;
         _link = new PostgresLink(source);
         _timeoutSeconds = PostgresSource.SecondsOf(settings.Lease / 2);
     }
@@ -125,6 +130,14 @@ internal sealed class PostgresStream : IDisposable
 
     /// <summary>Takes a new epoch, and then reads whether the row that was sent last is there.</summary>
     public CommitResult Resolve()
+    {
+        var outcome = FindOut();
+        if (outcome != CommitResult.Unknown)
+            PostgresLog.CommitResolved(_log, _stream, outcome);
+        return outcome;
+    }
+
+    private CommitResult FindOut()
     {
         _link.Drop();
         try

@@ -53,7 +53,9 @@ internal sealed class ProjectionSorter
     /// <summary>New plans by user.</summary>
     public IReadOnlyDictionary<UserId, int> Added => _added;
 
-    public void Sort(ProjectionBatch batch)
+    /// <param name="batch">The batch.</param>
+    /// <param name="known">Plans that are in the tables though the batch says that they are new.</param>
+    public void Sort(ProjectionBatch batch, HashSet<PlanId> known)
     {
         Clear(batch.Tasks.Count);
         var plans = batch.Plans.Span;
@@ -63,7 +65,8 @@ internal sealed class ProjectionSorter
             ref readonly var plan = ref plans[i];
             bool isOver = plan.State >= PlanState.Completed && plan.WakeMs == PlanSpec.NoEnd;
             Inside.Add(isOver ? PutInside(batch, plan.Id, ref task) : SkipTasks(batch, plan.Id, ref task));
-            var target = (plan.IsNew, isOver) switch
+            bool isNew = plan.IsNew && !known.Contains(plan.Id);
+            var target = (isNew, isOver) switch
             {
                 (true, false) => NewOnes,
                 (true, true) => NewEnded,
@@ -71,7 +74,7 @@ internal sealed class ProjectionSorter
                 (false, true) => Ended,
             };
             target.Add(i);
-            if (plan.IsNew)
+            if (isNew)
                 CollectionsMarshal.GetValueRefOrAddDefault(_added, plan.User, out _)++;
         }
 
@@ -98,8 +101,8 @@ internal sealed class ProjectionSorter
     }
 
     /// <summary>
-    /// The tasks of a plan come in the order of the plans, together. Few that all went well fit inside; dead letters are
-    /// looked for by themselves.
+    /// The tasks of a plan come in the order of the plans, together. Few that all went well fit inside; dead letters
+    /// are looked for by themselves.
     /// </summary>
     private ByteSlice PutInside(ProjectionBatch batch, PlanId plan, ref int task)
     {

@@ -27,7 +27,8 @@ internal sealed class ProjectionUpdates
 
     private const string UpdateSql =
         $"""
-        UPDATE plans p SET status = b.status, updated_ms = b.updated_ms, wake_ms = nullif(b.wake_ms, -1), memo = {MemoSql}
+        UPDATE plans p
+        SET status = b.status, updated_ms = b.updated_ms, wake_ms = nullif(b.wake_ms, -1), memo = {MemoSql}
         FROM {RowsSql} WHERE p.id = b.id
         """;
 

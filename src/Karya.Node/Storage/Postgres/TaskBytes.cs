@@ -12,8 +12,8 @@ namespace Karya.Node.Storage.Postgres;
 /// per task: occurrence | skipped after it | hook | state byte | reason byte | created | due - created
 ///           | 0 for never started, else 1 | started - created, if it is 1 | finished - created | attempts
 /// </code>
-/// All but the named bytes are varints, differences zig-zag. Entries end where they end, so that two lists put together are a
-/// list.
+/// All but the named bytes are varints, differences zig-zag. Entries end where they end, so that two lists put together
+/// are a list.
 /// </remarks>
 internal static class TaskBytes
 {

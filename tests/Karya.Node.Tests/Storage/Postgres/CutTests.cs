@@ -163,7 +163,7 @@ public sealed class CutTests : IDisposable
     private void Warm(int number) => Assert.Equal(
         CommitResult.Committed, _store.Commit(0, [_marks[1]], BitConverter.GetBytes(WarmRows + number)));
 
-    private static IEnumerable<int> ExpectedRows(int first, long end, int step)
+    private static List<int> ExpectedRows(int first, long end, int step)
     {
         var rows = new List<int> { -2, -1 };
         for (int at = first; at < end; at += step)

@@ -44,8 +44,8 @@ public sealed class FencingTests : IDisposable
         var claiming = Task.Run(ClaimAndCountRows, TestContext.Current.CancellationToken);
         Assert.Equal(isMissed, !await IsBlockedAsync(claiming, zombie.ProcessID));
 
-        using (var write = new NpgsqlCommand("INSERT INTO journal_0_0 VALUES (99, '')", zombie, batch))
-            write.ExecuteNonQuery();
+        await using (var write = new NpgsqlCommand("INSERT INTO journal_0_0 VALUES (99, '')", zombie, batch))
+            await write.ExecuteNonQueryAsync(TestContext.Current.CancellationToken);
         await batch.CommitAsync(TestContext.Current.CancellationToken);
         Assert.Equal(isMissed ? 0 : 1, await claiming);
         Assert.Equal(1, _schema.Read("SELECT count(*) FROM journal_0_0 WHERE id = 99"));

@@ -1,7 +1,9 @@
 using Karya.Engine;
 using Karya.Engine.Journal;
+using Karya.Node.Plans;
 using Karya.Node.Storage;
 using Karya.Node.Storage.Postgres;
+using Npgsql;
 using Xunit;
 using static Karya.Node.Tests.Storage.Batches;
 
@@ -72,6 +74,33 @@ public sealed class PostgresStoreTests : StoreSuite
         Assert.Contains("4 partitions", exception.Message, StringComparison.Ordinal);
         Assert.Contains("set to 8", exception.Message, StringComparison.Ordinal);
         Restart();
+    }
+
+    [Fact]
+    public void A_role_that_may_not_change_tables_is_enough_once_an_administrator_has_applied_the_script()
+    {
+        string role = _schema.Name + "_node";
+        _schema.Change($"CREATE ROLE {role} LOGIN PASSWORD 'x'; " + PostgresSchema.Sql(_schema.Name, role));
+        var login = new NpgsqlConnectionStringBuilder(_schema.ConnectionString) { Username = role, Password = "x" };
+        try
+        {
+            using var store = new PostgresStore(
+                _schema.Settings with { ConnectionString = login.ConnectionString }, TimeProvider.System);
+            var marks = store.Open(4);
+            store.AddUser(new UserView(Ann, "ann", 1000));
+            Assert.Equal(CommitResult.Committed, store.Commit(0, [marks[1]], BitConverter.GetBytes(1)));
+            var batch = new ProjectionBatch().NewPlan(1, wakeMs: 9000).NewPlan(2, state: PlanState.Completed)
+                .EndedTask(Key(2), PlanTaskState.Failure).Error(Key(2), 1, "no").Mark(1, marks[1].Epoch, 5);
+            Assert.Equal(CommitResult.Committed, store.Project(batch));
+            Assert.Equal(2, store.ListPlans(Ann, 0, 10).Count);
+            store.PruneJournal(0, 1);
+            Assert.Equal(3, store.PruneHistory(cutoffMs: 9000, rowsMax: 100));
+            Assert.True(store.RenewLease());
+        }
+        finally
+        {
+            _schema.Change($"DROP OWNED BY {role}; DROP ROLE {role}");
+        }
     }
 
     [Fact]
@@ -176,6 +205,18 @@ public sealed class PostgresStoreTests : StoreSuite
         Project(again);
         Assert.Equal(6000, Assert.Single(Store.ListTasks(Plan(1), 10)).FinishedMs);
         Assert.Empty(Store.ListDead(null, 10));
+    }
+
+    [Fact]
+    public void A_plan_that_is_said_to_be_new_and_is_not_stops_the_tables_for_one_try_only()
+    {
+        Project(new ProjectionBatch().NewPlan(1, wakeMs: 2000, body: "first"));
+        var again = new ProjectionBatch().NewPlan(1, wakeMs: 3000, body: "second").NewPlan(2);
+        Assert.Equal(CommitResult.Refused, Store.Project(again));
+        Project(again);
+        Assert.Equal("second", System.Text.Encoding.UTF8.GetString(Store.FindPlan(Plan(1))!.Body));
+        Assert.Equal(2, Store.CountPlans(Ann));
+        Project(new ProjectionBatch().NewPlan(3));
     }
 
     [Fact]

@@ -5,7 +5,7 @@ using Karya.Node.Tests.Joined;
 using Npgsql;
 using Xunit;
 
-namespace Karya.Node.Tests.Storage;
+namespace Karya.Node.Tests.Storage.Postgres;
 
 /// <summary>Each test has a database of its own, and a role of its own when it needs one.</summary>
 public sealed class PostgresSchemaTests : IDisposable
