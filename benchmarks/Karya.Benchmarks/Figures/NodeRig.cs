@@ -50,7 +50,6 @@ internal sealed class NodeRig : IAsyncDisposable
         _folder = folder;
         _ticks = new TickClock(store.Clock);
         OpenSent = Stopwatch.GetTimestamp();
-        long claimSent = TimeProvider.System.GetTimestamp();
         var marks = store.Open(PartitionCount);
         long nowMs = _ticks.NowMs();
         var waiter = new DeadlineWaiter(store.Clock);
@@ -74,7 +73,7 @@ internal sealed class NodeRig : IAsyncDisposable
             (in command) => _shard.Inbox.PostOutcome(command), _ticks.NowMs, TimeProvider.System);
         _loop = new ShardLoop(
             0, _shard, waiter, _ticks, TimeProvider.System, _journal, _projector, _loader, _executor, _lease);
-        _lease.Start(claimSent);
+        _lease.Start();
         LoadSent = Stopwatch.GetTimestamp();
         PartitionHost.OpenAll(store, marks, [_shard], nowMs);
         _journal.Start();

@@ -2,7 +2,9 @@ using System.Diagnostics;
 
 namespace Karya.Benchmarks.Figures;
 
-/// <summary>Engine, journal and tables together, on a fresh Postgres database; the limits are <see cref="RawCopy"/>.</summary>
+/// <summary>
+/// Engine, journal and tables together, on a fresh Postgres database; the limits are <see cref="RawCopy"/>.
+/// </summary>
 internal static class PostgresFigures
 {
     private const int SubmitRepetitions = 5;
@@ -47,7 +49,9 @@ internal static class PostgresFigures
     /// </summary>
     public static Measurement Life() => new([Lives.Value.PerSecond], Lives.Value.Raw.PerSecond);
 
-    /// <summary>Bytes of write-ahead log for each of these lives, journal and tables; the limit is that of a final row.</summary>
+    /// <summary>
+    /// Bytes of write-ahead log for each of these lives, journal and tables; the limit is that of a final row.
+    /// </summary>
     public static Measurement WalOfLife() => new([Lives.Value.WalBytes], Lives.Value.Raw.WalBytes);
 
     private static LifeRun RunLives()

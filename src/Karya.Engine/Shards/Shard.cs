@@ -239,7 +239,9 @@ public sealed class Shard : IDisposable
         ReturnPayload(parked.Command);
     }
 
-    /// <summary>All outcomes, since no more attempts run than there are places, and a limited number of requests.</summary>
+    /// <summary>
+    /// All outcomes, since no more attempts run than there are places, and a limited number of requests.
+    /// </summary>
     private void TakeCommands()
     {
         foreach (ref var outcome in _outcomes.Span)

@@ -46,7 +46,9 @@ public sealed class ShardInbox(int capacity, Action wake)
         return true;
     }
 
-    /// <summary>Takes the outcome of an attempt, always; and a flush, which comes after the requests before it.</summary>
+    /// <summary>
+    /// Takes the outcome of an attempt, always; and a flush, which comes after the requests before it.
+    /// </summary>
     public void PostOutcome(in Command command)
     {
         lock (_lock)

@@ -17,7 +17,9 @@ internal sealed class Projector : IDisposable
     /// <summary>Some milliseconds of the store's time, for which a commit may have to wait.</summary>
     private const int HistoryRowsPerStep = 200;
 
-    /// <summary>More than one row of the journal holds while it keeps up, less than it holds when intake is stopped.</summary>
+    /// <summary>
+    /// More than one row of the journal holds while it keeps up, less than it holds when intake is stopped.
+    /// </summary>
     private const long BusyJournalBytes = 2 * 1024 * 1024;
 
     /// <summary>Changed plans that fill the largest batches, with time left until new ones are refused.</summary>

@@ -156,7 +156,9 @@ internal sealed class ProjectionSorter
             rows.Add(key.Index);
     }
 
-    /// <summary>Beside each other, since looking into the rows for each comparison took most of the sorting's time.</summary>
+    /// <summary>
+    /// Beside each other, since looking into the rows for each comparison took most of the sorting's time.
+    /// </summary>
     private readonly record struct SortKey(UInt128 User, UInt128 Plan, int Index) : IComparable<SortKey>
     {
         public int CompareTo(SortKey other)
