@@ -128,7 +128,7 @@ internal sealed class KillLoad(Sink sink, ITestOutputHelper output)
                     && _kills.Any(kill => kill >= first.AtMs - 5 && kill - first.AtMs < InFlightMs
                         && kill <= second.AtMs);
                 if (!isExplained)
-                    unexplained.Add($"{plan} at {first.AtMs} and {second.AtMs}");
+                    unexplained.Add(Describe(first, second));
             }
         }
 
@@ -137,11 +137,21 @@ internal sealed class KillLoad(Sink sink, ITestOutputHelper output)
             + $"cancelled {_cancelled.Count}, executed {sink.Arrivals.Count}, lost {lost.Count}, early {early.Count}, "
             + $"cancelled-but-ran {zombies.Count}, "
             + $"duplicates {duplicates} (unexplained {unexplained.Count})");
+        foreach (string duplicate in unexplained.Take(5))
+            output.WriteLine($"unexplained: {duplicate}");
         Assert.True(_acknowledged.Count > _kills.Count, "The load was too small to say anything.");
         Assert.Empty(lost);
         Assert.Empty(early);
         Assert.Empty(zombies);
         Assert.Empty(unexplained);
+    }
+
+    /// <summary>Both calls, and by how much the first one came before the next kill.</summary>
+    private string Describe(Arrival first, Arrival second)
+    {
+        long next = _kills.FirstOrDefault(kill => kill >= first.AtMs);
+        return $"{first.Plan}: epochs {first.Epoch} and {second.Epoch}, {second.AtMs - first.AtMs} ms apart, "
+            + $"{next - first.AtMs} ms before kill {_kills.IndexOf(next)} of {_kills.Count}";
     }
 
     private readonly record struct Submitted(long DueMs);

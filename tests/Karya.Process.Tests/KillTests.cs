@@ -93,6 +93,7 @@ public sealed class KillTests(ITestOutputHelper output)
             {
                 using var stop = new CancellationTokenSource();
                 var running = load.RunAsync(node.Http, user, random.Next(), stop.Token);
+                await ResumedAsync(load); // A node that has not begun to work is not worth a kill.
                 await Task.Delay(random.Next(10, 300), CancellationToken.None);
                 load.NoteKill();
                 await node.KillAsync();

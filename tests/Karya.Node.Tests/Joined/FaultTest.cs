@@ -54,9 +54,10 @@ internal sealed class FaultTest : IAsyncDisposable
     /// <summary>The database is ready: now the node goes on within the time, and nothing was lost.</summary>
     public async Task ResumesAsync(TimeSpan timeMax)
     {
-        var took = await Rig.ResumedAsync(Node);
+        var (took, steps) = await Rig.ResumedAsync(Node);
+        _output.WriteLine($"resumed: {steps}");
         string figures = await Load.JudgeAsync(Node);
-        _output.WriteLine($"resumed after {took.TotalMilliseconds:F0} ms; {figures}");
+        _output.WriteLine(figures);
         Assert.True(took < timeMax, $"It took {took.TotalMilliseconds:F0} ms to go on.");
         Assert.True(Load.BacklogBytesMost <= BacklogBytesMax);
         Assert.False(Node.Failed.IsCompleted);

@@ -153,9 +153,9 @@ internal sealed class PostgresRig : IAsyncDisposable
 
     /// <summary>
     /// Waits until the node takes a plan, fires it and says that it is ready. Called when the database is ready;
-    /// returns how long it took from then on.
+    /// returns how long it took from then on, and a line that says how long each of these took.
     /// </summary>
-    public async Task<TimeSpan> ResumedAsync(Node node)
+    public async Task<(TimeSpan Took, string Steps)> ResumedAsync(Node node)
     {
         var watch = Stopwatch.StartNew();
         var fired = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
@@ -179,10 +179,21 @@ internal sealed class PostgresRig : IAsyncDisposable
                 }
             },
             refusal => refusal.Length == 0, "a plan is taken");
+        var taken = watch.Elapsed;
         await Expect.SoonAsync(fired.Task, "the plan is fired");
+        var called = watch.Elapsed;
+        string reason = "";
         await Until.AskAsync(
-            async () => await HttpAsync(node, "/readyz"), answer => answer.Status == 200, "the node is ready again");
-        return watch.Elapsed;
+            async () =>
+            {
+                var answer = await HttpAsync(node, "/readyz");
+                reason = answer.Status == 200 ? reason : answer.Text.TrimEnd();
+                return answer;
+            },
+            answer => answer.Status == 200, "the node is ready again");
+        return (watch.Elapsed, FormattableString.Invariant(
+            $"taken {taken.TotalMilliseconds:F0}, fired {called.TotalMilliseconds:F0}, ready ")
+            + FormattableString.Invariant($"{watch.Elapsed.TotalMilliseconds:F0} ms {reason}"));
     }
 
     public async ValueTask DisposeAsync()
