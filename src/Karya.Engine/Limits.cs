@@ -23,6 +23,11 @@ public static class Limits
     public const int CommandsPerTurnMax = 128;
 
     /// <summary>
+    /// Bytes of requests that may wait in a shard's inbox, whatever their number: large ones are refused sooner.
+    /// </summary>
+    public const long InboxBytesMax = 64L * 1024 * 1024;
+
+    /// <summary>
     /// Wheel entries looked at in one turn of a shard (expired, cascaded or dropped), for the same reason.
     /// </summary>
     public const int WheelWorkPerTurnMax = 2048;

@@ -26,6 +26,7 @@ public sealed class ShardInbox(int capacity, Action wake)
     private List<LoadedPage> _pages = [];
     private long _durablePosition;
     private long _projectedCount;
+    private long _incomingBytes;
     private bool _isClosed;
     private bool _isIntakeHeld;
     private bool _isDispatchStopped;
@@ -37,9 +38,14 @@ public sealed class ShardInbox(int capacity, Action wake)
     {
         lock (_lock)
         {
-            if (_isClosed || _isIntakeHeld || _incoming.Count >= capacity)
+            if (_isClosed || _isIntakeHeld || _incoming.Count >= capacity
+                || _incomingBytes + command.PayloadBytes > Limits.InboxBytesMax)
+            {
                 return false;
+            }
+
             _incoming.Add() = command;
+            _incomingBytes += command.PayloadBytes;
         }
 
         wake();
@@ -149,7 +155,11 @@ public sealed class ShardInbox(int capacity, Action wake)
         lock (_lock)
         {
             if (requests.Count == 0)
+            {
                 (requests, _incoming) = (_incoming, requests);
+                _incomingBytes = 0;
+            }
+
             (outcomes, _outcomes) = (_outcomes, outcomes);
             (pages, _pages) = (_pages, pages);
             bool isProjectionWanted = _isProjectionWanted;

@@ -1,3 +1,5 @@
+using Karya.Engine.Journal;
+using Karya.Engine.Shards;
 using Karya.Engine.Tests.Driving;
 using Xunit;
 
@@ -11,6 +13,21 @@ public sealed class ShardTests : IDisposable
     private readonly PlanId _plan = PlanDraft.Plan(1);
 
     public void Dispose() => _driver.Dispose();
+
+    [Fact]
+    public void An_inbox_refuses_by_bytes_as_well_as_by_number_until_it_is_emptied()
+    {
+        var inbox = new ShardInbox(capacity: 1_000_000, () => { });
+        var large = new Command { Kind = CommandKind.Submit, PayloadBytes = 1024 * 1024 };
+        for (int i = 0; i < Limits.InboxBytesMax / large.PayloadBytes; i++)
+            Assert.True(inbox.TryPost(large));
+        Assert.False(inbox.TryPost(large));
+        Assert.True(inbox.TryPost(new Command { Kind = CommandKind.Cancel }));
+
+        var (requests, outcomes, pages) = (new Rows<Command>(), new Rows<Command>(), new List<LoadedPage>());
+        inbox.Drain(ref requests, ref outcomes, ref pages);
+        Assert.True(inbox.TryPost(large));
+    }
 
     [Fact]
     public void Nothing_starts_while_firing_is_held_and_all_else_goes_on()

@@ -7,8 +7,11 @@ namespace Karya.Node.Tests.Joined;
 /// <summary>A node under load, for a fault to happen to; in the words of those tests.</summary>
 internal sealed class FaultTest : IAsyncDisposable
 {
-    /// <summary>The high mark of each of the two journal writers, and a chunk that was being filled.</summary>
-    private const long BacklogBytesMax = 2 * (16 + 2) * 1024 * 1024;
+    /// <summary>
+    /// The high mark of each of the two journal writers, and on top what their shards had let in before: the requests
+    /// of one turn, as large as they may be.
+    /// </summary>
+    private const long BacklogBytesMax = 2 * (16 + 32) * 1024 * 1024;
 
     private readonly PostgresServer _server;
     private readonly ITestOutputHelper _output;

@@ -11,6 +11,9 @@ internal sealed class PostgresLink(NpgsqlDataSource source) : IDisposable
 {
     private NpgsqlConnection? _connection;
 
+    /// <summary>The server's number for the session that was opened last; 0 before the first.</summary>
+    public int SessionId { get; private set; }
+
     /// <summary>Counts connections; prepared statements belong to one of them.</summary>
     public int Generation { get; private set; }
 
@@ -22,6 +25,7 @@ internal sealed class PostgresLink(NpgsqlDataSource source) : IDisposable
         Drop(); // Some errors (a full disk, say) make the driver close it although the server goes on.
         _connection = source.OpenConnection();
         Generation++;
+        SessionId = _connection.ProcessID;
         return _connection;
     }
 

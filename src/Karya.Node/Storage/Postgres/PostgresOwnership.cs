@@ -29,7 +29,7 @@ internal sealed class PostgresOwnership
         SELECT pg_terminate_backend(pid) FROM pg_locks
         WHERE locktype = 'advisory' AND objsubid = 2 AND classid::bigint = hashtext('karya')::bigint & 4294967295
           AND objid::bigint = hashtext($1)::bigint & 4294967295
-          AND database = (SELECT oid FROM pg_database WHERE datname = current_database())
+          AND database = (SELECT oid FROM pg_database WHERE datname = current_database()) AND $2 IN (0, pid)
         """;
 
     private static readonly TimeSpan WatchPause = TimeSpan.FromMilliseconds(100);
@@ -236,15 +236,25 @@ internal sealed class PostgresOwnership
     }
 
     /// <summary>
+    /// Ends a session of this process whose connection was given up. The server may not know that yet, and it keeps the
+    /// locks of a batch that it has not got to the end of.
+    /// </summary>
+    public void EndSession(NpgsqlConnection connection, int sessionId) => EndSessions(connection, Owner, sessionId);
+
+    /// <summary>
     /// Ends what the previous owner has left on the server. A session that waits for the rest of a batch keeps its
     /// locks for as long as its client is silent: no time-out of the server covers that.
     /// </summary>
-    private static void EndSessions(NpgsqlConnection connection, string owner)
+    /// <param name="connection">Another session.</param>
+    /// <param name="owner">Whose sessions.</param>
+    /// <param name="sessionId">One of them; 0 for all.</param>
+    private static void EndSessions(NpgsqlConnection connection, string owner, int sessionId = 0)
     {
         try
         {
             using var command = new NpgsqlCommand(EndSessionsSql, connection);
             command.Parameters.AddWithValue(owner);
+            command.Parameters.AddWithValue(sessionId);
             command.ExecuteNonQuery();
         }
         catch (PostgresException e) when (e.SqlState == PostgresErrorCodes.InsufficientPrivilege)

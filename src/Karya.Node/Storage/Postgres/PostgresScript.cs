@@ -49,6 +49,7 @@ internal static class PostgresScript
     public static string Lock(string schema) => $"""
         SET LOCAL statement_timeout = 0;
         SET LOCAL lock_timeout = 0;
+        SET LOCAL idle_in_transaction_session_timeout = 0;
         SELECT pg_advisory_xact_lock({LockKeyOf(schema)});
         """;
 

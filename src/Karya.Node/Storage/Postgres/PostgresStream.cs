@@ -139,10 +139,13 @@ internal sealed class PostgresStream : IDisposable
 
     private CommitResult FindOut()
     {
+        int givenUp = _link.SessionId;
         _link.Drop();
         try
         {
             var connection = _link.Open();
+            if (givenUp != 0)
+                _ownership.EndSession(connection, givenUp);
             if (!_ownership.ClaimAgain(connection, _stream))
                 return Refuse(_ownership.Lost!);
             using var command = new NpgsqlCommand(

@@ -41,6 +41,24 @@ public sealed class SuccessionTests : IDisposable
     }
 
     [Fact]
+    public void An_owner_whose_own_commit_is_stuck_halfway_is_not_kept_out_by_it()
+    {
+        const int BodyBytes = 100_000;
+        using var store = new PostgresStore(WithShortLease(_schema.SettingsThrough(_proxy.Port)), TimeProvider.System);
+        var marks = store.Open(4);
+        var before = _proxy.Connections.ToDictionary(connection => connection, connection => connection.ClientBytes);
+        Assert.Equal(CommitResult.Committed, store.Commit(0, [marks[1]], new byte[BodyBytes]));
+        var stream = _proxy.Connections.Single(
+            connection => connection.ClientBytes > before.GetValueOrDefault(connection) + BodyBytes);
+
+        stream.HoldClientAfter(BodyBytes / 2);
+        Assert.Equal(CommitResult.Unknown, store.Commit(0, [marks[1]], new byte[BodyBytes]));
+        Assert.Equal(CommitResult.Refused, store.Resolve(0));
+        Assert.Equal(CommitResult.Committed, store.Commit(0, [marks[1]], new byte[1]));
+        Assert.Equal(2, _schema.Read("SELECT count(*) FROM journal_0_0"));
+    }
+
+    [Fact]
     public void A_renewal_that_was_on_its_way_when_its_owner_died_is_no_sign_of_life()
     {
         using var first = new PostgresStore(WithShortLease(_schema.Settings), TimeProvider.System);
