@@ -19,7 +19,7 @@ public static class Limits
     /// <summary>Attempts of one task, retries included.</summary>
     public const int AttemptsMax = 1000;
 
-    /// <summary>Commands taken in one turn of a shard, so that due tasks never wait long behind requests.</summary>
+    /// <summary>Requests taken in one turn of a shard, so that due tasks never wait long behind requests.</summary>
     public const int CommandsPerTurnMax = 128;
 
     /// <summary>

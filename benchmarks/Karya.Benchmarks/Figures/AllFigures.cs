@@ -17,6 +17,12 @@ internal static class AllFigures
         new("wheel.bytes", "B", () => WheelFigures.Bytes(10_000_000)),
         new("sqlite.submit", "1/s", NodeFigures.Submit),
         new("sqlite.life", "1/s", NodeFigures.Life),
+        new("postgres.submit", "1/s", PostgresFigures.Submit),
+        new("postgres.life", "1/s", PostgresFigures.Life),
+        new("postgres.wal", "B", PostgresFigures.WalOfLife),
+        new("postgres.recovery", "1/s", RecoveryFigures.Load),
+        new("postgres.recovery.first", "ms", RecoveryFigures.FirstStart),
+        new("postgres.recovery.start", "ms", RecoveryFigures.StartUp),
         new("late.p99.steady", "ms", NodeFigures.LateSteady),
         new("memory.pending", "MB", NodeFigures.PendingMemory),
     ];

@@ -28,7 +28,7 @@ internal static class NodeFigures
         double limit = 0;
         for (int repetition = 0; repetition < SubmitRepetitions; repetition++)
         {
-            var rig = new NodeRig();
+            var rig = NodeRig.OnSqlite();
             var counter = new ReplyCounter(SubmitCount);
             long started = Stopwatch.GetTimestamp();
             for (int i = 0; i < SubmitCount; i++)
@@ -52,7 +52,7 @@ internal static class NodeFigures
     /// </summary>
     public static Measurement Life()
     {
-        var rig = new NodeRig();
+        var rig = NodeRig.OnSqlite();
         int submitted = 0;
         var clock = Stopwatch.StartNew();
         while (clock.Elapsed.TotalSeconds < LifeSeconds)
@@ -84,7 +84,7 @@ internal static class NodeFigures
             double late = (DateTimeOffset.UtcNow - DateTimeOffset.UnixEpoch).TotalMilliseconds - dispatch.AttemptDueMs;
             lateMs[Interlocked.Increment(ref count) - 1] = late;
         };
-        var rig = new NodeRig(started);
+        var rig = NodeRig.OnSqlite(started);
         var clock = Stopwatch.StartNew();
         for (int i = 0; i < expected; i++)
         {
@@ -121,7 +121,7 @@ internal static class NodeFigures
     /// <summary>The other process: fills a rig, lets the tables catch up, prints its resident memory.</summary>
     public static void PrintPendingMemory()
     {
-        var rig = new NodeRig();
+        var rig = NodeRig.OnSqlite();
         var counter = new ReplyCounter(PendingPlans);
         for (int i = 0; i < PendingPlans; i++)
         {

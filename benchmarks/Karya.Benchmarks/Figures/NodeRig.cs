@@ -1,7 +1,9 @@
 using System.Buffers;
+using System.Diagnostics;
 using Karya.Engine;
 using Karya.Engine.Shards;
 using Karya.Node;
+using Karya.Node.Cluster;
 using Karya.Node.Execution;
 using Karya.Node.Plans;
 using Karya.Node.Storage;
@@ -11,8 +13,8 @@ using Karya.Protocol;
 namespace Karya.Benchmarks.Figures;
 
 /// <summary>
-/// A node without its network: shard, journal, projector and executor on a fresh SQLite file, with a connector that
-/// succeeds at once. Commands go straight into the inbox, as the wire hands them over.
+/// A node without its network: shard, journal, projector and executor on a store, with a connector that succeeds at
+/// once. Commands go straight into the inbox, as the wire hands them over.
 /// </summary>
 internal sealed class NodeRig : IAsyncDisposable
 {
@@ -21,47 +23,59 @@ internal sealed class NodeRig : IAsyncDisposable
 
     private const int InboxCapacity = 65_536;
     private const int Concurrency = 256;
+    private const int HorizonMs = 600_000;
+    private const int ProjectionIntervalMs = 500;
+    private const int UserCount = 1000;
 
-    private readonly string _folder = Directory.CreateTempSubdirectory("karya-figure-").FullName;
-    private readonly TickClock _ticks = new(TimeProvider.System);
+    private static readonly UserId[] Users = MakeUsers();
+
+    private readonly string? _folder;
+    private readonly TickClock _ticks;
     private readonly PlanIds _ids = new();
-    private readonly SqliteStore _store;
+    private readonly IStore _store;
+    private readonly PartitionLease _lease;
     private readonly Shard _shard;
-    private readonly GroupCommit _journal;
+    private readonly Journal _journal;
     private readonly Projector _projector;
     private readonly Loader _loader;
     private readonly Executor _executor;
     private readonly ShardLoop _loop;
-    private readonly UserId[] _users = new UserId[1000];
 
+    /// <param name="store">New or filled; the rig opens it and disposes it.</param>
     /// <param name="started">Hears of every attempt that starts.</param>
-    public NodeRig(AttemptStarted? started = null)
+    /// <param name="folder">Removed with the rig.</param>
+    public NodeRig(IStore store, AttemptStarted? started = null, string? folder = null)
     {
-        _store = new SqliteStore(Path.Combine(_folder, "karya.db"), TimeProvider.System);
-        var marks = _store.Open(PartitionCount);
-        var waiter = new DeadlineWaiter(TimeProvider.System);
-        var rows = new JournalRows();
+        _store = store;
+        _folder = folder;
+        _ticks = new TickClock(store.Clock);
+        OpenSent = Stopwatch.GetTimestamp();
+        var marks = store.Open(PartitionCount);
+        long nowMs = _ticks.NowMs();
+        var waiter = new DeadlineWaiter(store.Clock);
         _shard = new Shard(
-            new ShardOptions(0, PartitionCount, Concurrency, Concurrency, 600_000, 500, ProjectionLagMax),
-            new ShardInbox(InboxCapacity, waiter.Wake), _ticks.NowMs());
-        _journal = new GroupCommit(_store, [_shard.Inbox], rows);
-        _projector = new Projector(_store, _journal, rows, [_shard], TimeSpan.FromDays(7), TimeProvider.System);
-        _loader = new Loader(_store, [_shard], PartitionCount);
+            new ShardOptions(
+                0, PartitionCount, Concurrency, Concurrency, HorizonMs, ProjectionIntervalMs, ProjectionLagMax),
+            new ShardInbox(InboxCapacity, waiter.Wake), nowMs);
+        _journal = new Journal(store, [_shard.Inbox]);
+        _projector = new Projector(store, _journal, [_shard], TimeSpan.FromDays(7), store.Clock);
+        _loader = new Loader(store, [_shard], PartitionCount);
+        _lease = new PartitionLease(
+            store.LeaseLength, store.RenewLease, () => store.Lost, waiter.Wake, TimeProvider.System);
         var connector = new NoConnector();
         _executor = new Executor(
-            new ExecutorOptions(Concurrency) { Started = started ?? ((in _, _) => { }) },
+            new ExecutorOptions(Concurrency)
+            {
+                Started = started ?? ((in _, _) => { }),
+                MayBegin = _lease.WaitUntilTrustedAsync,
+            },
             new Connectors(connector, connector),
             (in command) => _shard.Inbox.PostOutcome(command), _ticks.NowMs, TimeProvider.System);
-        _loop = new ShardLoop(0, _shard, waiter, _ticks, TimeProvider.System, _journal, _projector, _loader, _executor);
-        PartitionHost.OpenAll(_store, marks, [_shard], _ticks.NowMs());
-        for (int i = 0; i < _users.Length; i++)
-        {
-            var user = new UserView(new UserId(_ids.New(_ticks.NowMs()).Value), $"user {i}", _ticks.NowMs());
-            _users[i] = user.Id;
-            if (i == 0)
-                _store.AddUser(user);
-        }
-
+        _loop = new ShardLoop(
+            0, _shard, waiter, _ticks, TimeProvider.System, _journal, _projector, _loader, _executor, _lease);
+        _lease.Start();
+        LoadSent = Stopwatch.GetTimestamp();
+        PartitionHost.OpenAll(store, marks, [_shard], nowMs);
         _journal.Start();
         _projector.Start();
         _loader.Start();
@@ -69,18 +83,38 @@ internal sealed class NodeRig : IAsyncDisposable
         _loop.Start();
     }
 
+    /// <summary>On a fresh SQLite file.</summary>
+    public static NodeRig OnSqlite(AttemptStarted? started = null)
+    {
+        string folder = Directory.CreateTempSubdirectory("karya-figure-").FullName;
+        var rig = new NodeRig(new SqliteStore(Path.Combine(folder, "karya.db"), TimeProvider.System), started, folder);
+        rig.AddUsers();
+        return rig;
+    }
+
     /// <summary>A plan's body: a REST call of about 200 bytes, as users submit them.</summary>
     public static byte[] Body { get; } = MakeBody();
 
     public ShardStatus Status => _shard.Status;
 
-    public string StoreFile => Path.Combine(_folder, "karya.db");
+    /// <summary>A stopwatch's timestamp from before the store was opened.</summary>
+    public long OpenSent { get; }
 
-    public UserId UserOf(int number) => _users[number % _users.Length];
+    /// <summary>A stopwatch's timestamp from when the store was open and nothing was loaded.</summary>
+    public long LoadSent { get; }
+
+    public static UserId UserOf(int number) => Users[number % UserCount];
 
     public PlanId NewId() => _ids.New(_ticks.NowMs());
 
     public long NowMs => _ticks.NowMs();
+
+    /// <summary>Stores the users whose plans are submitted: their numbers of plans are kept.</summary>
+    public void AddUsers()
+    {
+        foreach (var (number, user) in Users.Index())
+            _store.AddUser(new UserView(user, $"user {number}", NowMs));
+    }
 
     /// <summary>Submits a one-time plan. Waits while the inbox is full.</summary>
     public void Submit(int number, long delayMs, IReplyTarget? replyTo)
@@ -137,9 +171,17 @@ internal sealed class NodeRig : IAsyncDisposable
         _loader.Dispose();
         _journal.Dispose();
         _projector.Dispose();
+        _lease.Dispose();
         _store.Dispose();
         _shard.Dispose();
-        Directory.Delete(_folder, recursive: true);
+        if (_folder is not null)
+            Directory.Delete(_folder, recursive: true);
+    }
+
+    private static UserId[] MakeUsers()
+    {
+        var ids = new PlanIds();
+        return [.. Enumerable.Range(0, UserCount).Select(number => new UserId(ids.New(number).Value))];
     }
 
     private static byte[] MakeBody()

@@ -54,7 +54,7 @@ internal static class RawRows
             var id = source.NewId();
             ref var plan = ref batch.Plans.Add();
             plan.Id = id;
-            plan.User = source.UserOf(first + i);
+            plan.User = NodeRig.UserOf(first + i);
             plan.State = hasEnded ? PlanState.Completed : PlanState.Created;
             plan.IsNew = plan.HasBody = true;
             plan.CreatedMs = plan.UpdatedMs = nowMs;

@@ -41,9 +41,10 @@ public sealed class Shard : IDisposable
     private readonly Residency _residency;
     private readonly int[] _expired = new int[Limits.WheelWorkPerTurnMax];
     private readonly HashSet<PlanId> _born = [];
-    private Rows<Command> _commands = new();
+    private Rows<Command> _requests = new();
+    private Rows<Command> _outcomes = new();
     private List<LoadedPage> _pages = [];
-    private int _nextCommand;
+    private int _nextRequest;
     private JournalChunk _chunk;
     private long _position;
     private long _projectedCount;
@@ -199,13 +200,13 @@ public sealed class Shard : IDisposable
 
     private void TakeMessages()
     {
-        if (_nextCommand == _commands.Count)
+        if (_nextRequest == _requests.Count)
         {
-            _commands.Clear();
-            _nextCommand = 0;
+            _requests.Clear();
+            _nextRequest = 0;
         }
 
-        var state = Inbox.Drain(ref _commands, ref _pages);
+        var state = Inbox.Drain(ref _requests, ref _outcomes, ref _pages);
         _turn.DurablePosition = state.DurablePosition;
         _isDispatchStopped = state.IsDispatchStopped;
         if (state.IsJournalLost)
@@ -238,17 +239,26 @@ public sealed class Shard : IDisposable
         ReturnPayload(parked.Command);
     }
 
+    /// <summary>
+    /// All outcomes, since no more attempts run than there are places, and a limited number of requests.
+    /// </summary>
     private void TakeCommands()
     {
-        int end = Math.Min(_commands.Count, _nextCommand + Limits.CommandsPerTurnMax);
-        var commands = _commands.Span;
-        for (; _nextCommand < end; _nextCommand++)
-        {
-            ref var command = ref commands[_nextCommand];
-            if (!Apply(command))
-                ReturnPayload(command);
-            command = default; // Its reply target and payload must not be kept alive.
-        }
+        foreach (ref var outcome in _outcomes.Span)
+            Take(ref outcome);
+        _outcomes.Clear();
+
+        int end = Math.Min(_requests.Count, _nextRequest + Limits.CommandsPerTurnMax);
+        var requests = _requests.Span;
+        for (; _nextRequest < end; _nextRequest++)
+            Take(ref requests[_nextRequest]);
+    }
+
+    private void Take(ref Command command)
+    {
+        if (!Apply(command))
+            ReturnPayload(command);
+        command = default; // Its reply target and payload must not be kept alive.
     }
 
     /// <returns>True: the command waits for a plan, and keeps its payload.</returns>
@@ -365,7 +375,7 @@ public sealed class Shard : IDisposable
 
     private long NextTurn(long nowMs)
     {
-        bool hasWork = _nextCommand < _commands.Count || _hasWheelWork || (_ready.CanTake && MayFire);
+        bool hasWork = _nextRequest < _requests.Count || _hasWheelWork || (_ready.CanTake && MayFire);
         if (hasWork)
             return nowMs;
         long projectionMs = Status.ProjectedPosition < _position && !_projection.IsUnderWay

@@ -10,7 +10,8 @@ namespace Karya.Engine.Shards;
 /// <para>Commands change hands as a whole array: writers append to one under a lock held for a copy, the shard swaps it
 /// against its empty one once per turn (about 30 ns an item, measured; an item-wise bounded channel costs 100).</para>
 /// <para>Outcomes of attempts and answers of the store are never refused: their number is bounded by what the shard
-/// itself handed out.</para>
+/// itself handed out. They do not queue behind requests, of which there may be many more: the place of an attempt is
+/// taken until its outcome is.</para>
 /// </remarks>
 /// <param name="capacity">Commands that may wait.</param>
 /// <param name="wake">
@@ -21,6 +22,7 @@ public sealed class ShardInbox(int capacity, Action wake)
     private readonly Lock _lock = new();
     private readonly Stack<JournalChunk> _chunks = new();
     private Rows<Command> _incoming = new();
+    private Rows<Command> _outcomes = new();
     private List<LoadedPage> _pages = [];
     private long _durablePosition;
     private long _projectedCount;
@@ -44,11 +46,19 @@ public sealed class ShardInbox(int capacity, Action wake)
         return true;
     }
 
-    /// <summary>Takes the outcome of an attempt, always.</summary>
+    /// <summary>
+    /// Takes the outcome of an attempt, always; and a flush, which comes after the requests before it.
+    /// </summary>
     public void PostOutcome(in Command command)
     {
         lock (_lock)
-            _incoming.Add() = command;
+        {
+            if (command.Kind == CommandKind.Flush)
+                _incoming.Add() = command;
+            else
+                _outcomes.Add() = command;
+        }
+
         wake();
     }
 
@@ -131,15 +141,16 @@ public sealed class ShardInbox(int capacity, Action wake)
     }
 
     /// <summary>
-    /// Hands what came in to the shard's thread: the answers of the store always, the commands when the shard has none
-    /// left (its empty array is exchanged for the full one).
+    /// Hands what came in to the shard's thread: outcomes and the answers of the store always, requests when the shard
+    /// has none left (its empty array is exchanged for the full one).
     /// </summary>
-    internal InboxState Drain(ref Rows<Command> commands, ref List<LoadedPage> pages)
+    internal InboxState Drain(ref Rows<Command> requests, ref Rows<Command> outcomes, ref List<LoadedPage> pages)
     {
         lock (_lock)
         {
-            if (commands.Count == 0)
-                (commands, _incoming) = (_incoming, commands);
+            if (requests.Count == 0)
+                (requests, _incoming) = (_incoming, requests);
+            (outcomes, _outcomes) = (_outcomes, outcomes);
             (pages, _pages) = (_pages, pages);
             bool isProjectionWanted = _isProjectionWanted;
             _isProjectionWanted = false;

@@ -1,3 +1,4 @@
+using Karya.Engine;
 using Karya.Engine.Journal;
 using Karya.Engine.Shards;
 
@@ -16,7 +17,20 @@ internal sealed class Projector : IDisposable
     /// <summary>Some milliseconds of the store's time, for which a commit may have to wait.</summary>
     private const int HistoryRowsPerStep = 200;
 
+    /// <summary>
+    /// More than one row of the journal holds while it keeps up, less than it holds when intake is stopped.
+    /// </summary>
+    private const long BusyJournalBytes = 2 * 1024 * 1024;
+
+    /// <summary>Changed plans that fill the largest batches, with time left until new ones are refused.</summary>
+    private const long ChangedPlansMax = 4L * Limits.ProjectionRowsMax;
+
+    private static readonly TimeSpan JournalWaitMax = TimeSpan.FromSeconds(1);
+
+    private static readonly TimeSpan JournalPause = TimeSpan.FromMilliseconds(2);
+
     private static readonly TimeSpan RetryPause = TimeSpan.FromMilliseconds(200);
+
     /// <summary>Between two steps, so that removing takes a small part of the store's time.</summary>
     private static readonly TimeSpan HistoryStepPause = TimeSpan.FromMilliseconds(20);
 
@@ -85,6 +99,7 @@ internal sealed class Projector : IDisposable
         if (!_journal.WaitDurable(shard, batch.DurablePosition))
             return false;
 
+        LetJournalPass(shard);
         while (_store.Project(batch) != CommitResult.Committed)
         {
             _trouble = $"The tables cannot be written: {_store.LastError}";
@@ -95,6 +110,19 @@ internal sealed class Projector : IDisposable
         _trouble = null;
         _shards[shard].Inbox.PostProjected();
         return true;
+    }
+
+    /// <summary>
+    /// While the journal is behind, somebody waits for each of its rows; for ours only those who list plans, and the
+    /// more changes meet in a batch, the cheaper it is. But not for long, and not when too many changes wait.
+    /// </summary>
+    private void LetJournalPass(int shard)
+    {
+        long started = _clock.GetTimestamp();
+        while (_journal.BacklogBytes > BusyJournalBytes && _shards[shard].Status.ChangedPlans < ChangedPlansMax
+            && _clock.GetElapsedTime(started) < JournalWaitMax && _mailbox.Pause(JournalPause))
+        {
+        }
     }
 
     private void Prune()

@@ -42,6 +42,19 @@ public sealed class ShardTests : IDisposable
     }
 
     [Fact]
+    public void An_outcome_does_not_wait_behind_requests()
+    {
+        _driver.SubmitNow(new PlanDraft(_plan, Now + 10));
+        var running = _driver.AwaitStart(_plan);
+        for (int i = 2; i <= 1000; i++)
+            _driver.Submit(new PlanDraft(PlanDraft.Plan(i), Now + 60_000));
+        var answer = _driver.Succeed(running);
+        _driver.Step();
+        _driver.Step();
+        Assert.Equal(ReplyCode.Ok, answer.Code);
+    }
+
+    [Fact]
     public void A_turn_hands_out_a_limited_number_of_attempts()
     {
         for (int i = 1; i <= 2000; i++)
@@ -105,10 +118,12 @@ public sealed class ShardTests : IDisposable
         Assert.False(inbox.TryPost(default));
         inbox.PostOutcome(default);
 
-        var commands = new Engine.Journal.Rows<Command>();
+        var requests = new Engine.Journal.Rows<Command>();
+        var outcomes = new Engine.Journal.Rows<Command>();
         List<Engine.Shards.LoadedPage> pages = [];
-        inbox.Drain(ref commands, ref pages);
-        Assert.Equal(3, commands.Count);
+        inbox.Drain(ref requests, ref outcomes, ref pages);
+        Assert.Equal(2, requests.Count);
+        Assert.Equal(1, outcomes.Count);
         Assert.True(inbox.TryPost(default));
     }
 

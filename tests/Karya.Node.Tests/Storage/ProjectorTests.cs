@@ -58,6 +58,22 @@ public sealed class ProjectorTests : IDisposable
     }
 
     [Fact]
+    public async Task A_batch_lets_a_journal_that_is_behind_pass_but_not_for_longer_than_a_second()
+    {
+        _journal.Post(_rig.Submit(1));
+        Assert.True(_journal.WaitDurable(0, 1));
+        var batch = _rig.NextBatch();
+        _store.BlockCommits();
+        _journal.Post(_rig.Submit(2, bodyBytes: 3 * 1024 * 1024));
+        _projector.Post(0, batch);
+        await Until.TrueAsync(() => _store.CommitsBegun == 2, "the commit is under way");
+        Assert.Equal(0, _store.ProjectionsBegun);
+
+        _clock.Advance(TimeSpan.FromSeconds(1));
+        await Until.TrueAsync(() => Projected() == 1, "the shard hears that the tables have it");
+    }
+
+    [Fact]
     public async Task Dispose_does_not_wait_for_tables_that_go_on_refusing()
     {
         _store.RefusesProjections = true;

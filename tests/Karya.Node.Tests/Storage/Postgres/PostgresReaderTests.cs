@@ -204,6 +204,16 @@ public sealed class PostgresReaderTests : IDisposable
     }
 
     [Fact]
+    public void A_question_that_only_a_whole_table_can_answer_is_not_compiled_for_it()
+    {
+        using var connection = _schema.Source.OpenConnection();
+        using var explain = new NpgsqlCommand("EXPLAIN ANALYZE SELECT * FROM errors WHERE text = ''", connection);
+        using var lines = explain.ExecuteReader();
+        while (lines.Read())
+            Assert.DoesNotContain("JIT", lines.GetString(0), StringComparison.Ordinal);
+    }
+
+    [Fact]
     public void Text_that_is_no_utf8_is_shown_as_far_as_it_goes()
     {
         _schema.Execute($"INSERT INTO errors VALUES ('{Plan(1)}', 1, 0, 1, 5000, '\\x6100ff62')");
