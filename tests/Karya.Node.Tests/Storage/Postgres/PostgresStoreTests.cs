@@ -48,7 +48,7 @@ public sealed class PostgresStoreTests : StoreSuite
         Assert.InRange(TimeProvider.System.GetElapsedTime(started).TotalSeconds, 1, 4.5);
         Assert.Equal(marks.Select(mark => mark.Epoch + 1), later.Select(mark => mark.Epoch));
 
-        // Its sessions were ended, so that it does not know at first.
+        // Its sessions were ended, so that it has to ask what became of a commit.
         Assert.Equal(CommitResult.Unknown, first.Commit(0, [marks[1]], BitConverter.GetBytes(2)));
         Assert.Equal(CommitResult.Refused, first.Resolve(0));
         Assert.Contains("Another node", first.Lost, StringComparison.Ordinal);
