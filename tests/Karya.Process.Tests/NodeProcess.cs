@@ -81,7 +81,8 @@ internal sealed partial class NodeProcess : IAsyncDisposable
         start.ArgumentList.Add(Executable);
         foreach (string argument in arguments)
             start.ArgumentList.Add(argument);
-        string[] ours = [.. start.Environment.Keys.Where(name => name.StartsWith(TestPrefix, StringComparison.Ordinal))];
+        string[] ours =
+            [.. start.Environment.Keys.Where(name => name.StartsWith(TestPrefix, StringComparison.Ordinal))];
         foreach (string name in ours)
             start.Environment.Remove(name); // For tests; a node refuses what it does not know.
         foreach (var (name, value) in environment)
