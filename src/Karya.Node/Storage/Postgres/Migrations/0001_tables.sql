@@ -94,9 +94,11 @@ BEGIN
 END $$;
 
 -- Renews all leases of an owner in one statement. Fewer than it believes to have: somebody else has claimed the others.
+-- Locks in the order in which claims do, so that the two never wait for each other in a ring.
 CREATE FUNCTION renew(my_owner text) RETURNS TABLE (renewed integer, clock_us bigint)
 LANGUAGE plpgsql AS $$
 BEGIN
+  PERFORM 1 FROM partition_lease WHERE owner = my_owner AND NOT released ORDER BY partition FOR NO KEY UPDATE;
   UPDATE partition_lease SET renew_seq = renew_seq + 1 WHERE owner = my_owner AND NOT released;
   GET DIAGNOSTICS renewed = ROW_COUNT;
   clock_us := (extract(epoch FROM clock_timestamp()) * 1000000)::bigint;
