@@ -53,9 +53,6 @@ internal static class PostgresSource
     /// </summary>
     public static int SecondsOf(TimeSpan time) => Math.Max(1, (int)time.TotalSeconds);
 
-    /// <summary>An identifier in quotes.</summary>
-    public static string Quote(string identifier) => new NpgsqlCommandBuilder().QuoteIdentifier(identifier);
-
     private static string SetupSql(PostgresSettings settings)
     {
         long leaseMs = (long)settings.Lease.TotalMilliseconds;
@@ -65,7 +62,7 @@ internal static class PostgresSource
         return string.Create(
             CultureInfo.InvariantCulture,
             $"""
-            SET search_path = {Quote(settings.Schema)}, pg_temp;
+            SET search_path = {PostgresScript.Quoted(settings.Schema)}, pg_temp;
             SET idle_in_transaction_session_timeout = '2s';
             SET lock_timeout = {leaseMs};
             SET statement_timeout = '60s';

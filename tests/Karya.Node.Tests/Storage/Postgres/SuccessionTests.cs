@@ -1,3 +1,4 @@
+using Karya.Engine.Journal;
 using Karya.LocalServers;
 using Karya.Node.Storage;
 using Karya.Node.Storage.Postgres;
@@ -9,6 +10,8 @@ namespace Karya.Node.Tests.Storage.Postgres;
 /// <summary>One node after another that died or sleeps at a bad moment.</summary>
 public sealed class SuccessionTests : IDisposable
 {
+    private const int BodyBytes = 100_000;
+
     private readonly StoreSchema _schema = new();
     private readonly CuttingProxy _proxy = new(PostgresServer.Shared.Host, PostgresServer.Shared.Port);
 
@@ -21,13 +24,9 @@ public sealed class SuccessionTests : IDisposable
     [Fact]
     public void An_owner_that_falls_silent_in_the_middle_of_a_commit_keeps_nobody_out()
     {
-        const int BodyBytes = 100_000;
         using var first = new PostgresStore(WithShortLease(_schema.SettingsThrough(_proxy.Port)), TimeProvider.System);
         var marks = first.Open(4);
-        var before = _proxy.Connections.ToDictionary(connection => connection, connection => connection.ClientBytes);
-        Assert.Equal(CommitResult.Committed, first.Commit(0, [marks[1]], new byte[BodyBytes]));
-        var stream = _proxy.Connections.Single(
-            connection => connection.ClientBytes > before.GetValueOrDefault(connection) + BodyBytes);
+        var stream = CommitAndFindConnection(first, marks[1]);
 
         // The fence is passed, and its lock held, while the server waits for the rest of the row.
         stream.HoldClientAfter(BodyBytes / 2);
@@ -43,13 +42,9 @@ public sealed class SuccessionTests : IDisposable
     [Fact]
     public void An_owner_whose_own_commit_is_stuck_halfway_is_not_kept_out_by_it()
     {
-        const int BodyBytes = 100_000;
         using var store = new PostgresStore(WithShortLease(_schema.SettingsThrough(_proxy.Port)), TimeProvider.System);
         var marks = store.Open(4);
-        var before = _proxy.Connections.ToDictionary(connection => connection, connection => connection.ClientBytes);
-        Assert.Equal(CommitResult.Committed, store.Commit(0, [marks[1]], new byte[BodyBytes]));
-        var stream = _proxy.Connections.Single(
-            connection => connection.ClientBytes > before.GetValueOrDefault(connection) + BodyBytes);
+        var stream = CommitAndFindConnection(store, marks[1]);
 
         stream.HoldClientAfter(BodyBytes / 2);
         Assert.Equal(CommitResult.Unknown, store.Commit(0, [marks[1]], new byte[BodyBytes]));
@@ -68,6 +63,15 @@ public sealed class SuccessionTests : IDisposable
             WithShortLease(_schema.Settings) with { Log = renewing }, TimeProvider.System);
         second.Open(4);
         Assert.True(renewing.HasActed);
+    }
+
+    /// <summary>The connection of the stream: the one that a large row went over.</summary>
+    private ProxyConnection CommitAndFindConnection(PostgresStore store, ProjectedMark mark)
+    {
+        var before = _proxy.Connections.ToDictionary(connection => connection, connection => connection.ClientBytes);
+        Assert.Equal(CommitResult.Committed, store.Commit(0, [mark], new byte[BodyBytes]));
+        return _proxy.Connections.Single(
+            connection => connection.ClientBytes > before.GetValueOrDefault(connection) + BodyBytes);
     }
 
     private static PostgresSettings WithShortLease(PostgresSettings settings) =>
