@@ -40,6 +40,21 @@ public sealed class CuttingProxyTests : IDisposable
         Assert.Equal((100_000, 7), (_proxy.Connections[0].ClientBytes, _proxy.Connections[0].ServerBytes));
     }
 
+    [Fact]
+    public async Task What_has_arrived_is_counted()
+    {
+        var (client, server) = await ConnectAsync();
+        for (int exchange = 1; exchange <= 2000; exchange++)
+        {
+            await SendAsync(client, Numbered(10));
+            await ReadAsync(server, 10);
+            Assert.Equal(10 * exchange, _proxy.ClientBytes);
+            await SendAsync(server, Numbered(7));
+            await ReadAsync(client, 7);
+            Assert.Equal(7 * exchange, _proxy.ServerBytes);
+        }
+    }
+
     [Theory]
     [InlineData(1)]
     [InlineData(99)]

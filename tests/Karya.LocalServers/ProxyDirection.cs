@@ -26,6 +26,7 @@ internal sealed class ProxyDirection(ProxyGate gate, ProxyLink link, Socket from
 
     public Cut? Cut { get; set; }
 
+    /// <summary>Counted before they are sent: what has arrived anywhere is in it.</summary>
     public long ForwardedBytes { get; private set; }
 
     public long WaitingBytes { get; private set; }
@@ -77,7 +78,7 @@ internal sealed class ProxyDirection(ProxyGate gate, ProxyLink link, Socket from
             }
             finally
             {
-                Forwarded(share.Length, cuts);   // Lost bytes count as well, or a cut would wait for them.
+                Arrived(share.Length, cuts);   // Lost bytes count as well, or a cut would wait for them.
             }
         }
 
@@ -112,6 +113,7 @@ internal sealed class ProxyDirection(ProxyGate gate, ProxyLink link, Socket from
         share = _first[..count];
         _first = _first[count..];
         WaitingBytes -= count;
+        ForwardedBytes += count;
         foreach (var cut in cuts)
             cut.Take(count);
         return true;
@@ -134,14 +136,10 @@ internal sealed class ProxyDirection(ProxyGate gate, ProxyLink link, Socket from
     private int UnsentBytes() =>
         Libc.Ioctl(to.SafeHandle.DangerousGetHandle(), Libc.UnsentBytes, out int count) == 0 ? count : 0;
 
-    private void Forwarded(int count, Cut[] cuts)
+    private void Arrived(int count, Cut[] cuts)
     {
         List<Cut> reached = [];
-        gate.Change(() =>
-        {
-            ForwardedBytes += count;
-            reached.AddRange(cuts.Where(cut => cut.HasArrived(count)));
-        });
+        gate.Change(() => reached.AddRange(cuts.Where(cut => cut.HasArrived(count))));
 
         foreach (var cut in reached)
             cut.Reached();

@@ -13,11 +13,6 @@ internal sealed class KillLoad(Sink sink, ITestOutputHelper output)
     private const int Clients = 4;
 
     /// <summary>
-    /// An attempt that arrived this long before a kill may still have been running, or its outcome not yet durable.
-    /// </summary>
-    private const long InFlightMs = 1000;
-
-    /// <summary>
     /// A cancel is acknowledged some time before the client has read the answer, and a call is under way for a moment.
     /// </summary>
     private const long CancelToleranceMs = 50;
@@ -28,13 +23,18 @@ internal sealed class KillLoad(Sink sink, ITestOutputHelper output)
     private readonly ConcurrentDictionary<string, Submitted> _acknowledged = new();
     private readonly ConcurrentDictionary<string, bool> _cancelAsked = new();
     private readonly ConcurrentDictionary<string, long> _cancelled = new();
-    private readonly List<long> _kills = [];
+    private readonly KillTimes _kills = new();
 
     /// <summary>How many plans were acknowledged so far.</summary>
     public int Acknowledged => _acknowledged.Count;
 
-    /// <summary>Called at the moment of each kill, before it.</summary>
-    public void NoteKill() => _kills.Add(Now());
+    /// <summary>Kills, and notes when.</summary>
+    public async Task KillAsync(Func<Task> killAsync)
+    {
+        long askedMs = Now();
+        await killAsync();
+        _kills.Add(new Kill(askedMs, Now()));
+    }
 
     /// <summary>All clients, until they are stopped or the node is dead.</summary>
     public Task RunAsync(Uri node, string user, int seed, CancellationToken stopping) => Task.WhenAll(
@@ -98,7 +98,7 @@ internal sealed class KillLoad(Sink sink, ITestOutputHelper output)
         using var client = new V1Client(node);
         foreach (string plan in _acknowledged.Keys.Where(id => IsLost(id, arrived)).Take(3))
         {
-            int kill = _kills.Count(at => at < _acknowledged[plan].DueMs);
+            int kill = _kills.CountBefore(_acknowledged[plan].DueMs);
             using var summary = await client.GetAsync($"/v1/plan/{plan}/summary");
             output.WriteLine($"lost: {plan}, due before kill {kill}: {summary.RootElement}");
         }
@@ -124,11 +124,8 @@ internal sealed class KillLoad(Sink sink, ITestOutputHelper output)
             {
                 duplicates++;
                 var (first, second) = (inOrder[i - 1], inOrder[i]);
-                bool isExplained = second.Epoch > first.Epoch
-                    && _kills.Any(kill => kill >= first.AtMs - 5 && kill - first.AtMs < InFlightMs
-                        && kill <= second.AtMs);
-                if (!isExplained)
-                    unexplained.Add(Describe(first, second));
+                if (!_kills.Explain(first, second))
+                    unexplained.Add(_kills.Describe(first, second));
             }
         }
 
@@ -144,14 +141,6 @@ internal sealed class KillLoad(Sink sink, ITestOutputHelper output)
         Assert.Empty(early);
         Assert.Empty(zombies);
         Assert.Empty(unexplained);
-    }
-
-    /// <summary>Both calls, and by how much the first one came before the next kill.</summary>
-    private string Describe(Arrival first, Arrival second)
-    {
-        long next = _kills.FirstOrDefault(kill => kill >= first.AtMs);
-        return $"{first.Plan}: epochs {first.Epoch} and {second.Epoch}, {second.AtMs - first.AtMs} ms apart, "
-            + $"{next - first.AtMs} ms before kill {_kills.IndexOf(next)} of {_kills.Count}";
     }
 
     private readonly record struct Submitted(long DueMs);

@@ -49,8 +49,11 @@ public sealed class KillTests(ITestOutputHelper output)
         for (int kill = 0; kill < kills; kill++)
         {
             await Task.Delay(random.Next(10, 300), CancellationToken.None);
-            load.NoteKill();
-            server.Kill();
+            await load.KillAsync(() =>
+            {
+                server.Kill();
+                return Task.CompletedTask;
+            });
             await Task.Run(server.StartAgain, CancellationToken.None);
             var resumed = await ResumedAsync(load);
             slowest = resumed > slowest ? resumed : slowest;
@@ -95,8 +98,7 @@ public sealed class KillTests(ITestOutputHelper output)
                 var running = load.RunAsync(node.Http, user, random.Next(), stop.Token);
                 await ResumedAsync(load); // A node that has not begun to work is not worth a kill.
                 await Task.Delay(random.Next(10, 300), CancellationToken.None);
-                load.NoteKill();
-                await node.KillAsync();
+                await load.KillAsync(node.KillAsync);
                 await stop.CancelAsync();
                 await running;
                 await node.DisposeAsync();
