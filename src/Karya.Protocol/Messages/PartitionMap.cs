@@ -1,0 +1,100 @@
+using System.Buffers.Binary;
+
+namespace Karya.Protocol.Messages;
+
+/// <summary>Where a node is to be reached.</summary>
+public sealed record NodeEndpoint(string Host, int Port);
+
+/// <summary>
+/// Which node owns which partition. Whoever knows it can send a request straight to the owner; the wrong node serves it
+/// all the same, or redirects.
+/// </summary>
+/// <param name="Version">Grows with every change.</param>
+/// <param name="Nodes">At most 65,535.</param>
+/// <param name="Owners">For each partition its owner's place in <paramref name="Nodes"/>.</param>
+public sealed record PartitionMap(long Version, IReadOnlyList<NodeEndpoint> Nodes, IReadOnlyList<int> Owners)
+{
+    private const int PartitionsMax = 65_536;
+
+    /// <summary>One node owns everything.</summary>
+    public static PartitionMap Single(int partitionCount, NodeEndpoint node) => new(1, [node], new int[partitionCount]);
+
+    internal void Write(FrameWriter writer)
+    {
+        writer.WriteArray(3);
+        writer.WriteInt64(Version);
+        writer.WriteArray(Nodes.Count);
+        foreach (var node in Nodes)
+        {
+            writer.WriteArray(2);
+            writer.WriteString(node.Host);
+            writer.WriteInt64(node.Port);
+        }
+
+        byte[] owners = new byte[Owners.Count * sizeof(ushort)];
+        for (int i = 0; i < Owners.Count; i++)
+            BinaryPrimitives.WriteUInt16BigEndian(owners.AsSpan(i * sizeof(ushort)), (ushort)Owners[i]);
+        writer.WriteBinary(owners);
+    }
+
+    internal static PartitionMap Read(ref WireReader reader)
+    {
+        reader.ReadArray("map", 3, 3);
+        long version = reader.ReadInt64("map.version", 0);
+        var nodes = new NodeEndpoint[reader.ReadArray("map.nodes", 1, ushort.MaxValue)];
+        for (int i = 0; i < nodes.Length; i++)
+        {
+            reader.ReadArray("map.node", 2, 2);
+            nodes[i] = new NodeEndpoint(
+                reader.ReadString("map.host", 256), reader.ReadInt32("map.port", 0, ushort.MaxValue));
+        }
+
+        var bytes = reader.ReadBinary("map.owners", PartitionsMax * sizeof(ushort));
+        int[] owners = new int[bytes.Length / sizeof(ushort)];
+        for (int i = 0; i < owners.Length; i++)
+        {
+            owners[i] = BinaryPrimitives.ReadUInt16BigEndian(bytes[(i * sizeof(ushort))..]);
+            if (owners[i] >= nodes.Length)
+            {
+                reader.Refuse(
+                    ErrorCode.OutOfRange, "map.owners", $"map.owners names node {owners[i]} of {nodes.Length}.");
+            }
+        }
+
+        return new PartitionMap(version, nodes, owners);
+    }
+}
+
+/// <summary>Asks for the map.</summary>
+public sealed record MapRequest : IMessage<MapRequest>
+{
+    public static Opcode Opcode => Opcode.Map;
+
+    public void Write(FrameWriter writer) => writer.WriteArray(0);
+
+    public static MapRequest Read(ref WireReader reader)
+    {
+        reader.ReadArray("map", 0, 0);
+        return new MapRequest();
+    }
+}
+
+/// <summary>The answer to <see cref="MapRequest"/>.</summary>
+public sealed record MapReply(PartitionMap Map) : IMessage<MapReply>
+{
+    public static Opcode Opcode => Opcode.Map | Opcode.Reply;
+
+    public void Write(FrameWriter writer) => Map.Write(writer);
+
+    public static MapReply Read(ref WireReader reader) => new(PartitionMap.Read(ref reader));
+}
+
+/// <summary>Pushed when the map has changed.</summary>
+public sealed record MapChanged(PartitionMap Map) : IMessage<MapChanged>
+{
+    public static Opcode Opcode => Opcode.MapChanged;
+
+    public void Write(FrameWriter writer) => Map.Write(writer);
+
+    public static MapChanged Read(ref WireReader reader) => new(PartitionMap.Read(ref reader));
+}
