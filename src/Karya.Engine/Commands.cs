@@ -28,6 +28,15 @@ public enum CommandKind : byte
 
     /// <summary>Changes nothing; answered when everything that came before it is durable.</summary>
     Flush,
+
+    /// <summary>Makes the task that waits due at once.</summary>
+    Trigger,
+
+    /// <summary>An attempt was not made after all: it is to be handed out again, with the same number.</summary>
+    AttemptReleased,
+
+    /// <summary>How many attempts of a pulled lane may run at once: <see cref="Command.Credits"/>.</summary>
+    SetCredits,
 }
 
 /// <summary>Which parts of a plan an update changes.</summary>
@@ -51,6 +60,15 @@ public struct Command
 
     /// <summary>A failed attempt may be tried again. False: permanent.</summary>
     public bool Retryable;
+
+    /// <summary>Of a submit: answered when the plan is in memory, and not only when it is durable.</summary>
+    public bool IsAccepted;
+
+    /// <summary>Of a submit: the id is the client's choice, so the tables are asked whether they have it.</summary>
+    public bool MayExist;
+
+    /// <summary>Of an outcome or credits: <see cref="Lane"/> is one that workers pull from.</summary>
+    public bool IsPulled;
 
     public int Partition;
 
@@ -95,4 +113,10 @@ public struct Command
 
     /// <summary>Who waits for the answer; null when nobody does.</summary>
     public IReplyTarget? ReplyTo;
+
+    /// <summary>Comes back with the answer, for a target that waits for many.</summary>
+    public ulong Tag;
+
+    /// <summary>Of <see cref="CommandKind.SetCredits"/>.</summary>
+    public int Credits;
 }

@@ -47,8 +47,13 @@ internal sealed class Partition(int number, long epoch, long sequence, ShardTabl
     {
         switch (command.Kind)
         {
+            case CommandKind.Submit when command.MayExist && loaded is null && _state.Find(command.Spec.Id) < 0:
+                return ApplyResult.NeedsPlan;
             case CommandKind.Submit:
                 Submit(command, turn);
+                return ApplyResult.Done;
+            case CommandKind.AttemptReleased:
+                ReleaseAttempt(command, turn);
                 return ApplyResult.Done;
             case CommandKind.AttemptSucceeded or CommandKind.AttemptFailed:
                 EndAttempt(command, turn);
@@ -71,6 +76,9 @@ internal sealed class Partition(int number, long epoch, long sequence, ShardTabl
                 break;
             case CommandKind.Replay:
                 Replay(command, plan, turn);
+                break;
+            case CommandKind.Trigger:
+                Trigger(command, plan, turn);
                 break;
             case CommandKind.Cancel:
                 if (loaded is null && (tables.Plans[plan].Flags & PlanFlags.HasChildren) != 0)
@@ -164,7 +172,7 @@ internal sealed class Partition(int number, long epoch, long sequence, ShardTabl
     {
         if (_state.Find(command.Spec.Id) >= 0)
         {
-            turn.ReplyNow(command, ReplyCode.AlreadyExists);
+            turn.ReplyWhenKnown(command, ReplyCode.AlreadyExists);
             return;
         }
 
@@ -185,7 +193,10 @@ internal sealed class Partition(int number, long epoch, long sequence, ShardTabl
         record.Spec.HookCount = record.Hooks.Length / HookTable.BytesPerHook;
         record.Payload = command.Payload.AsSpan(0, command.PayloadBytes);
         Commit(ref record, turn);
-        turn.ReplyWhenDurable(command);
+        if (command.IsAccepted)
+            turn.ReplyNow(command, ReplyCode.Ok);
+        else
+            turn.ReplyWhenDurable(command);
     }
 
     private void Update(in Command command, Turn turn)
@@ -232,6 +243,48 @@ internal sealed class Partition(int number, long epoch, long sequence, ShardTabl
     {
         var record = NewRecord(RecordKind.Cancelled, new TaskKey(plan, 0, 0), atMs);
         Commit(ref record, turn);
+        foreach (int task in new TaskList(tables, tables.Plans[_state.Find(plan)].FirstTask))
+        {
+            ref var entry = ref tables.Tasks[task];
+            if (entry is { IsPulled: true, State: PlanTaskState.Processing, IsInterrupted: false })
+                turn.Effects.Revocations.Add() = new Revocation(KeyOf(entry), entry.Attempts);
+        }
+    }
+
+    /// <summary>An occurrence that waits runs at once; one that is due already needs no help.</summary>
+    private void Trigger(in Command command, int plan, Turn turn)
+    {
+        int task = _state.FindWaiting(plan);
+        if (task < 0)
+        {
+            turn.ReplyWhenKnown(command, ReplyCode.WrongState);
+            return;
+        }
+
+        ref var entry = ref tables.Tasks[task];
+        if (entry.AttemptDueMs <= turn.NowMs)
+        {
+            turn.ReplyWhenKnown(command, ReplyCode.Ok);
+            return;
+        }
+
+        var record = NewRecord(RecordKind.Triggered, KeyOf(entry), command.AtMs);
+        Commit(ref record, turn);
+        turn.ReplyWhenDurable(command);
+    }
+
+    /// <summary>
+    /// Nobody made the attempt, so that it may be handed out again: known in memory only, as after a restart.
+    /// </summary>
+    private void ReleaseAttempt(in Command command, Turn turn)
+    {
+        int task = FindAttempt(command);
+        if (task < 0)
+            return;
+        if (tables.Plans[tables.Tasks[task].Plan].State == PlanState.Cancelled)
+            EndInterrupted(task, turn);
+        else
+            _state.PutBack(task, turn.NowMs);
     }
 
     private void Replay(in Command command, int plan, Turn turn)
@@ -255,16 +308,15 @@ internal sealed class Partition(int number, long epoch, long sequence, ShardTabl
 
     private void EndAttempt(in Command command, Turn turn)
     {
-        int plan = _state.Find(command.Key.Plan);
-        int task = plan < 0 ? -1 : _state.FindTask(plan, command.Key);
-        if (task < 0 || tables.Tasks[task].State != PlanTaskState.Processing
-            || tables.Tasks[task].IsInterrupted || tables.Tasks[task].Attempts != command.Attempt)
+        int task = FindAttempt(command);
+        if (task < 0)
         {
             turn.ReplyNow(command, ReplyCode.WrongState); // An outcome of an attempt that is no longer ours to end.
             return;
         }
 
         ref var entry = ref tables.Tasks[task];
+        int plan = entry.Plan;
         var kind = RecordKind.Succeeded;
         if (command.Kind == CommandKind.AttemptFailed)
         {
@@ -281,6 +333,16 @@ internal sealed class Partition(int number, long epoch, long sequence, ShardTabl
             record.DueMs = command.AtMs + RetryDelayMs(command, tables.Plans[plan]);
         Commit(ref record, turn);
         turn.ReplyWhenDurable(command);
+    }
+
+    /// <summary>The task whose attempt runs, of which the command tells; -1 when there is none.</summary>
+    private int FindAttempt(in Command command)
+    {
+        int plan = _state.Find(command.Key.Plan);
+        int task = plan < 0 ? -1 : _state.FindTask(plan, command.Key);
+        bool isRunning = task >= 0 && tables.Tasks[task].State == PlanTaskState.Processing
+            && !tables.Tasks[task].IsInterrupted && tables.Tasks[task].Attempts == command.Attempt;
+        return isRunning ? task : -1;
     }
 
     private static long RetryDelayMs(in Command command, in PlanEntry plan) =>
@@ -341,6 +403,7 @@ internal sealed class Partition(int number, long epoch, long sequence, ShardTabl
         dispatch.AttemptDueMs = attemptDueMs;
         dispatch.StartedMs = turn.NowMs;
         dispatch.Lane = entry.Lane;
+        dispatch.IsPulled = entry.IsPulled;
         dispatch.Body = copy;
         dispatch.BodyBytes = body.Length;
     }

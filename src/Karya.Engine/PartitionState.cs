@@ -62,6 +62,21 @@ internal sealed class PartitionState(int number, ShardTables tables)
         return false;
     }
 
+    /// <summary>The row of the occurrence that waits, the latest one; -1 when none does.</summary>
+    public int FindWaiting(int plan)
+    {
+        int waiting = None;
+        foreach (int task in new TaskList(tables, tables.Plans[plan].FirstTask))
+        {
+            ref var entry = ref tables.Tasks[task];
+            bool waits = entry is { Hook: 0, State: PlanTaskState.Created };
+            if (waits && (waiting == None || entry.Occurrence > tables.Tasks[waiting].Occurrence))
+                waiting = task;
+        }
+
+        return waiting;
+    }
+
     /// <summary>The task is in memory: open, or ended and not yet on its way to the tables.</summary>
     public bool HoldsTask(int plan, TaskKey key)
     {
@@ -127,6 +142,9 @@ internal sealed class PartitionState(int number, ShardTables tables)
             case RecordKind.Replayed:
                 Replay(plan, record, bornPosition);
                 break;
+            case RecordKind.Triggered:
+                Trigger(plan, record, bornPosition);
+                break;
             default:
                 MoveTask(plan, record, bornPosition);
                 break;
@@ -183,7 +201,7 @@ internal sealed class PartitionState(int number, ShardTables tables)
         Fill(ref plan, record.Spec, record.Hooks, record.Payload);
         plan.UpdatedMs = record.AtMs;
         plan.LastOccurrence = 1;
-        plan.Flags = PlanFlags.New | PlanFlags.BodyChanged;
+        plan.Flags |= PlanFlags.New | PlanFlags.BodyChanged;
         AddToIndex(row);
         MarkDirty(row, bornPosition);
         int parent = plan.Parent == PlanId.None ? None : _index.Find(plan.Parent);
@@ -210,6 +228,8 @@ internal sealed class PartitionState(int number, ShardTables tables)
         plan.RetryDelayMs = spec.RetryDelayMs;
         plan.RetryDelayMsMax = spec.RetryDelayMsMax;
         plan.Lane = spec.Lane;
+        if (spec.IsPulled)
+            plan.Flags |= PlanFlags.Pulled;
         plan.HookCount = (byte)spec.HookCount;
         plan.Hooks = tables.Bytes.Store(hooks);
         plan.Body = tables.Bytes.Store(body);
@@ -299,6 +319,18 @@ internal sealed class PartitionState(int number, ShardTables tables)
         entry.Attempts = record.Attempt;
         entry.AttemptsMax = record.AttemptsMax;
         entry.AttemptDueMs = record.AtMs;
+        tables.Wheel.Schedule(task, record.AtMs);
+    }
+
+    /// <summary>Its due instant stays, so that the occurrences after it do; its attempt is due now.</summary>
+    private void Trigger(int row, in Record record, long bornPosition)
+    {
+        int task = FindTask(row, record.Key);
+        Invariant.Check(task >= 0);
+        ref var entry = ref tables.Tasks[task];
+        Invariant.Check(entry.State == PlanTaskState.Created);
+        entry.AttemptDueMs = record.AtMs;
+        entry.BornPosition = bornPosition;
         tables.Wheel.Schedule(task, record.AtMs);
     }
 
@@ -415,11 +447,13 @@ internal sealed class PartitionState(int number, ShardTables tables)
         entry.BornPosition = bornPosition;
         entry.AttemptsMax = plan.AttemptsMax;
         entry.Lane = plan.Lane;
+        entry.IsPulled = (plan.Flags & PlanFlags.Pulled) != 0;
         if (hook != 0)
         {
             var spec = HookOf(plan, hook - 1);
             entry.AttemptsMax = spec.AttemptsMax;
             entry.Lane = spec.Lane;
+            entry.IsPulled = spec.IsPulled;
         }
 
         Link(row, task);

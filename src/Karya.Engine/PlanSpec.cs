@@ -39,7 +39,8 @@ public enum HookTrigger : byte
 /// <param name="Trigger">When it runs.</param>
 /// <param name="AttemptsMax">1 or more.</param>
 /// <param name="Lane">Hash of the target; tasks of one lane share its limit of concurrent attempts.</param>
-public readonly record struct HookSpec(HookTrigger Trigger, int AttemptsMax, uint Lane);
+/// <param name="IsPulled">Workers carry it out: it starts when one of them has a place.</param>
+public readonly record struct HookSpec(HookTrigger Trigger, int AttemptsMax, uint Lane, bool IsPulled = false);
 
 /// <summary>
 /// What the engine needs to know of a plan. The rest (description, actions, hooks' actions) travels as an opaque body
@@ -86,6 +87,9 @@ public struct PlanSpec
 
     /// <summary>Hash of the action's target; tasks of one lane share its limit of concurrent attempts.</summary>
     public uint Lane;
+
+    /// <summary>Workers carry its tasks out: they start when one of them has a place.</summary>
+    public bool IsPulled;
 
     /// <summary>0 to <see cref="Limits.HooksPerPlanMax"/>.</summary>
     public int HookCount;

@@ -38,6 +38,18 @@ internal sealed class Turn(EffectList effects, CommitQueue commits)
         _chunk!.Append(record);
     }
 
+    /// <summary>
+    /// Answers with a code when all that is known now is durable: what the answer tells of may be on its way.
+    /// </summary>
+    public void ReplyWhenKnown(in Command command, ReplyCode code)
+    {
+        if (command.ReplyTo is not { } target)
+            return;
+        long position = _chunk!.IsEmpty ? Position - 1 : Position;
+        commits.Park(
+            position, new Reply { Code = code, Plan = command.Key.Plan, Tag = command.Tag, Target = target });
+    }
+
     /// <summary>Answers when this turn's records are durable.</summary>
     public void ReplyWhenDurable(in Command command) => ReplyWhenDurable(command, Position);
 
@@ -45,13 +57,20 @@ internal sealed class Turn(EffectList effects, CommitQueue commits)
     public void ReplyWhenDurable(in Command command, long position)
     {
         if (command.ReplyTo is { } target)
-            commits.Park(position, new Reply { Code = ReplyCode.Ok, Plan = command.Key.Plan, Target = target });
+            {
+            commits.Park(
+                position,
+                new Reply { Code = ReplyCode.Ok, Plan = command.Key.Plan, Tag = command.Tag, Target = target });
+        }
     }
 
     /// <summary>Answers at once: nothing was done that would have to be durable.</summary>
     public void ReplyNow(in Command command, ReplyCode code)
     {
         if (command.ReplyTo is { } target)
-            Effects.Replies.Add() = new Reply { Code = code, Plan = command.Key.Plan, Target = target };
+        {
+            Effects.Replies.Add() =
+                new Reply { Code = code, Plan = command.Key.Plan, Tag = command.Tag, Target = target };
+        }
     }
 }

@@ -21,6 +21,7 @@ public sealed class PlanMemo
 {
     private const byte Version = 1;
     private const byte ReplayedBit = 0x80;
+    private const byte PulledBit = 0x40;
 
     private PlanSpec _spec;
 
@@ -68,6 +69,7 @@ public sealed class PlanMemo
             Parent = plan.Parent,
             Kind = plan.Kind,
             Misfire = plan.Misfire,
+            IsPulled = (plan.Flags & PlanFlags.Pulled) != 0,
             PeriodMs = plan.PeriodMs,
             EndMs = plan.EndMs,
             AttemptsMax = plan.AttemptsMax,
@@ -96,7 +98,7 @@ public sealed class PlanMemo
         spec.CreatedMs = (long)reader.ReadVarint();
         plan.UpdatedMs = (long)reader.ReadVarint();
         plan.State = (PlanState)reader.ReadByte();
-        plan.Flags = (PlanFlags)reader.ReadByte() & PlanFlags.HasChildren;
+        plan.Flags = (PlanFlags)reader.ReadByte() & PlanFlags.HasChildren; // Fill adds what the spec says.
         plan.LastOccurrence = (long)reader.ReadVarint();
         hooks = reader.ReadBytes(spec.HookCount * HookTable.BytesPerHook);
     }
@@ -105,7 +107,8 @@ public sealed class PlanMemo
     {
         writer.WriteVarint((ulong)task.Occurrence);
         writer.WriteVarint((ulong)task.Hook);
-        writer.WriteByte((byte)(task.IsReplayed ? (byte)task.State | ReplayedBit : (byte)task.State));
+        int bits = (task.IsReplayed ? ReplayedBit : 0) | (task.IsPulled ? PulledBit : 0);
+        writer.WriteByte((byte)((byte)task.State | bits));
         writer.WriteVarint((ulong)task.CreatedMs);
         writer.WriteVarint((ulong)task.DueMs);
         writer.WriteVarint((ulong)task.AttemptDueMs);
@@ -122,7 +125,8 @@ public sealed class PlanMemo
         task.OccurrenceTo = task.Occurrence;
         task.Hook = (int)reader.ReadVarint();
         byte state = reader.ReadByte();
-        task.State = (PlanTaskState)(state & ~ReplayedBit);
+        task.State = (PlanTaskState)(state & ~(ReplayedBit | PulledBit));
+        task.IsPulled = (state & PulledBit) != 0;
         task.IsReplayed = (state & ReplayedBit) != 0;
         task.CreatedMs = (long)reader.ReadVarint();
         task.DueMs = (long)reader.ReadVarint();

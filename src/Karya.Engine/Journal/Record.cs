@@ -33,6 +33,9 @@ public enum RecordKind : byte
 
     /// <summary>A dead letter got its attempts again.</summary>
     Replayed = 9,
+
+    /// <summary>A task that waited was made due at once.</summary>
+    Triggered = 10,
 }
 
 /// <summary>
@@ -73,7 +76,10 @@ internal ref struct Record
     public ReadOnlySpan<byte> Payload;
 }
 
-/// <summary>Hooks as bytes: 8 per hook: trigger (1), zero (1), attempts (2), lane (4), little-endian.</summary>
+/// <summary>
+/// Hooks as bytes: 8 per hook: trigger (1), 1 when workers carry it out else 0 (1), attempts (2), lane (4),
+/// little-endian.
+/// </summary>
 internal static class HookTable
 {
     public const int BytesPerHook = 8;
@@ -84,7 +90,7 @@ internal static class HookTable
         {
             var slot = target.Slice(i * BytesPerHook, BytesPerHook);
             slot[0] = (byte)hooks[i].Trigger;
-            slot[1] = 0;
+            slot[1] = hooks[i].IsPulled ? (byte)1 : (byte)0;
             BinaryPrimitives.WriteUInt16LittleEndian(slot[2..], (ushort)hooks[i].AttemptsMax);
             BinaryPrimitives.WriteUInt32LittleEndian(slot[4..], hooks[i].Lane);
         }
@@ -98,6 +104,7 @@ internal static class HookTable
         return new HookSpec(
             (HookTrigger)slot[0],
             BinaryPrimitives.ReadUInt16LittleEndian(slot[2..]),
-            BinaryPrimitives.ReadUInt32LittleEndian(slot[4..]));
+            BinaryPrimitives.ReadUInt32LittleEndian(slot[4..]),
+            slot[1] == 1);
     }
 }

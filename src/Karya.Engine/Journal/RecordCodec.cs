@@ -5,10 +5,13 @@ namespace Karya.Engine.Journal;
 /// <code>
 /// record:   length int32 | kind byte | partition varint | sequence varint | plan 16 bytes | fields of the kind
 /// </code>
-/// The length counts what follows it. A reader that meets an unknown kind stops: it is older than the writer.
+/// The misfire byte of a spec has its highest bit set when workers carry the plan's tasks out. The length counts what
+/// follows it. A reader that meets an unknown kind stops: it is older than the writer.
 /// </remarks>
 internal static class RecordCodec
 {
+    private const byte PulledBit = 0x80;
+
     public static void Write(ByteWriter writer, in Record record)
     {
         int start = writer.Length;
@@ -82,7 +85,7 @@ internal static class RecordCodec
                 record.DueMs = (long)reader.ReadVarint();
                 break;
             case RecordKind.Started or RecordKind.Retrying or RecordKind.Succeeded or RecordKind.Failed
-                or RecordKind.Replayed:
+                or RecordKind.Replayed or RecordKind.Triggered:
                 ReadAttempt(ref reader, ref record, plan);
                 break;
             default:
@@ -95,7 +98,7 @@ internal static class RecordCodec
         writer.WriteUInt128(spec.User.Value);
         writer.WriteUInt128(spec.Parent.Value);
         writer.WriteByte((byte)spec.Kind);
-        writer.WriteByte((byte)spec.Misfire);
+        writer.WriteByte((byte)(spec.IsPulled ? (byte)spec.Misfire | PulledBit : (byte)spec.Misfire));
         writer.WriteVarint((ulong)spec.FirstDueMs);
         writer.WriteVarint((ulong)spec.PeriodMs);
         writer.WriteVarint(spec.EndMs == PlanSpec.NoEnd ? 0 : (ulong)spec.EndMs + 1);
@@ -111,7 +114,9 @@ internal static class RecordCodec
         spec.User = new UserId(reader.ReadUInt128());
         spec.Parent = new PlanId(reader.ReadUInt128());
         spec.Kind = (ScheduleKind)reader.ReadByte();
-        spec.Misfire = (MisfirePolicy)reader.ReadByte();
+        byte misfire = reader.ReadByte();
+        spec.Misfire = (MisfirePolicy)(misfire & ~PulledBit);
+        spec.IsPulled = (misfire & PulledBit) != 0;
         spec.FirstDueMs = (long)reader.ReadVarint();
         spec.PeriodMs = (long)reader.ReadVarint();
         ulong end = reader.ReadVarint();

@@ -52,6 +52,31 @@ public sealed class ShardInbox(int capacity, Action wake)
         return true;
     }
 
+    /// <summary>Takes requests in their order, until it is full. Returns how many it took.</summary>
+    public int PostRequests(ReadOnlySpan<Command> commands)
+    {
+        int taken = 0;
+        lock (_lock)
+        {
+            foreach (ref readonly var command in commands)
+            {
+                if (_isClosed || _isIntakeHeld || _incoming.Count >= capacity
+                    || _incomingBytes + command.PayloadBytes > Limits.InboxBytesMax)
+                {
+                    break;
+                }
+
+                _incoming.Add() = command;
+                _incomingBytes += command.PayloadBytes;
+                taken++;
+            }
+        }
+
+        if (taken > 0)
+            wake();
+        return taken;
+    }
+
     /// <summary>
     /// Takes the outcome of an attempt, always; and a flush, which comes after the requests before it.
     /// </summary>

@@ -56,4 +56,7 @@ internal enum PlanFlags : byte
 
     /// <summary>Part of the projection that is being written.</summary>
     Projecting = 16,
+
+    /// <summary>Workers carry its tasks out.</summary>
+    Pulled = 32,
 }

@@ -40,6 +40,9 @@ internal struct TaskEntry
     public PlanTaskState State;
     public SkipReason Reason;
 
+    /// <summary>A worker carries it out.</summary>
+    public bool IsPulled;
+
     /// <summary>Linked in the ready queue; it must not be freed before it is taken out there.</summary>
     public bool IsReady;
 
