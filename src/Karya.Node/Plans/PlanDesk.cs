@@ -1,5 +1,4 @@
 using System.Buffers;
-using System.Collections.Concurrent;
 using Karya.Engine;
 using Karya.Engine.Journal;
 using Karya.Engine.Shards;
@@ -21,7 +20,6 @@ internal sealed record DeskOptions(int PartitionCount, int RetryDelayMs, int Ret
 internal sealed class PlanDesk : IPlanDesk, IDisposable
 {
     private const int HistoryRowsMax = 10_000;
-    private const int KnownUsersMax = 100_000; // About 10 MB; beyond it the store is asked again.
     private const int UpdateStripes = 64;
 
     /// <summary>
@@ -36,7 +34,6 @@ internal sealed class PlanDesk : IPlanDesk, IDisposable
     private readonly TickClock _ticks;
     private readonly TimeProvider _clock;
     private readonly PlanIds _ids = new();
-    private readonly ConcurrentDictionary<UserId, bool> _knownUsers = new();
     private readonly SemaphoreSlim[] _updates;
     private readonly DeadLetterOffice _dead;
 
@@ -51,10 +48,14 @@ internal sealed class PlanDesk : IPlanDesk, IDisposable
         _ticks = ticks;
         _clock = clock;
         _dead = new DeadLetterOffice(options.PartitionCount);
+        Submits = new SubmitDesk(options, _reads, shards, ticks, _ids);
         _updates = new SemaphoreSlim[UpdateStripes];
         for (int i = 0; i < UpdateStripes; i++)
             _updates[i] = new SemaphoreSlim(1);
     }
+
+    /// <summary>For plans that come over the wire.</summary>
+    public SubmitDesk Submits { get; }
 
     public ValueTask<UserView> CreateUserAsync(string name, CancellationToken stopping)
     {
@@ -78,6 +79,47 @@ internal sealed class PlanDesk : IPlanDesk, IDisposable
         return await SubmitAsync(draft, _ids.New(nowMs), PlanId.None, nowMs, stopping);
     }
 
+    public async ValueTask<(PlanId Plan, bool Existed)> SubmitAsync(
+        ReadOnlyMemory<byte> plan, string? key, bool isAccepted, CancellationToken stopping)
+    {
+        var submission = SubmitDesk.Read(plan.Span, key);
+        var command = Submits.Prepare(submission, PlanId.None);
+        command.IsAccepted = isAccepted;
+        var code = await PostAsync(await WithUserAsync(command, stopping), stopping);
+        if (code != ReplyCode.AlreadyExists)
+        {
+            Check(code);
+            return (command.Spec.Id, false);
+        }
+
+        return await Submits.IsSameAsync(command.Spec.Id, submission.Fingerprint, this, stopping)
+            ? (command.Spec.Id, true)
+            : throw KeyIsTaken(command.Spec.Id);
+    }
+
+    /// <summary>What the tables have of a plan, once they have caught up; null when there is none.</summary>
+    public ValueTask<StoredPlan?> FindStoredAsync(PlanId id, CancellationToken stopping) => FindAsync(id, stopping);
+
+    public static DeskException KeyIsTaken(PlanId id) => new(
+        DeskError.Conflict,
+        $"The key or id belongs to plan {id} already, which was submitted with other content. Use another one, or "
+        + "send the same plan.");
+
+    public async ValueTask<PlanView?> TriggerAsync(PlanId id, CancellationToken stopping)
+    {
+        var code = await PostAsync(NewCommand(CommandKind.Trigger, id), stopping);
+        Check(code);
+        if (code == ReplyCode.WrongState)
+        {
+            throw new DeskException(
+                DeskError.WrongState,
+                $"No task of plan {id} waits to run: it has ended, or its only task is running. Submit it again, or "
+                + "replay its dead letter.");
+        }
+
+        return code == ReplyCode.NotFound ? null : await ViewAsync(id, stopping);
+    }
+
     /// <summary>
     /// Starts the plan of a chained action. The parent's task names the child, so a second attempt makes no second
     /// child.
@@ -91,7 +133,13 @@ internal sealed class PlanDesk : IPlanDesk, IDisposable
         {
             await CatchUpAsync(partition, stopping);
             if (await _reads.AskAsync(store => store.FindPlan(id), stopping) is null)
-                await SubmitAsync(draft, id, attempt.Key.Plan, _ticks.NowMs(), stopping);
+            {
+                if (draft.Source is { } source)
+                    await SubmitSourceAsync(source, id, attempt.Key.Plan, stopping);
+                else
+                    await SubmitAsync(draft, id, attempt.Key.Plan, _ticks.NowMs(), stopping);
+            }
+
             return null;
         }
         catch (DeskException e) when (e.Error == DeskError.UserNotFound)
@@ -119,6 +167,7 @@ internal sealed class PlanDesk : IPlanDesk, IDisposable
             {
                 PeriodText = change.PeriodText ?? body.PeriodText,
                 Hooks = change.Hooks ?? body.Hooks,
+                IsWire = body.IsWire || change.IsWire,
             };
             var command = NewCommand(CommandKind.Update, id);
             command.Update = (change.PeriodMs is null ? 0 : PlanUpdate.Period)
@@ -214,8 +263,8 @@ internal sealed class PlanDesk : IPlanDesk, IDisposable
         PlanDraft draft, PlanId id, PlanId parent, long nowMs, CancellationToken stopping)
     {
         CheckRetries(draft.RetriesMax);
-        if (!await UserExistsAsync(draft.User, stopping))
-            throw new DeskException(DeskError.UserNotFound, $"User ({draft.User}) not found");
+        if (!await Submits.KnowUserAsync(draft.User, stopping))
+            throw UserIsUnknown(draft.User);
 
         var command = NewCommand(CommandKind.Submit, id);
         command.Spec = new PlanSpec
@@ -232,16 +281,53 @@ internal sealed class PlanDesk : IPlanDesk, IDisposable
             RetryDelayMs = _options.RetryDelayMs,
             RetryDelayMsMax = _options.RetryDelayMsMax,
             Lane = Lanes.Of(draft.Body.Action),
+            IsPulled = draft.Body.Action is WorkerAction,
         };
         SetBody(ref command, draft.Body);
         var code = await PostAsync(command, stopping);
         if (code == ReplyCode.WrongState)
-            throw new DeskException(DeskError.Invalid, $"The parent plan {parent} was cancelled.");
+            throw ParentIsCancelled(parent);
         Check(code);
         return new PlanView(
             id, draft.User, parent, PlanState.Created, draft.Recurring, draft.EndAtMs, Math.Max(0, draft.RetriesMax),
             nowMs, nowMs, draft.Body);
     }
+
+    /// <summary>A plan inside an action of a plan that came over the wire.</summary>
+    private async ValueTask SubmitSourceAsync(
+        Protocol.Messages.PlanMessage source, PlanId id, PlanId parent, CancellationToken stopping)
+    {
+        var writer = new FrameWriter();
+        (source with { Id = id.Value }).Write(writer);
+        var command = Submits.Prepare(SubmitDesk.Read(writer.Written.Span, key: null), parent);
+        var code = await PostAsync(await WithUserAsync(command, stopping), stopping);
+        if (code == ReplyCode.WrongState)
+            throw ParentIsCancelled(parent);
+        if (code != ReplyCode.AlreadyExists)
+            Check(code);
+    }
+
+    private async ValueTask<Command> WithUserAsync(Command command, CancellationToken stopping)
+    {
+        bool isKnown = false;
+        try
+        {
+            isKnown = await Submits.KnowUserAsync(command.Spec.User, stopping);
+        }
+        finally
+        {
+            if (!isKnown)
+                SubmitDesk.Drop(command);
+        }
+
+        return isKnown ? command : throw UserIsUnknown(command.Spec.User);
+    }
+
+    private static DeskException UserIsUnknown(UserId user) =>
+        new(DeskError.UserNotFound, $"User ({user}) not found");
+
+    private static DeskException ParentIsCancelled(PlanId parent) =>
+        new(DeskError.Invalid, $"The parent plan {parent} was cancelled.");
 
     private Command NewCommand(CommandKind kind, PlanId id) => new()
     {
@@ -273,7 +359,9 @@ internal sealed class PlanDesk : IPlanDesk, IDisposable
         for (int i = 0; i < body.Hooks.Count; i++)
         {
             var hook = body.Hooks[i];
-            command.Hooks[i] = new HookSpec(hook.Trigger, AttemptsMax(hook.RetriesMax), Lanes.Of(hook.Action));
+            command.Hooks[i] = new HookSpec(
+                hook.Trigger, AttemptsMax(hook.RetriesMax), Lanes.Of(hook.Action),
+                hook.Action is WorkerAction);
         }
     }
 
@@ -366,15 +454,4 @@ internal sealed class PlanDesk : IPlanDesk, IDisposable
     }
 
     private Shard ShardOf(int partition) => _shards[partition % _shards.Count];
-
-    private async ValueTask<bool> UserExistsAsync(UserId user, CancellationToken stopping)
-    {
-        if (_knownUsers.ContainsKey(user))
-            return true;
-        if (!await _reads.AskAsync(store => store.UserExists(user), stopping))
-            return false;
-        if (_knownUsers.Count < KnownUsersMax)
-            _knownUsers[user] = true;
-        return true;
-    }
 }

@@ -7,7 +7,15 @@ namespace Karya.Node.Plans;
 /// <summary>Stored rows to answers. Pure.</summary>
 internal static class PlanViews
 {
-    public static PlanView Of(StoredPlan stored, PlanMemo memo) => new(
+    public static PlanView Of(StoredPlan stored, PlanMemo memo)
+    {
+        var body = PlanBodyCodec.Read(stored.Body);
+        if (body.PeriodText.Length == 0)
+            body = body with { PeriodText = PeriodTexts.Of(memo.Spec.PeriodMs) };
+        return Of(stored, memo, body);
+    }
+
+    private static PlanView Of(StoredPlan stored, PlanMemo memo, PlanBody body) => new(
         stored.Id,
         stored.User,
         stored.Parent,
@@ -17,7 +25,10 @@ internal static class PlanViews
         memo.Spec.AttemptsMax - 1,
         stored.CreatedMs,
         stored.UpdatedMs,
-        PlanBodyCodec.Read(stored.Body));
+        body)
+    {
+        PeriodMs = memo.Spec.PeriodMs,
+    };
 
     public static TaskView Of(in TaskRow row, int partition) => new(
         row.Key, partition, row.State, row.CreatedMs, row.DueMs, Instant(row.StartedMs), Instant(row.FinishedMs),
