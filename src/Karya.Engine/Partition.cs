@@ -105,9 +105,7 @@ internal sealed class Partition(int number, long epoch, long sequence, ShardTabl
 
         ref var plan = ref tables.Plans[entry.Plan];
         if (plan.Kind is ScheduleKind.Every or ScheduleKind.Cron && IsFirstStart(entry) && TrySkip(task, turn))
-        {
             return false;
-        }
 
         Start(task, turn);
         return true;
