@@ -106,6 +106,12 @@ public struct Command
     /// <summary>The hooks of a submit or update; null when it has none. Read during the turn only.</summary>
     public HookSpec[]? Hooks;
 
+    /// <summary>
+    /// The schedule of a submitted <see cref="ScheduleKind.Cron"/> plan, see
+    /// <see cref="Scheduling.CronSchedule.ToBytes"/>. Read during the turn only; not rented.
+    /// </summary>
+    public byte[]? Cron;
+
     /// <summary>Rented bytes: the plan's body, or an error text in UTF-8. May be null.</summary>
     public byte[]? Payload;
 

@@ -8,6 +8,24 @@ public static class Limits
     /// <summary>Hooks of one plan. More is a mistake in a generator, not a use.</summary>
     public const int HooksPerPlanMax = 32;
 
+    /// <summary>Characters of a cron expression; what people write has a tenth of it.</summary>
+    public const int CronCharsMax = 128;
+
+    /// <summary>Characters of a time zone's name; the longest in use has 32.</summary>
+    public const int ZoneCharsMax = 64;
+
+    /// <summary>Bytes of a schedule as stored: both, in ASCII, and a line feed. One byte holds the length.</summary>
+    public const int CronBytesMax = CronCharsMax + 1 + ZoneCharsMax;
+
+    /// <summary>Parsed schedules that a shard keeps, some 500 bytes each.</summary>
+    public const int CronSchedulesMax = 4096;
+
+    /// <summary>
+    /// Missed occurrences of cron plans counted in one turn of a shard: they are counted one by one, at some 2 µs each
+    /// (every second, in a zone with summer time), and all else waits meanwhile.
+    /// </summary>
+    public const int CronStepsPerTurnMax = 4096;
+
     /// <summary>
     /// Bytes of a plan's body as stored. Half of what one journal batch may hold, so that any plan fits one.
     /// </summary>

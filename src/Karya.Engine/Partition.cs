@@ -72,7 +72,7 @@ internal sealed class Partition(int number, long epoch, long sequence, ShardTabl
         switch (command.Kind)
         {
             case CommandKind.Update:
-                Update(command, turn);
+                Update(command, plan, turn);
                 break;
             case CommandKind.Replay:
                 Replay(command, plan, turn);
@@ -112,11 +112,8 @@ internal sealed class Partition(int number, long epoch, long sequence, ShardTabl
         }
 
         ref var plan = ref tables.Plans[entry.Plan];
-        if (entry.Hook == 0 && plan.Kind == ScheduleKind.Every && !entry.IsReplayed && entry.Attempts == 0
-            && TrySkip(task, turn))
-        {
+        if (plan.Kind is ScheduleKind.Every or ScheduleKind.Cron && IsFirstStart(entry) && TrySkip(task, turn))
             return false;
-        }
 
         Start(task, turn);
         return true;
@@ -186,11 +183,15 @@ internal sealed class Partition(int number, long epoch, long sequence, ShardTabl
             }
         }
 
-        Span<byte> hooks = stackalloc byte[Limits.HooksPerPlanMax * HookTable.BytesPerHook];
+        var cron = command.Spec.Kind == ScheduleKind.Cron ? command.Cron.AsSpan() : default;
+        Span<byte> hooks = stackalloc byte[HookTable.BytesMax + Limits.CronBytesMax];
         scoped var record = NewRecord(RecordKind.Submitted, new TaskKey(command.Spec.Id, 0, 0), command.Spec.CreatedMs);
         record.Spec = command.Spec;
-        record.Hooks = hooks[..HookTable.Write(command.Hooks, hooks)];
-        record.Spec.HookCount = record.Hooks.Length / HookTable.BytesPerHook;
+        int hookBytes = HookTable.Write(command.Hooks, hooks);
+        cron.CopyTo(hooks[hookBytes..]);
+        record.Hooks = hooks[..(hookBytes + cron.Length)];
+        record.Spec.HookCount = hookBytes / HookTable.BytesPerHook;
+        record.Spec.CronBytes = cron.Length;
         record.Payload = command.Payload.AsSpan(0, command.PayloadBytes);
         Commit(ref record, turn);
         if (command.IsAccepted)
@@ -199,9 +200,15 @@ internal sealed class Partition(int number, long epoch, long sequence, ShardTabl
             turn.ReplyWhenDurable(command);
     }
 
-    private void Update(in Command command, Turn turn)
+    private void Update(in Command command, int plan, Turn turn)
     {
-        Span<byte> hooks = stackalloc byte[Limits.HooksPerPlanMax * HookTable.BytesPerHook];
+        if ((command.Update & PlanUpdate.Period) != 0 && tables.Plans[plan].Kind == ScheduleKind.Cron)
+        {
+            turn.ReplyNow(command, ReplyCode.WrongState); // It has a schedule instead.
+            return;
+        }
+
+        Span<byte> hooks = stackalloc byte[HookTable.BytesMax];
         scoped var record = NewRecord(RecordKind.Updated, command.Key, command.AtMs);
         record.Update = command.Update;
         record.Spec = command.Spec;
@@ -353,9 +360,10 @@ internal sealed class Partition(int number, long epoch, long sequence, ShardTabl
     /// <summary>
     /// Misfire: later occurrences fell due as well while this one waited. All but the latest are recorded as skipped,
     /// as one range; under <see cref="MisfirePolicy.Skip"/> the latest, too, if it is late itself. The one that remains
-    /// is in the wheel now and starts when that record is durable: else a crash could skip what has run.
+    /// is in the wheel now and starts when that record is durable: else a crash could skip what has run. What this turn
+    /// has no steps left to count, of a cron plan, is left to the next one.
     /// </summary>
-    /// <returns>True: this occurrence was skipped.</returns>
+    /// <returns>True: this occurrence was skipped, or put off.</returns>
     private bool TrySkip(int task, Turn turn)
     {
         ref var entry = ref tables.Tasks[task];
@@ -364,19 +372,35 @@ internal sealed class Partition(int number, long epoch, long sequence, ShardTabl
         if (plan.Misfire == MisfirePolicy.All || lateMs <= Limits.MisfireGraceMs)
             return false;
 
-        long missed = Math.Max(0, Math.Min(turn.NowMs, plan.EndMs) - entry.DueMs) / plan.PeriodMs;
-        long lastDueMs = entry.DueMs + missed * plan.PeriodMs;
-        bool skipsLast = plan.Misfire == MisfirePolicy.Skip && turn.NowMs - lastDueMs > Limits.MisfireGraceMs;
-        if (missed == 0 && !skipsLast)
+        long untilMs = Math.Min(turn.NowMs, plan.EndMs);
+        if (plan.Kind == ScheduleKind.Cron && turn.CronStepsLeft < 2) // Fewer than two steps count nothing.
+        {
+            tables.Wheel.Schedule(task, turn.NowMs + 1);
+            return true;
+        }
+
+        var missed = plan.Kind == ScheduleKind.Cron
+            ? CountMissed(plan, entry.DueMs, untilMs, turn)
+            : Missed.OfPeriod(entry.DueMs, untilMs, plan.PeriodMs);
+        bool skipsLast = plan.Misfire == MisfirePolicy.Skip && turn.NowMs - missed.LastDueMs > Limits.MisfireGraceMs;
+        if (missed.Count == 0 && !skipsLast)
             return false;
 
         var key = KeyOf(entry);
         var record = NewRecord(RecordKind.Skipped, key, turn.NowMs);
         record.Reason = SkipReason.Misfire;
-        record.OccurrenceTo = key.Occurrence + missed - (skipsLast ? 0 : 1);
-        record.DueMs = skipsLast ? lastDueMs + plan.PeriodMs : lastDueMs;
+        record.OccurrenceTo = key.Occurrence + missed.Count - (skipsLast ? 0 : 1);
+        record.DueMs = skipsLast ? missed.NextDueMs : missed.LastDueMs;
         Commit(ref record, turn);
         return true;
+    }
+
+    private Missed CountMissed(in PlanEntry plan, long dueMs, long untilMs, Turn turn)
+    {
+        int stepsLeft = turn.CronStepsLeft;
+        var missed = Missed.OfCron(tables.Crons.Get(_state.CronOf(plan)), dueMs, untilMs, ref stepsLeft);
+        turn.CronStepsLeft = stepsLeft;
+        return missed;
     }
 
     private void Start(int task, Turn turn)
@@ -385,6 +409,8 @@ internal sealed class Partition(int number, long epoch, long sequence, ShardTabl
         var key = KeyOf(entry);
         var record = NewRecord(RecordKind.Started, key, turn.NowMs);
         record.Attempt = entry.IsInterrupted ? entry.Attempts : entry.Attempts + 1;
+        if (IsFirstStart(entry))
+            record.DueMs = NextCronMs(entry);
         long attemptDueMs = entry.AttemptDueMs;
         Commit(ref record, turn);
 
@@ -406,6 +432,23 @@ internal sealed class Partition(int number, long epoch, long sequence, ShardTabl
         dispatch.IsPulled = entry.IsPulled;
         dispatch.Body = copy;
         dispatch.BodyBytes = body.Length;
+    }
+
+    /// <summary>The start that brings the next occurrence into being.</summary>
+    private static bool IsFirstStart(in TaskEntry entry) =>
+        entry is { Hook: 0, Attempts: 0, IsReplayed: false };
+
+    /// <summary>
+    /// When the next occurrence of a cron plan is due: after the due instant, not after now. 0 when it is no cron plan,
+    /// when there is none, and when this machine lacks the plan's time zone, so that none can be found: the plan ends
+    /// with this occurrence then. A replay has the same plan end, whatever time zones it finds.
+    /// </summary>
+    private long NextCronMs(in TaskEntry entry)
+    {
+        ref var plan = ref tables.Plans[entry.Plan];
+        if (plan.Kind != ScheduleKind.Cron)
+            return 0;
+        return tables.Crons.Get(_state.CronOf(plan))?.NextMs(entry.DueMs) ?? 0;
     }
 
     private TaskKey KeyOf(in TaskEntry entry) => new(tables.Plans[entry.Plan].Id, entry.Occurrence, entry.Hook);

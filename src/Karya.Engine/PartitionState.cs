@@ -231,6 +231,7 @@ internal sealed class PartitionState(int number, ShardTables tables)
         if (spec.IsPulled)
             plan.Flags |= PlanFlags.Pulled;
         plan.HookCount = (byte)spec.HookCount;
+        plan.CronBytes = (byte)spec.CronBytes;
         plan.Hooks = tables.Bytes.Store(hooks);
         plan.Body = tables.Bytes.Store(body);
         plan.Partition = (short)number;
@@ -264,15 +265,21 @@ internal sealed class PartitionState(int number, ShardTables tables)
         }
 
         if ((record.Update & PlanUpdate.Hooks) != 0)
-        {
-            tables.Bytes.Free(plan.Hooks);
-            plan.Hooks = tables.Bytes.Store(record.Hooks);
-            plan.HookCount = (byte)record.Spec.HookCount;
-        }
+            ReplaceHooks(ref plan, record);
 
         tables.Bytes.Free(plan.Body);
         plan.Body = tables.Bytes.Store(record.Payload);
         plan.Flags |= PlanFlags.BodyChanged;
+    }
+
+    private void ReplaceHooks(ref PlanEntry plan, in Record record)
+    {
+        Span<byte> bytes = stackalloc byte[HookTable.BytesMax + Limits.CronBytesMax];
+        record.Hooks.CopyTo(bytes);
+        CronOf(plan).CopyTo(bytes[record.Hooks.Length..]); // A schedule stays.
+        tables.Bytes.Free(plan.Hooks);
+        plan.Hooks = tables.Bytes.Store(bytes[..(record.Hooks.Length + plan.CronBytes)]);
+        plan.HookCount = (byte)record.Spec.HookCount;
     }
 
     private void CancelPlan(int row, long atMs)
@@ -304,7 +311,7 @@ internal sealed class PartitionState(int number, ShardTables tables)
         entry.FinishedMs = record.AtMs;
         ref var plan = ref tables.Plans[row];
         plan.LastOccurrence = record.OccurrenceTo;
-        if (record.DueMs <= plan.EndMs)
+        if (record.DueMs != 0 && record.DueMs <= plan.EndMs)
             AddTask(row, ++plan.LastOccurrence, 0, record.AtMs, record.DueMs, bornPosition);
         else
             Complete(row, record.AtMs, bornPosition);
@@ -386,8 +393,13 @@ internal sealed class PartitionState(int number, ShardTables tables)
             plan.UpdatedMs = record.AtMs;
         }
 
-        long nextDueMs = entry.DueMs + plan.PeriodMs; // From the due instant, not from now: no drift.
-        if (plan.Kind == ScheduleKind.Every && nextDueMs <= plan.EndMs)
+        long nextDueMs = plan.Kind switch
+        {
+            ScheduleKind.Every => entry.DueMs + plan.PeriodMs, // From the due instant, not from now: no drift.
+            ScheduleKind.Cron => record.DueMs,
+            _ => 0,
+        };
+        if (nextDueMs != 0 && nextDueMs <= plan.EndMs)
             AddTask(row, ++plan.LastOccurrence, 0, record.AtMs, nextDueMs, bornPosition);
     }
 
@@ -460,6 +472,10 @@ internal sealed class PartitionState(int number, ShardTables tables)
         tables.Wheel.Schedule(task, dueMs);
         return task;
     }
+
+    /// <summary>The schedule of a cron plan, as stored; else empty.</summary>
+    public ReadOnlySpan<byte> CronOf(in PlanEntry plan) =>
+        plan.CronBytes == 0 ? default : tables.Bytes.Read(plan.Hooks)[(plan.HookCount * HookTable.BytesPerHook)..];
 
     private HookSpec HookOf(in PlanEntry plan, int index) => HookTable.Read(tables.Bytes.Read(plan.Hooks), index);
 

@@ -8,6 +8,12 @@ public enum ScheduleKind : byte
 
     /// <summary>Occurrence n is due at first + (n - 1) × period, whatever happened before (no drift).</summary>
     Every = 2,
+
+    /// <summary>
+    /// Occurrences are due at the instants of a cron expression in a time zone. Records carry the instants, so a replay
+    /// needs no time zones.
+    /// </summary>
+    Cron = 3,
 }
 
 /// <summary>
@@ -93,4 +99,9 @@ public struct PlanSpec
 
     /// <summary>0 to <see cref="Limits.HooksPerPlanMax"/>.</summary>
     public int HookCount;
+
+    /// <summary>
+    /// Of <see cref="ScheduleKind.Cron"/>: bytes of the schedule's text, which is stored behind the hooks. Else 0.
+    /// </summary>
+    public int CronBytes;
 }

@@ -21,10 +21,14 @@ internal sealed class Turn(EffectList effects, CommitQueue commits)
     /// <summary>Records up to this position are durable.</summary>
     public long DurablePosition { get; set; }
 
+    /// <summary>Missed occurrences of cron plans that may still be counted in this turn.</summary>
+    public int CronStepsLeft { get; set; }
+
     public void Begin(long nowMs, long position, JournalChunk chunk)
     {
         NowMs = nowMs;
         Position = position;
+        CronStepsLeft = Limits.CronStepsPerTurnMax;
         _chunk = chunk;
         if (chunk.IsEmpty) // Else it goes on filling what Open began.
             _partitions.Clear();

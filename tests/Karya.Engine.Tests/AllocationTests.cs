@@ -56,6 +56,19 @@ public sealed class AllocationTests : IDisposable
     }
 
     [Fact]
+    public void The_occurrences_of_a_cron_plan_allocate_nothing()
+    {
+        Submit(periodMs: 0, dueInMs: 5, attempts: 1, hooks: null, cron: "* * * * * *\nEurope/Berlin"u8.ToArray());
+        AssertNoGarbage(() =>
+        {
+            Advance(2);
+            _nowMs += 996;
+            Advance(2);
+        });
+        Assert.True(_started >= Lives);
+    }
+
+    [Fact]
     public void Failures_retries_and_hooks_allocate_nothing()
     {
         _fails = true;
@@ -122,7 +135,7 @@ public sealed class AllocationTests : IDisposable
         Assert.True(bytes == 0, $"{bytes} bytes in {Lives} rounds.");
     }
 
-    private void Submit(long periodMs, long dueInMs, int attempts, HookSpec[]? hooks)
+    private void Submit(long periodMs, long dueInMs, int attempts, HookSpec[]? hooks, byte[]? cron = null)
     {
         for (int i = 0; i < _plansAtOnce; i++)
         {
@@ -134,6 +147,7 @@ public sealed class AllocationTests : IDisposable
                 Key = new TaskKey(PlanDraft.Plan(plan), 0, 0),
                 AtMs = _nowMs,
                 Hooks = hooks,
+                Cron = cron,
                 ReplyTo = _answers,
                 Spec = new PlanSpec
                 {
@@ -142,7 +156,8 @@ public sealed class AllocationTests : IDisposable
                     FirstDueMs = _nowMs + dueInMs,
                     PeriodMs = periodMs,
                     EndMs = PlanSpec.NoEnd,
-                    Kind = periodMs == 0 ? ScheduleKind.Once : ScheduleKind.Every,
+                    Kind = cron is not null ? ScheduleKind.Cron
+                        : periodMs == 0 ? ScheduleKind.Once : ScheduleKind.Every,
                     AttemptsMax = attempts,
                     RetryDelayMs = 4,
                     RetryDelayMsMax = 4,

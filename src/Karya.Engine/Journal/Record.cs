@@ -60,7 +60,7 @@ internal ref struct Record
 
     /// <summary>
     /// Of a retry: when the next attempt is due. Of a skip: when the next occurrence is due. Of a replay: when it was
-    /// due.
+    /// due. Of the first start of a cron plan's occurrence: when the next occurrence is due. 0 for never.
     /// </summary>
     public long DueMs;
 
@@ -69,7 +69,9 @@ internal ref struct Record
 
     public PlanSpec Spec;
 
-    /// <summary>Encoded hooks, see <see cref="HookTable"/>.</summary>
+    /// <summary>
+    /// Encoded hooks, see <see cref="HookTable"/>; of a submitted cron plan, its schedule behind them.
+    /// </summary>
     public ReadOnlySpan<byte> Hooks;
 
     /// <summary>The body of a plan, or an error text.</summary>
@@ -83,6 +85,7 @@ internal ref struct Record
 internal static class HookTable
 {
     public const int BytesPerHook = 8;
+    public const int BytesMax = Limits.HooksPerPlanMax * BytesPerHook;
 
     public static int Write(ReadOnlySpan<HookSpec> hooks, Span<byte> target)
     {

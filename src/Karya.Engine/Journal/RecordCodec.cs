@@ -107,6 +107,8 @@ internal static class RecordCodec
         writer.WriteVarint((ulong)spec.RetryDelayMsMax);
         writer.WriteInt32((int)spec.Lane);
         writer.WriteByte((byte)spec.HookCount);
+        if (spec.Kind == ScheduleKind.Cron) // Plans of other kinds are stored as before there were cron plans.
+            writer.WriteByte((byte)spec.CronBytes);
     }
 
     public static void ReadSpec(ref ByteReader reader, ref PlanSpec spec)
@@ -126,11 +128,12 @@ internal static class RecordCodec
         spec.RetryDelayMsMax = (int)reader.ReadVarint();
         spec.Lane = (uint)reader.ReadInt32();
         spec.HookCount = reader.ReadByte();
+        spec.CronBytes = spec.Kind == ScheduleKind.Cron ? reader.ReadByte() : 0;
     }
 
     private static void ReadBody(ref ByteReader reader, ref Record record)
     {
-        record.Hooks = reader.ReadBytes(record.Spec.HookCount * HookTable.BytesPerHook);
+        record.Hooks = reader.ReadBytes(record.Spec.HookCount * HookTable.BytesPerHook + record.Spec.CronBytes);
         record.Payload = reader.ReadBytes(reader.Remaining);
     }
 
@@ -147,6 +150,8 @@ internal static class RecordCodec
             writer.WriteVarint((ulong)record.Spec.CreatedMs);
         }
 
+        if (record.Kind == RecordKind.Started && record.DueMs != 0)
+            writer.WriteVarint((ulong)record.DueMs);
         writer.Write(record.Payload);
     }
 
@@ -162,6 +167,8 @@ internal static class RecordCodec
             record.Spec.CreatedMs = (long)reader.ReadVarint();
         }
 
+        if (record.Kind == RecordKind.Started && reader.Remaining > 0) // Only cron plans name the next occurrence.
+            record.DueMs = (long)reader.ReadVarint();
         record.Payload = reader.ReadBytes(reader.Remaining);
     }
 }

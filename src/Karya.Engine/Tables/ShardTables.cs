@@ -1,3 +1,4 @@
+using Karya.Engine.Scheduling;
 using Karya.Engine.Timing;
 
 namespace Karya.Engine.Tables;
@@ -15,6 +16,8 @@ internal sealed class ShardTables(long nowTick) : IDisposable
     public Slab<ErrorEntry> Errors { get; } = new();
 
     public ByteArena Bytes { get; } = new();
+
+    public CronCache Crons { get; } = new();
 
     public TimingWheel Wheel { get; } = new(nowTick);
 

@@ -20,7 +20,7 @@ internal static class PlanViews
         stored.User,
         stored.Parent,
         stored.State,
-        memo.Spec.Kind == ScheduleKind.Every,
+        memo.Spec.Kind != ScheduleKind.Once,
         memo.Spec.EndMs == PlanSpec.NoEnd ? null : memo.Spec.EndMs,
         memo.Spec.AttemptsMax - 1,
         stored.CreatedMs,

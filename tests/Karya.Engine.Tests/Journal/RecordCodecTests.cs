@@ -25,14 +25,33 @@ public sealed class RecordCodecTests
                 var hooks = new byte[hookCount * HookTable.BytesPerHook];
                 new Random(hookCount).NextBytes(hooks);
                 var written = Records.Make(kind, new UInt128(high, low), at, due, small, hooks, payload);
-                var writer = new ByteWriter();
-                RecordCodec.Write(writer, written);
-                var read = default(Record);
-                RecordCodec.Read(writer.WrittenSpan[sizeof(int)..], ref read);
-                return RecordCopy.Of(read) == RecordCopy.Of(written);
+                return RecordCopy.Of(WriteAndRead(written)) == RecordCopy.Of(written);
             });
 
     public static TheoryData<RecordKind> Kinds() => [.. Enum.GetValues<RecordKind>()];
+
+    [Fact]
+    public void The_start_of_a_cron_plans_occurrence_says_when_the_next_one_is_due() =>
+        Longs.Sample(due =>
+        {
+            var written = Records.Make(RecordKind.Started, 1, 2, 3, 4, [], default);
+            written.DueMs = due;
+            return RecordCopy.Of(WriteAndRead(written)) == RecordCopy.Of(written);
+        });
+
+    [Fact]
+    public void The_schedule_of_a_submitted_cron_plan_follows_its_hooks()
+    {
+        byte[] hooks = [.. new byte[2 * HookTable.BytesPerHook], .. new byte[Limits.CronBytesMax]];
+        new Random(1).NextBytes(hooks);
+        var written = Records.Make(RecordKind.Submitted, 1, 2, 3, 4, hooks, "body"u8);
+        written.Spec.Kind = ScheduleKind.Cron;
+        written.Spec.HookCount = 2;
+        written.Spec.CronBytes = Limits.CronBytesMax;
+
+        Assert.Equal(RecordCopy.Of(written), RecordCopy.Of(WriteAndRead(written)));
+        Assert.True(Limits.CronBytesMax <= byte.MaxValue);
+    }
 
     [Fact]
     public void A_record_starts_with_its_length()
@@ -100,6 +119,15 @@ public sealed class RecordCodecTests
             var reader = new ByteReader(writer.WrittenSpan);
             return reader.ReadSigned() == number && reader.ReadVarint() == (ulong)number && reader.Remaining == 0;
         });
+
+    private static Record WriteAndRead(in Record written)
+    {
+        var writer = new ByteWriter();
+        RecordCodec.Write(writer, written);
+        var read = default(Record);
+        RecordCodec.Read(writer.WrittenSpan[sizeof(int)..].ToArray(), ref read);
+        return read;
+    }
 
     [Fact]
     public void A_varint_of_eleven_bytes_is_refused()

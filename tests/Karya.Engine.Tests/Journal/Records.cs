@@ -31,7 +31,7 @@ internal static class Records
             Key = new TaskKey(new PlanId(plan), hasOccurrence ? due : 0, isAttempt ? small : 0),
             Attempt = isAttempt ? small : 0,
         };
-        if (kind is not (RecordKind.Cancelled or RecordKind.Skipped))
+        if (kind is not (RecordKind.Cancelled or RecordKind.Skipped or RecordKind.Started))
             record.Payload = payload;
         switch (kind)
         {

@@ -12,6 +12,9 @@ internal sealed class RandomLife
 {
     private const int RunningMax = 60; // Far fewer than a turn hands out.
 
+    private static readonly string?[] Crons =
+        [null, null, null, "*/7 * * * * *", "5,50 * * * * *", "* * * * *"];
+
     private readonly Random _random;
     private readonly List<PlanId> _plans = [];
     private readonly string _name;
@@ -128,6 +131,8 @@ internal sealed class RandomLife
         {
             Parent = parent,
             PeriodMs = isOnce ? 0 : _random.Next(300, 20_000),
+            Cron = isOnce ? null : Crons[_random.Next(Crons.Length)],
+            Zone = "Europe/Berlin",
             EndMs = _random.Next(2) == 0 ? PlanSpec.NoEnd : dueMs + _random.Next(40_000) - 2000,
             Misfire = (MisfirePolicy)_random.Next(3),
             Attempts = _random.Next(1, 4),
