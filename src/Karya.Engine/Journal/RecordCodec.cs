@@ -6,9 +6,13 @@ namespace Karya.Engine.Journal;
 /// record:   length int32 | kind byte | partition varint | sequence varint | plan 16 bytes | fields of the kind
 /// </code>
 /// The length counts what follows it. A reader that meets an unknown kind stops: it is older than the writer.
+/// A success ends after its attempt, or goes on with <see cref="ResultMark"/> and the bytes of its result.
 /// </remarks>
 internal static class RecordCodec
 {
+    /// <summary>Tells an empty result from none.</summary>
+    private const byte ResultMark = 1;
+
     public static void Write(ByteWriter writer, in Record record)
     {
         int start = writer.Length;
@@ -142,6 +146,8 @@ internal static class RecordCodec
             writer.WriteVarint((ulong)record.Spec.CreatedMs);
         }
 
+        if (record.HasResult)
+            writer.WriteByte(ResultMark);
         writer.Write(record.Payload);
     }
 
@@ -157,6 +163,9 @@ internal static class RecordCodec
             record.Spec.CreatedMs = (long)reader.ReadVarint();
         }
 
+        record.HasResult = record.Kind == RecordKind.Succeeded && reader.Remaining > 0;
+        if (record.HasResult && reader.ReadByte() is var mark and not ResultMark)
+            throw new RecordDamagedException($"What follows a success is of kind {mark}, unknown to this version.");
         record.Payload = reader.ReadBytes(reader.Remaining);
     }
 }
