@@ -82,6 +82,7 @@ public sealed record PlanView(
 /// <param name="Partition">From 0.</param>
 /// <param name="StartedMs">Start of the last attempt; null when none was made yet.</param>
 /// <param name="FinishedMs">End of the last attempt; null while none has ended.</param>
+/// <param name="ResultBytes">How long its result is; null when it has none.</param>
 public sealed record TaskView(
     Engine.TaskKey Key,
     int Partition,
@@ -90,7 +91,8 @@ public sealed record TaskView(
     long DueMs,
     long? StartedMs,
     long? FinishedMs,
-    int Attempts);
+    int Attempts,
+    int? ResultBytes);
 
 /// <summary>One failed attempt, for answers.</summary>
 public sealed record ErrorView(Engine.TaskKey Key, int Attempt, long AtMs, string Text);

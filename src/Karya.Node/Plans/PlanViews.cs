@@ -19,9 +19,9 @@ internal static class PlanViews
         stored.UpdatedMs,
         PlanBodyCodec.Read(stored.Body));
 
-    public static TaskView Of(in TaskRow row, int partition) => new(
+    public static TaskView Of(StoredTask row, int partition) => new(
         row.Key, partition, row.State, row.CreatedMs, row.DueMs, Instant(row.StartedMs), Instant(row.FinishedMs),
-        row.Attempts);
+        row.Attempts, row.ResultBytes);
 
     /// <summary>The open occurrence with the highest number; null when none is open.</summary>
     public static TaskView? LatestOpen(StoredPlan stored, PlanMemo memo)
@@ -63,11 +63,12 @@ internal static class PlanViews
         stored.CreatedMs + memo.Spec.PeriodMs,
         null,
         null,
-        0);
+        0,
+        null);
 
     private static TaskView Of(StoredPlan stored, OpenTask open) => new(
         new TaskKey(stored.Id, open.Occurrence, open.Hook), stored.Partition, open.State, open.CreatedMs, open.DueMs,
-        Instant(open.StartedMs), Instant(open.FinishedMs), open.Attempts);
+        Instant(open.StartedMs), Instant(open.FinishedMs), open.Attempts, null);
 
     private static (long, long, int) OrderOf(TaskView task) => (task.CreatedMs, task.Key.Occurrence, task.Key.Hook);
 
