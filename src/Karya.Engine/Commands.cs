@@ -20,7 +20,10 @@ public enum CommandKind : byte
     /// <summary>Runs a dead letter again.</summary>
     Replay,
 
-    /// <summary>An attempt succeeded.</summary>
+    /// <summary>
+    /// An attempt succeeded; <see cref="Command.Payload"/> is its result, null when it has none. At most
+    /// <see cref="Limits.ResultBytesMax"/> bytes: whoever takes it from outside has to see to that.
+    /// </summary>
     AttemptSucceeded,
 
     /// <summary>An attempt failed; <see cref="Command.Payload"/> is the error text.</summary>
@@ -112,7 +115,7 @@ public struct Command
     /// </summary>
     public byte[]? Cron;
 
-    /// <summary>Rented bytes: the plan's body, or an error text in UTF-8. May be null.</summary>
+    /// <summary>Rented bytes: the plan's body, an error text in UTF-8, or a result. May be null.</summary>
     public byte[]? Payload;
 
     public int PayloadBytes;

@@ -34,6 +34,12 @@ public static class Limits
     /// <summary>Bytes of an error text that are kept; what is longer is cut and marked.</summary>
     public const int ErrorBytesMax = 4096;
 
+    /// <summary>
+    /// Bytes of a task's result. What a task says about its outcome, not a way to move data: larger things belong into
+    /// a store of their own, and their address into the result.
+    /// </summary>
+    public const int ResultBytesMax = 64 * 1024;
+
     /// <summary>Attempts of one task, retries included.</summary>
     public const int AttemptsMax = 1000;
 
@@ -75,6 +81,12 @@ public static class Limits
 
     /// <summary>Rows of a projection batch while very many wait: some tenths of a second of the store's time.</summary>
     public const int ProjectionRowsMax = 65_536;
+
+    /// <summary>
+    /// Bytes after which a projection batch takes no further partition, however few rows they are. Rows of usual size
+    /// stay far below it.
+    /// </summary>
+    public const int ProjectionBytesMax = 32 * 1024 * 1024;
 
     /// <summary>
     /// How long a task whose record is not durable yet is put off before it is looked at again, in ms.

@@ -334,8 +334,9 @@ internal sealed class Partition(int number, long epoch, long sequence, ShardTabl
 
         var record = NewRecord(kind, command.Key, command.AtMs);
         record.Attempt = command.Attempt;
-        if (kind != RecordKind.Succeeded)
-            record.Payload = command.Payload.AsSpan(0, command.PayloadBytes);
+        record.HasResult = kind == RecordKind.Succeeded && command.Payload is not null;
+        record.Payload = command.Payload.AsSpan(0, command.PayloadBytes);
+        Invariant.Check(!record.HasResult || command.PayloadBytes <= Limits.ResultBytesMax);
         if (kind == RecordKind.Retrying)
             record.DueMs = command.AtMs + RetryDelayMs(command, tables.Plans[plan]);
         Commit(ref record, turn);

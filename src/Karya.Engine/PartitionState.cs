@@ -361,6 +361,8 @@ internal sealed class PartitionState(int number, ShardTables tables)
                 tables.Wheel.Schedule(task, record.DueMs);
                 break;
             case RecordKind.Succeeded:
+                if (record.HasResult)
+                    tables.KeepResult(ref entry, record.Payload);
                 EndTask(row, task, PlanTaskState.Success, record.AtMs, bornPosition);
                 break;
             case RecordKind.Failed:
@@ -484,6 +486,7 @@ internal sealed class PartitionState(int number, ShardTables tables)
         ref var entry = ref tables.Tasks[task];
         entry.Plan = row;
         entry.NextReady = None;
+        entry.Result = None;
         entry.NextInPlan = tables.Plans[row].FirstTask;
         tables.Plans[row].FirstTask = task;
     }
@@ -554,6 +557,7 @@ internal sealed class PartitionState(int number, ShardTables tables)
     public void FreeTask(int task)
     {
         tables.Wheel.Cancel(task);
+        tables.FreeResult(ref tables.Tasks[task]);
         if (tables.Tasks[task].IsReady)
             tables.Tasks[task].IsDetached = true;
         else

@@ -23,6 +23,7 @@ public sealed class AllocationTests : IDisposable
     private int _plansAtOnce = PlansAtOnceMax;
     private int _started;
     private bool _fails;
+    private byte[]? _result;
 
     public AllocationTests()
     {
@@ -78,6 +79,18 @@ public sealed class AllocationTests : IDisposable
             Advance(40);
         });
         Assert.True(_started >= Lives * 4);
+    }
+
+    [Fact]
+    public void Results_allocate_nothing_and_their_memory_is_given_back()
+    {
+        _result = new byte[5000];
+        AssertNoGarbage(() =>
+        {
+            Submit(periodMs: 0, dueInMs: 5, attempts: 1, hooks: null);
+            Advance(10);
+        });
+        Assert.True(_started >= Lives);
     }
 
     [Fact]
@@ -231,6 +244,8 @@ public sealed class AllocationTests : IDisposable
         };
         if (fails)
             PlanDraft.SetPayload(ref command, "The target answered 503 Service Unavailable."u8);
+        else if (_result is not null)
+            PlanDraft.SetPayload(ref command, _result);
         _inbox.PostOutcome(command);
     }
 

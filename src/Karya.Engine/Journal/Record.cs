@@ -51,6 +51,9 @@ internal ref struct Record
     public PlanUpdate Update;
     public SkipReason Reason;
 
+    /// <summary>Of a success: <see cref="Payload"/> is its result, which may be empty.</summary>
+    public bool HasResult;
+
     public int Partition;
     public long Sequence;
     public TaskKey Key;
@@ -74,7 +77,7 @@ internal ref struct Record
     /// </summary>
     public ReadOnlySpan<byte> Hooks;
 
-    /// <summary>The body of a plan, or an error text.</summary>
+    /// <summary>The body of a plan, an error text, or a result.</summary>
     public ReadOnlySpan<byte> Payload;
 }
 

@@ -7,10 +7,14 @@ namespace Karya.Engine.Journal;
 /// </code>
 /// The misfire byte of a spec has its highest bit set when workers carry the plan's tasks out. The length counts what
 /// follows it. A reader that meets an unknown kind stops: it is older than the writer.
+/// A success ends after its attempt, or goes on with <see cref="ResultMark"/> and the bytes of its result.
 /// </remarks>
 internal static class RecordCodec
 {
     private const byte PulledBit = 0x80;
+
+    /// <summary>Tells an empty result from none.</summary>
+    private const byte ResultMark = 1;
 
     public static void Write(ByteWriter writer, in Record record)
     {
@@ -152,6 +156,8 @@ internal static class RecordCodec
 
         if (record.Kind == RecordKind.Started && record.DueMs != 0)
             writer.WriteVarint((ulong)record.DueMs);
+        if (record.HasResult)
+            writer.WriteByte(ResultMark);
         writer.Write(record.Payload);
     }
 
@@ -169,6 +175,9 @@ internal static class RecordCodec
 
         if (record.Kind == RecordKind.Started && reader.Remaining > 0) // Only cron plans name the next occurrence.
             record.DueMs = (long)reader.ReadVarint();
+        record.HasResult = record.Kind == RecordKind.Succeeded && reader.Remaining > 0;
+        if (record.HasResult && reader.ReadByte() is var mark and not ResultMark)
+            throw new RecordDamagedException($"What follows a success is of kind {mark}, unknown to this version.");
         record.Payload = reader.ReadBytes(reader.Remaining);
     }
 }

@@ -37,6 +37,10 @@ internal struct TaskEntry
     public int Attempts;
     public int AttemptsMax;
     public uint Lane;
+
+    /// <summary>Of a success: the row of its result in <see cref="ShardTables.Results"/>, or none.</summary>
+    public int Result;
+
     public PlanTaskState State;
     public SkipReason Reason;
 

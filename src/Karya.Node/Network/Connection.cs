@@ -22,7 +22,7 @@ namespace Karya.Node.Network;
 /// A frame that cannot be cut, a peer that does not greet, is silent or does not read, ends the connection, after one
 /// error with correlation 0. All else is answered, and the connection stays. The first reason counts.
 /// </remarks>
-internal sealed class Connection : IReplyTarget, IWorkerSession
+internal sealed class Connection : IReplyTarget, IWorkerSession, IDisposable
 {
     private readonly ConnectionContext _transport;
     private readonly NetworkOptions _options;
@@ -86,10 +86,15 @@ internal sealed class Connection : IReplyTarget, IWorkerSession
         _outbox.Close(null);
         await writing;
         await DiscardAsync();
-        _outbox.Dispose();
-        _closed.Dispose();
         if (_reason is { } reason)
             NetworkLog.Closed(_node.Log, $"{Peer} ({_client})", reason.Name, reason.Message);
+    }
+
+    /// <summary>After <see cref="RunAsync"/>.</summary>
+    public void Dispose()
+    {
+        _outbox.Dispose();
+        _closed.Dispose();
     }
 
     /// <summary>Tells the peer why, sends what is written, and ends.</summary>

@@ -19,18 +19,17 @@ internal static class Cursors
         return cursor;
     }
 
-    public static byte[] Of(TaskKey task)
+    public static byte[] Of((long Occurrence, int Hook) task)
     {
         byte[] cursor = new byte[TaskBytes];
-        BinaryPrimitives.WriteInt64BigEndian(cursor, task.Occurrence);
-        BinaryPrimitives.WriteInt32BigEndian(cursor.AsSpan(sizeof(long)), task.Hook);
+        WriteKey(cursor, task.Occurrence, task.Hook);
         return cursor;
     }
 
-    public static byte[] Of(ErrorView error)
+    public static byte[] Of((long Occurrence, int Hook, int Attempt) error)
     {
         byte[] cursor = new byte[ErrorBytes];
-        Of(error.Key).CopyTo(cursor, 0);
+        WriteKey(cursor, error.Occurrence, error.Hook);
         BinaryPrimitives.WriteInt32BigEndian(cursor.AsSpan(TaskBytes), error.Attempt);
         return cursor;
     }
@@ -47,6 +46,12 @@ internal static class Cursors
             return null;
         var (occurrence, hook) = ReadKey(Checked(cursor, ErrorBytes));
         return (occurrence, hook, BinaryPrimitives.ReadInt32BigEndian(cursor.AsSpan(TaskBytes)));
+    }
+
+    private static void WriteKey(Span<byte> cursor, long occurrence, int hook)
+    {
+        BinaryPrimitives.WriteInt64BigEndian(cursor, occurrence);
+        BinaryPrimitives.WriteInt32BigEndian(cursor[sizeof(long)..], hook);
     }
 
     private static (long Occurrence, int Hook) ReadKey(ReadOnlySpan<byte> cursor) => (

@@ -98,7 +98,7 @@ internal sealed class RequestRouter(NodeParts node, Func<int> connectionCount)
             new UserId(request.User), Snapshots.StateOf(request.Status), Cursors.ReadPlan(request.Cursor),
             request.Limit, stopping);
         connection.Answer(tag, new ListReply(
-            [.. page.Plans.Select(Snapshots.Of)], page.HasMore ? Cursors.Of(page.Plans[^1].Id) : null));
+            [.. page.Plans.Select(Snapshots.Of)], page.Next is { } next ? Cursors.Of(next) : null));
     }
 
     private async Task ListTasksAsync(
@@ -114,7 +114,7 @@ internal sealed class RequestRouter(NodeParts node, Func<int> connectionCount)
 
         connection.Answer(tag, new TasksReply(
             [.. page.Tasks.Select(task => Snapshots.Of(task, page.Plan, node))],
-            page.HasMore ? Cursors.Of(page.Tasks[^1].Key) : null));
+            page.Next is { } next ? Cursors.Of(next) : null));
     }
 
     private async Task ListErrorsAsync(
@@ -129,7 +129,7 @@ internal sealed class RequestRouter(NodeParts node, Func<int> connectionCount)
         }
 
         connection.Answer(tag, new ErrorsReply(
-            [.. page.Errors.Select(Snapshots.Of)], page.HasMore ? Cursors.Of(page.Errors[^1]) : null));
+            [.. page.Errors.Select(Snapshots.Of)], page.Next is { } next ? Cursors.Of(next) : null));
     }
 
     private async Task GetResultAsync(

@@ -52,9 +52,12 @@ internal sealed class RequestTable
         {
             tag = 0;
             if (_freeCount == 0)
+            {
                 return _byCorrelation.ContainsKey(request.Correlation)
                     ? ErrorCode.CorrelationInUse
                     : ErrorCode.TooManyInFlight;
+            }
+
             int place = _free[_freeCount - 1];
             if (!_byCorrelation.TryAdd(request.Correlation, place))
                 return ErrorCode.CorrelationInUse;

@@ -13,9 +13,7 @@ internal static class Snapshots
         plan.User.Value,
         plan.Parent == PlanId.None ? null : plan.Parent.Value,
         (PlanStatus)((int)plan.State + 1),
-        plan.Recurring
-            ? new ScheduleMessage.Every(plan.PeriodMs, null, plan.EndAtMs)
-            : new ScheduleMessage.At(plan.CreatedMs + plan.PeriodMs),
+        ScheduleOf(plan),
         plan.RetriesMax,
         plan.CreatedMs,
         plan.UpdatedMs,
@@ -49,6 +47,15 @@ internal static class Snapshots
 
     public static PlanState? StateOf(PlanStatus status) =>
         status == PlanStatus.None ? null : (PlanState)((int)status - 1);
+
+    private static ScheduleMessage ScheduleOf(PlanView plan)
+    {
+        if (plan.Cron?.Split('\n') is [var expression, var zone])
+            return new ScheduleMessage.Cron(expression, zone, plan.EndAtMs);
+        return plan.Recurring
+            ? new ScheduleMessage.Every(plan.PeriodMs, null, plan.EndAtMs)
+            : new ScheduleMessage.At(plan.CreatedMs + plan.PeriodMs);
+    }
 
     /// <summary>A task that is due and that nobody can carry out says so.</summary>
     private static string? WaitOf(TaskView task, PlanView plan, NodeParts node)

@@ -101,12 +101,16 @@ public sealed record PlanView(
 {
     /// <summary>Between occurrences; of a one-time plan, from its submit to its due instant.</summary>
     public long PeriodMs { get; init; }
+
+    /// <summary>Expression and zone of a cron schedule, as the engine stores them; null for other schedules.</summary>
+    public string? Cron { get; init; }
 }
 
 /// <summary>One task of a plan, for answers.</summary>
 /// <param name="Partition">From 0.</param>
 /// <param name="StartedMs">Start of the last attempt; null when none was made yet.</param>
 /// <param name="FinishedMs">End of the last attempt; null while none has ended.</param>
+/// <param name="ResultBytes">How long its result is; null when it has none.</param>
 public sealed record TaskView(
     Engine.TaskKey Key,
     int Partition,
@@ -115,12 +119,29 @@ public sealed record TaskView(
     long DueMs,
     long? StartedMs,
     long? FinishedMs,
-    int Attempts);
+    int Attempts,
+    int? ResultBytes)
+{
+    /// <summary>Of a skipped range the last occurrence; else the task's own.</summary>
+    public long OccurrenceTo { get; init; } = Key.Occurrence;
+}
 
 /// <summary>One failed attempt, for answers.</summary>
 public sealed record ErrorView(Engine.TaskKey Key, int Attempt, long AtMs, string Text);
 
 public sealed record PlanSummary(PlanView Plan, IReadOnlyList<TaskView> Tasks, IReadOnlyList<ErrorView> Errors);
+
+/// <param name="Next">The next page is below this; null when this one is the last.</param>
+public sealed record PlanList(IReadOnlyList<PlanView> Plans, Engine.PlanId? Next);
+
+/// <summary>Tasks of one plan, newest first.</summary>
+/// <param name="Next">The next page is below this; null when this one is the last.</param>
+public sealed record TaskList(PlanView Plan, IReadOnlyList<TaskView> Tasks, (long Occurrence, int Hook)? Next);
+
+/// <summary>Errors of one plan, newest first.</summary>
+/// <param name="Next">The next page is below this; null when this one is the last.</param>
+public sealed record ErrorList(
+    IReadOnlyList<ErrorView> Errors, (long Occurrence, int Hook, int Attempt)? Next);
 
 public sealed record PlanPage(IReadOnlyList<PlanView> Plans, long Total);
 

@@ -22,6 +22,9 @@ internal sealed class PlanDesk : IPlanDesk, IDisposable
     private const int HistoryRowsMax = 10_000;
     private const int UpdateStripes = 64;
 
+    /// <summary>Of a page on the wire: a frame holds more, and a page may end early.</summary>
+    private const int PageBytesMax = 1024 * 1024;
+
     /// <summary>
     /// How long a request waits for a store that does not answer, before its client is told that the outcome is open.
     /// </summary>
@@ -179,6 +182,14 @@ internal sealed class PlanDesk : IPlanDesk, IDisposable
             // A client that gives up must not let the next update in before this one is decided.
             var code = await PostAsync(command, CancellationToken.None);
             Check(code);
+            if (code == ReplyCode.WrongState)
+            {
+                throw new DeskException(
+                    DeskError.WrongState,
+                    $"Plan {id} runs by a cron expression, which has no period to change. Cancel it and submit "
+                    + "another one.");
+            }
+
             return code == ReplyCode.NotFound ? null : await ViewAsync(id, stopping);
         }
         finally
@@ -212,17 +223,21 @@ internal sealed class PlanDesk : IPlanDesk, IDisposable
         return (view, PlanViews.Removed(stored, memo));
     }
 
-    public async ValueTask<PlanSummary?> SummarizeAsync(PlanId id, CancellationToken stopping)
+    public ValueTask<PlanSummary?> SummarizeAsync(PlanId id, CancellationToken stopping) =>
+        SummarizeAsync(id, HistoryRowsMax, stopping);
+
+    /// <param name="rowsMax">Of the ended tasks and of the errors, the latest.</param>
+    public async ValueTask<PlanSummary?> SummarizeAsync(PlanId id, int rowsMax, CancellationToken stopping)
     {
         if (await FindAsync(id, stopping) is not { } stored)
             return null;
         var memo = PlanMemo.Read(stored.Memo);
         var tasks = new List<TaskView>();
-        foreach (var row in await _reads.AskAsync(store => store.ListTasks(id, HistoryRowsMax), stopping))
+        foreach (var row in await _reads.AskAsync(store => store.ListTasks(id, rowsMax), stopping))
             tasks.Add(PlanViews.Of(row, stored.Partition));
         PlanViews.AddOpen(tasks, stored, memo);
         var errors = new List<ErrorView>();
-        foreach (var error in await _reads.AskAsync(store => store.ListErrors(id, HistoryRowsMax), stopping))
+        foreach (var error in await _reads.AskAsync(store => store.ListErrors(id, rowsMax), stopping))
             errors.Add(new ErrorView(error.Key, error.Attempt, error.AtMs, error.Text));
         return new PlanSummary(PlanViews.Of(stored, memo), tasks, errors);
     }
@@ -234,6 +249,74 @@ internal sealed class PlanDesk : IPlanDesk, IDisposable
         foreach (var stored in await _reads.AskAsync(store => store.ListPlans(user, skip, take), stopping))
             plans.Add(PlanViews.Of(stored, PlanMemo.Read(stored.Memo)));
         return new PlanPage(plans, await _reads.AskAsync(store => store.CountPlans(user), stopping));
+    }
+
+    /// <summary>A user's plans, newest first; those in one state only, if one is given.</summary>
+    /// <param name="below">The <see cref="PlanList.Next"/> of the page before; null for the first.</param>
+    /// <param name="take">Plans looked at: the page may hold fewer and not be the last.</param>
+    public async ValueTask<PlanList> ListAsync(
+        UserId user, PlanState? state, PlanId? below, int take, CancellationToken stopping)
+    {
+        await CatchUpAllAsync(stopping);
+        var rows = await _reads.AskAsync(store => store.ListPlansBelow(user, below, take), stopping);
+        var plans = new List<PlanView>();
+        int bytes = 0;
+        foreach (var stored in rows)
+        {
+            if (state is null || stored.State == state)
+                plans.Add(PlanViews.Of(stored, PlanMemo.Read(stored.Memo)));
+            bytes += stored.Body.Length;
+            if (bytes > PageBytesMax)
+                return new PlanList(plans, stored.Id);
+        }
+
+        return new PlanList(plans, rows.Count == take ? rows[^1].Id : null);
+    }
+
+    /// <summary>A plan's tasks, newest first, the open ones on the first page. Null: no such plan.</summary>
+    public async ValueTask<TaskList?> ListTasksAsync(
+        PlanId id, (long Occurrence, int Hook)? below, int take, CancellationToken stopping)
+    {
+        if (await FindAsync(id, stopping) is not { } stored)
+            return null;
+        var memo = PlanMemo.Read(stored.Memo);
+        var open = PlanViews.OpenTasks(stored, memo);
+        int rowsWanted = Math.Max(1, take - (below is null ? open.Count : 0));
+        var rows = await _reads.AskAsync(store => store.ListTasksBelow(id, below, rowsWanted), stopping);
+        var tasks = new List<TaskView>();
+        if (below is null)
+            tasks.AddRange(open);
+        foreach (var row in rows)
+        {
+            if (!open.Exists(task => task.Key == row.Key)) // A replayed dead letter is there twice.
+                tasks.Add(PlanViews.Of(row, stored.Partition));
+        }
+
+        return new TaskList(
+            PlanViews.Of(stored, memo), tasks,
+            rows.Count == rowsWanted ? (rows[^1].Key.Occurrence, rows[^1].Key.Hook) : null);
+    }
+
+    /// <summary>A plan's errors, newest first. Null: no such plan.</summary>
+    public async ValueTask<ErrorList?> ListErrorsAsync(
+        PlanId id, (long Occurrence, int Hook, int Attempt)? below, int take, CancellationToken stopping)
+    {
+        if (await FindAsync(id, stopping) is null)
+            return null;
+        int rowsWanted = Math.Min(take, PageBytesMax / Limits.ErrorBytesMax);
+        var rows = await _reads.AskAsync(store => store.ListErrorsBelow(id, below, rowsWanted), stopping);
+        return new ErrorList(
+            [.. rows.Select(row => new ErrorView(row.Key, row.Attempt, row.AtMs, row.Text))],
+            rows.Count == rowsWanted
+                ? (rows[^1].Key.Occurrence, rows[^1].Key.Hook, rows[^1].Attempt)
+                : null);
+    }
+
+    /// <summary>What a task's handler returned; null when there is nothing.</summary>
+    public async ValueTask<byte[]?> GetResultAsync(TaskKey key, CancellationToken stopping)
+    {
+        await CatchUpAsync(PartitionHash.Of(key.Plan.Value, _options.PartitionCount), stopping);
+        return await _reads.AskAsync(store => store.FindResult(key), stopping);
     }
 
     public async ValueTask<DeadLetterPage> ListDeadAsync(string? cursor, int take, CancellationToken stopping)

@@ -1,4 +1,5 @@
 using Karya.Engine;
+using Karya.Engine.Scheduling;
 
 namespace Karya.Node.Plans;
 
@@ -19,8 +20,8 @@ internal struct Submission
 
     public HookSpec[]? Hooks;
 
-    /// <summary>Cron expression and zone, as the engine stores them; null for other schedules.</summary>
-    public byte[]? Cron;
+    /// <summary>Null when the plan does not run by a cron expression.</summary>
+    public CronSchedule? Schedule;
 
     /// <summary>Rented; whoever drops the submission gives it back.</summary>
     public byte[] Body;

@@ -1,6 +1,7 @@
 using System.Buffers;
 using System.IO.Hashing;
 using Karya.Engine;
+using Karya.Engine.Scheduling;
 using Karya.Protocol;
 using Karya.Protocol.Messages;
 
@@ -89,9 +90,25 @@ internal static class SubmissionReader
                 spec.EndMs = reader.ReadInt64OrNil("schedule.end", 0, ProtocolLimits.InstantMsMax) ?? PlanSpec.NoEnd;
                 break;
             case CronKind:
-                reader.Refuse(ErrorCode.CronInvalid, "schedule.cron", "Cron is not served yet.");
+                ReadCron(ref reader, ref submission);
                 break;
         }
+    }
+
+    private static void ReadCron(ref WireReader reader, ref Submission submission)
+    {
+        ref var spec = ref submission.Spec;
+        spec.Kind = ScheduleKind.Cron;
+        spec.PeriodMs = 1; // Stands for nothing.
+        string expression = reader.ReadString("schedule.cron", ProtocolLimits.CronBytesMax);
+        string zone = reader.ReadString("schedule.zone", ProtocolLimits.ZoneBytesMax);
+        spec.EndMs = reader.ReadInt64OrNil("schedule.end", 0, ProtocolLimits.InstantMsMax) ?? PlanSpec.NoEnd;
+        if (reader.HasFailed)
+            return;
+        if (CronSchedule.TryParse(expression, zone, out var schedule, out string? error))
+            submission.Schedule = schedule;
+        else
+            reader.Refuse(ErrorCode.CronInvalid, "schedule.cron", error);
     }
 
     private static void ReadPolicy(ref WireReader reader, ref Submission submission)

@@ -69,15 +69,16 @@ internal sealed class SubmitDesk
         spec.Id = id;
         spec.Parent = parent;
         spec.CreatedMs = nowMs;
-        spec.FirstDueMs = Math.Min(submission.FirstMs ?? nowMs + submission.DelayMs, Limits.InstantMsMax - 1);
+        spec.FirstDueMs = submission.Schedule is { } cron
+            ? cron.NextMs(nowMs) ?? Limits.InstantMsMax - 1
+            : Math.Min(submission.FirstMs ?? nowMs + submission.DelayMs, Limits.InstantMsMax - 1);
         if (submission.FirstMs is not null && spec.Kind == ScheduleKind.Once)
             spec.PeriodMs = Math.Max(1, spec.FirstDueMs - nowMs); // As if it had been asked for that way.
         if (spec.RetryDelayMs == 0)
-            spec.RetryDelayMs = spec.RetryDelayMsMax > 0
-                ? Math.Min(_options.RetryDelayMs, spec.RetryDelayMsMax)
-                : _options.RetryDelayMs;
+            spec.RetryDelayMs = Math.Min(_options.RetryDelayMs, DelayMsMaxOf(spec));
         if (spec.RetryDelayMsMax == 0)
             spec.RetryDelayMsMax = Math.Max(_options.RetryDelayMsMax, spec.RetryDelayMs);
+
         return new Command
         {
             Kind = CommandKind.Submit,
@@ -86,11 +87,15 @@ internal sealed class SubmitDesk
             AtMs = nowMs,
             Spec = spec,
             Hooks = submission.Hooks,
+            Cron = submission.Schedule?.ToBytes(),
             Payload = submission.Body,
             PayloadBytes = submission.BodyBytes,
             MayExist = submission.Id != PlanId.None,
         };
     }
+
+    private static int DelayMsMaxOf(in PlanSpec spec) =>
+        spec.RetryDelayMsMax > 0 ? spec.RetryDelayMsMax : int.MaxValue;
 
     /// <summary>Hands commands of one shard in. Those it did not take stay the caller's. Returns how many it took.</summary>
     public int Post(int shard, ReadOnlySpan<Command> commands) => _shards[shard].Inbox.PostRequests(commands);

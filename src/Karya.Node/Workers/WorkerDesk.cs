@@ -306,13 +306,29 @@ internal sealed class WorkerDesk : IDisposable
         if (!_options.MayFire() || pool.TakeSeat() is not { } seat)
             return false;
 
+        try
+        {
+            Deliver(seat, dispatch, WireContent.ReadTask(dispatch.Body.AsSpan(0, dispatch.BodyBytes), dispatch.Key.Hook));
+        }
+        catch (PlanBodyDamagedException e)
+        {
+            var command = NewOutcome(CommandKind.AttemptFailed, dispatch);
+            command.Payload = ErrorText.Encode(e.Message, out command.PayloadBytes);
+            Post(command);
+        }
+
+        ArrayPool<byte>.Shared.Return(dispatch.Body);
+        return true;
+    }
+
+    private void Deliver(Seat seat, in Dispatch dispatch, WireTask task)
+    {
         ulong id = ++_nextId;
         long nowMs = NowMs();
         long storeMs = _options.NowMs();
         _options.Started(dispatch, storeMs);
         seat.Running++;
-        pool.Running++;
-        var action = WireContent.ReadTask(dispatch.Body.AsSpan(0, dispatch.BodyBytes), dispatch.Key.Hook);
+        seat.Pool.Running++;
         _held.Add(id, new Held
         {
             Key = dispatch.Key,
@@ -322,14 +338,12 @@ internal sealed class WorkerDesk : IDisposable
             Lane = dispatch.Lane,
             StartedMs = storeMs,
             LeaseEndsMs = nowMs + _leaseMs,
-            TimeoutEndsMs = action.TimeoutMs > 0 ? nowMs + action.TimeoutMs : long.MaxValue,
+            TimeoutEndsMs = task.TimeoutMs > 0 ? nowMs + task.TimeoutMs : long.MaxValue,
             Seat = seat,
             Progress = -1,
         });
         _byTask[dispatch.Key] = id;
-        seat.Session.Deliver(id, dispatch, action.Name, action.Arguments, action.TimeoutMs);
-        ArrayPool<byte>.Shared.Return(dispatch.Body);
-        return true;
+        seat.Session.Deliver(id, dispatch, task.Name, task.Arguments, task.TimeoutMs);
     }
 
     /// <summary>Nobody serves the name any more: what waits here waits in the engine again.</summary>
@@ -399,8 +413,9 @@ internal sealed class WorkerDesk : IDisposable
         }
         else if (result is not null)
         {
-            command.Payload = result;
+            command.Payload = ArrayPool<byte>.Shared.Rent(Math.Max(1, result.Length));
             command.PayloadBytes = result.Length;
+            result.CopyTo(command.Payload, 0);
         }
 
         Post(command);

@@ -62,6 +62,28 @@ public sealed class RecordCodecTests
         Assert.Equal(writer.Length - sizeof(int), BitConverter.ToInt32(writer.WrittenSpan));
     }
 
+    [Fact]
+    public void A_success_without_a_result_is_stored_as_it_was_before_there_were_results()
+    {
+        var writer = new ByteWriter();
+        RecordCodec.Write(writer, Records.Make(RecordKind.Succeeded, 1, 2, 3, 4, [], default));
+
+        Assert.Equal(
+            "17000000" + "06" + "04" + "03" + "01000000000000000000000000000000" + "02" + "030404",
+            Convert.ToHexString(writer.WrittenSpan));
+    }
+
+    [Fact]
+    public void An_empty_result_is_not_the_same_as_none()
+    {
+        Assert.True(ReadSuccess(hasResult: true, mark: 1).HasResult);
+        Assert.False(ReadSuccess(hasResult: false, mark: 0).HasResult);
+    }
+
+    [Fact]
+    public void What_follows_a_success_and_is_no_result_is_refused() =>
+        Assert.Throws<RecordDamagedException>(() => ReadSuccess(hasResult: true, mark: 2));
+
     [Theory]
     [InlineData(0)]
     [InlineData(10)]
@@ -95,6 +117,20 @@ public sealed class RecordCodecTests
                 RecordCodec.Read(bytes.AsSpan(0, length), ref record);
             });
         }
+    }
+
+    private static RecordCopy ReadSuccess(bool hasResult, byte mark)
+    {
+        var written = Records.Make(RecordKind.Succeeded, 1, 2, 3, 4, [], default);
+        written.HasResult = hasResult;
+        var writer = new ByteWriter();
+        RecordCodec.Write(writer, written);
+        byte[] bytes = writer.WrittenSpan[sizeof(int)..].ToArray();
+        if (hasResult)
+            bytes[^1] = mark;
+        var read = default(Record);
+        RecordCodec.Read(bytes, ref read);
+        return RecordCopy.Of(read);
     }
 
     [Fact]

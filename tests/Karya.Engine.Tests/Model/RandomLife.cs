@@ -101,12 +101,28 @@ internal sealed class RandomLife
                 .Select(t => (p.Draft.Id, t.Occurrence, t.Hook, t.OccurrenceTo, t.DueMs, Show(t.State)))),
             Driver.Store.Tasks.Values.Select(t =>
                 (t.Key.Plan, t.Key.Occurrence, t.Key.Hook, t.OccurrenceTo, t.DueMs, t.State)));
+        foreach (var task in Driver.Store.Tasks.Values)
+        {
+            byte[]? wanted = task.State == PlanTaskState.Success ? ResultOf(task.Key, task.Attempts) : null;
+            byte[]? found = Driver.Store.Results.GetValueOrDefault(task.Key);
+            Assert.True(
+                wanted is null ? found is null : wanted.AsSpan().SequenceEqual(found),
+                $"{_name}: the result of {task.Key} is wrong.");
+        }
+
         Equal("errors",
             model.Errors.Select(e => (e.Key.Plan, e.Key.Occurrence, e.Key.Hook, e.Attempt)),
             Driver.Store.Errors.Keys.Select(e => (e.Key.Plan, e.Key.Occurrence, e.Key.Hook, e.Attempt)));
         long resident = model.Plans.Values.Count(p => p.Open.Any(IsNear));
         Assert.True(resident == Driver.Shard.Status.ResidentPlans,
             $"{_name}: {Driver.Shard.Status.ResidentPlans} plans are in memory, {resident} have to be.");
+    }
+
+    /// <summary>None, an empty one or some bytes, the same every time.</summary>
+    private static byte[]? ResultOf(TaskKey key, int attempt)
+    {
+        ulong kind = ((ulong)key.Plan.Value + (ulong)key.Occurrence + (ulong)attempt) % 4;
+        return kind < 2 ? null : [.. Enumerable.Repeat((byte)attempt, (int)(kind - 2) * (int)(key.Occurrence % 700))];
     }
 
     private static PlanTaskState Show(PlanTaskState state) =>
@@ -148,7 +164,9 @@ internal sealed class RandomLife
         bool isSuccess = _random.Next(5) < 3;
         bool isRetryable = _random.Next(4) != 0;
         int retryAfterMs = _random.Next(4) == 0 ? _random.Next(100_000) : 0;
-        var answer = isSuccess ? Driver.Succeed(attempt) : Driver.Fail(attempt, isRetryable, retryAfterMs);
+        var answer = isSuccess
+            ? Driver.Succeed(attempt, ResultOf(attempt.Key, attempt.Attempt))
+            : Driver.Fail(attempt, isRetryable, retryAfterMs);
         Check("outcome", answer, Model?.End(attempt, isSuccess, isRetryable, retryAfterMs, Driver.NowMs));
     }
 
