@@ -47,6 +47,12 @@ public static class Limits
     public const int CommandsPerTurnMax = 128;
 
     /// <summary>
+    /// Bytes of errors and results after which a turn leaves further outcomes to the next one: the records of a turn
+    /// are one chunk of the journal.
+    /// </summary>
+    public const int OutcomeBytesPerTurnMax = 4 * 1024 * 1024;
+
+    /// <summary>
     /// Bytes of requests that may wait in a shard's inbox, whatever their number: large ones are refused sooner.
     /// </summary>
     public const long InboxBytesMax = 64L * 1024 * 1024;

@@ -46,6 +46,7 @@ public sealed class Shard : IDisposable
     private Rows<Command> _outcomes = new();
     private List<LoadedPage> _pages = [];
     private int _nextRequest;
+    private int _nextOutcome;
     private JournalChunk _chunk;
     private long _position;
     private long _projectedCount;
@@ -208,6 +209,12 @@ public sealed class Shard : IDisposable
             _nextRequest = 0;
         }
 
+        if (_nextOutcome == _outcomes.Count)
+        {
+            _outcomes.Clear();
+            _nextOutcome = 0;
+        }
+
         var state = Inbox.Drain(ref _requests, ref _outcomes, ref _pages);
         _turn.DurablePosition = state.DurablePosition;
         _isDispatchStopped = state.IsDispatchStopped;
@@ -242,13 +249,17 @@ public sealed class Shard : IDisposable
     }
 
     /// <summary>
-    /// All outcomes, since no more attempts run than there are places, and a limited number of requests.
+    /// All outcomes, since no more attempts run than there are places, unless they are very large; and a limited number
+    /// of requests.
     /// </summary>
     private void TakeCommands()
     {
-        foreach (ref var outcome in _outcomes.Span)
-            Take(ref outcome);
-        _outcomes.Clear();
+        var outcomes = _outcomes.Span;
+        for (int bytes = 0; _nextOutcome < outcomes.Length && bytes < Limits.OutcomeBytesPerTurnMax; _nextOutcome++)
+        {
+            bytes += outcomes[_nextOutcome].PayloadBytes;
+            Take(ref outcomes[_nextOutcome]);
+        }
 
         int end = Math.Min(_requests.Count, _nextRequest + Limits.CommandsPerTurnMax);
         var requests = _requests.Span;
@@ -389,7 +400,7 @@ public sealed class Shard : IDisposable
 
     private long NextTurn(long nowMs)
     {
-        bool hasWork = _nextRequest < _requests.Count || _hasWheelWork
+        bool hasWork = _nextRequest < _requests.Count || _nextOutcome < _outcomes.Count || _hasWheelWork
             || ((_ready.CanTake || _pulled.CanTake) && MayFire);
         if (hasWork)
             return nowMs;

@@ -172,8 +172,8 @@ public sealed class ShardInbox(int capacity, Action wake)
     }
 
     /// <summary>
-    /// Hands what came in to the shard's thread: outcomes and the answers of the store always, requests when the shard
-    /// has none left (its empty array is exchanged for the full one).
+    /// Hands what came in to the shard's thread: the answers of the store always, requests and outcomes when the shard
+    /// has none left of them (its empty array is exchanged for the full one).
     /// </summary>
     internal InboxState Drain(ref Rows<Command> requests, ref Rows<Command> outcomes, ref List<LoadedPage> pages)
     {
@@ -185,7 +185,8 @@ public sealed class ShardInbox(int capacity, Action wake)
                 _incomingBytes = 0;
             }
 
-            (outcomes, _outcomes) = (_outcomes, outcomes);
+            if (outcomes.Count == 0)
+                (outcomes, _outcomes) = (_outcomes, outcomes);
             (pages, _pages) = (_pages, pages);
             bool isProjectionWanted = _isProjectionWanted;
             _isProjectionWanted = false;

@@ -137,9 +137,9 @@ public interface IStore : IDisposable
     IReadOnlyList<StoredPlan> ListPlans(UserId user, int skip, int take);
 
     /// <summary>
-    /// A user's plans in descending order of their ids, those below <paramref name="below"/> only; from the highest when
-    /// it is null. The next page is below the last plan of this one: page by page to the end, every plan that was there
-    /// all the time comes exactly once. So do the rows of the other lists below something.
+    /// A user's plans in descending order of their ids, those below <paramref name="below"/> only; from the highest
+    /// when it is null. The next page is below the last plan of this one: page by page to the end, every plan that was
+    /// there all the time comes exactly once. So do the rows of the other lists below something.
     /// </summary>
     IReadOnlyList<StoredPlan> ListPlansBelow(UserId user, PlanId? below, int take);
 

@@ -145,7 +145,8 @@ public sealed class AnswersTests
     {
         var desk = new FakeDesk
         {
-            Task = new TaskView(First, 3, PlanTaskState.Created, 1_795_400_010_007, 1_795_400_040_000, null, null, 0, null),
+            Task = new TaskView(
+                First, 3, PlanTaskState.Created, 1_795_400_010_007, 1_795_400_040_000, null, null, 0, null),
         };
         await using var host = await ApiHost.StartAsync(desk);
         await host.PostAsync("/v1/plan", Requests.NightlyPing);

@@ -31,7 +31,8 @@ public sealed class PostgresAnswersTests : StoreAnswersSuite
     public void A_schema_from_before_there_were_results_is_migrated_and_its_tasks_have_none()
     {
         long nowMs = TimeProvider.System.GetUtcNow().ToUnixTimeMilliseconds();
-        Project(new ProjectionBatch().NewPlan(1, wakeMs: 9000).EndedTask(Key(1)).EndedTask(Key(1, 2), finishedMs: nowMs));
+        Project(new ProjectionBatch().NewPlan(1, wakeMs: 9000)
+            .EndedTask(Key(1)).EndedTask(Key(1, 2), finishedMs: nowMs));
         Store.Dispose();
         _schema.Change("ALTER TABLE task_history DROP COLUMN result; UPDATE meta SET value = 2 WHERE key = 'schema'");
         Restart();
