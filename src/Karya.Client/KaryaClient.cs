@@ -1,4 +1,5 @@
 using System.Runtime.CompilerServices;
+using System.Text.Json;
 using Karya.Client.Connections;
 using Karya.Client.Plans;
 using Karya.Protocol;
@@ -30,16 +31,16 @@ public sealed class KaryaClient : IAsyncDisposable
     {
         _options = options ?? new KaryaClientOptions();
         _options.Check();
+        Json = Plans.Json.Resolved(_options.Json);
         Link = new ClusterLink(_options);
     }
 
     /// <summary>The node that requests go to at present, as <c>name (host:port)</c>; null when not connected.</summary>
     public string? Node => Link.Current?.Node;
 
-    /// <summary>Why there is no connection; null when there is one.</summary>
-    internal string? NotConnected => Link.Current is null ? Link.LastFailure : null;
-
     internal ClusterLink Link { get; }
+
+    internal JsonSerializerOptions Json { get; }
 
     internal KaryaClientOptions Options => _options;
 
@@ -297,7 +298,8 @@ public sealed class KaryaClient : IAsyncDisposable
         ArgumentNullException.ThrowIfNull(tasks);
         options ??= new KaryaWorkerOptions();
         options.Check();
-        var builder = new KaryaWorkerBuilder(options.Json ?? _options.Json, options.Concurrency);
+        var builder = new KaryaWorkerBuilder(
+            options.Json is null ? Json : Plans.Json.Resolved(options.Json), options.Concurrency);
         tasks(builder);
         var worker = new KaryaWorker(Link, builder.Build(), options);
         lock (_lock)

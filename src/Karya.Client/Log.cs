@@ -11,8 +11,8 @@ internal static partial class Log
     [LoggerMessage(2, LogLevel.Warning, "The connection to {Node} ended: {Reason}")]
     public static partial void Disconnected(ILogger logger, string node, string reason);
 
-    [LoggerMessage(3, LogLevel.Warning, "No node answers, next try in {PauseMs} ms: {Reason}")]
-    public static partial void NoNode(ILogger logger, long pauseMs, string reason);
+    [LoggerMessage(3, LogLevel.Warning, "Not connected, next try in {PauseMs} ms: {Reason}")]
+    public static partial void NotConnected(ILogger logger, long pauseMs, string reason);
 
     [LoggerMessage(4, LogLevel.Information, "{Node} goes away: {Reason}")]
     public static partial void GoingAway(ILogger logger, string node, string reason);

@@ -61,7 +61,7 @@ public sealed class PlanHandle
         byte[]? result = await _client.GetResultAsync(Id, cancellationToken: cancellationToken).ConfigureAwait(false);
         return result is null
             ? default
-            : JsonSerializer.Deserialize(result, type ?? Json.TypeOf<T>(_client.Options.Json));
+            : JsonSerializer.Deserialize(result, type ?? Json.TypeOf<T>(_client.Json));
     }
 
     /// <summary>

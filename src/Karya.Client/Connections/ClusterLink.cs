@@ -361,7 +361,7 @@ internal sealed class ClusterLink : IAsyncDisposable
                 if (IsDisposed)
                     return;
                 var pause = backoff.Next();
-                Log.NoNode(_logger, (long)pause.TotalMilliseconds, LastFailure);
+                Log.NotConnected(_logger, (long)pause.TotalMilliseconds, LastFailure);
                 await Task.Delay(pause, _time, _disposed).ConfigureAwait(false);
             }
         }

@@ -13,12 +13,13 @@ internal static class Json
     /// </summary>
     public static JsonSerializerOptions Default { get; } = Resolved(new JsonSerializerOptions(JsonSerializerDefaults.Web));
 
+    /// <param name="options">With a resolver; else one is found anew each time.</param>
     public static JsonTypeInfo<T> TypeOf<T>(JsonSerializerOptions options) =>
         (JsonTypeInfo<T>)Resolved(options).GetTypeInfo(typeof(T));
 
     [UnconditionalSuppressMessage("Trimming", "IL2026", Justification = "Not reached where reflection is off.")]
     [UnconditionalSuppressMessage("AOT", "IL3050", Justification = "Not reached where reflection is off.")]
-    private static JsonSerializerOptions Resolved(JsonSerializerOptions options)
+    public static JsonSerializerOptions Resolved(JsonSerializerOptions options)
     {
         if (options.TypeInfoResolver is not null)
             return options;
