@@ -34,7 +34,9 @@ internal sealed class Sample
         return new Sample(name, typeof(T), T.Opcode, writer.Written.ToArray(), Rewrite<T>);
     }
 
-    /// <summary>Reads a body as this kind of message; unless it has a fault, appends its frame to <paramref name="again"/>.</summary>
+    /// <summary>
+    /// Reads a body as this kind of message; unless it has a fault, appends its frame to <paramref name="again"/>.
+    /// </summary>
     public WireFault? Rewrite(ReadOnlySpan<byte> body, FrameWriter again) => _rewrite(body, again);
 
     /// <summary>The fault of a body.</summary>
