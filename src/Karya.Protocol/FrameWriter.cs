@@ -13,7 +13,9 @@ namespace Karya.Protocol;
 /// </remarks>
 public sealed class FrameWriter
 {
-    /// <summary>Memory beyond this is given up by <see cref="Clear"/>: one long reply must not be paid for ever.</summary>
+    /// <summary>
+    /// Memory beyond this is given up by <see cref="Clear"/>: one long reply must not be paid for ever.
+    /// </summary>
     private const int BytesKept = 256 * 1024;
 
     private const int BytesAtFirst = 1024;

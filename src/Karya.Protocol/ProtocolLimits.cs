@@ -9,7 +9,9 @@ public static class ProtocolLimits
     /// <summary>Plans of one <see cref="Opcode.SubmitMany"/>.</summary>
     public const int PlansPerRequestMax = 10_000;
 
-    /// <summary>Items of one page of a list, of one <see cref="Opcode.Finish"/> or <see cref="Opcode.Extend"/>.</summary>
+    /// <summary>
+    /// Items of one page of a list, of one <see cref="Opcode.Finish"/> or <see cref="Opcode.Extend"/>.
+    /// </summary>
     public const int PageMax = 1000;
 
     /// <summary>Names of one <see cref="Opcode.Subscribe"/>.</summary>

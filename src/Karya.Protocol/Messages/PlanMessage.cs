@@ -117,7 +117,7 @@ public sealed record ContentMessage(string Name, ActionMessage Action, IReadOnly
 
     internal static HookMessage[] ReadHooks(ref WireReader reader, int depth)
     {
-        int count = reader.ReadArray("hooks", 0, int.MaxValue);
+        int count = reader.ReadArray("hooks", 0, int.MaxValue, itemSlots: 3);
         if (count > ProtocolLimits.HooksMax)
         {
             reader.Refuse(
@@ -127,7 +127,7 @@ public sealed record ContentMessage(string Name, ActionMessage Action, IReadOnly
         }
 
         var hooks = new HookMessage[count];
-        for (int i = 0; i < count; i++)
+        for (int i = 0; i < count && !reader.HasFailed; i++)
             hooks[i] = HookMessage.Read(ref reader, depth);
         return hooks;
     }
