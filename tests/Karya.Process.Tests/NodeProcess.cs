@@ -18,10 +18,14 @@ internal sealed partial class NodeProcess : IAsyncDisposable
     private readonly StringBuilder _output = new();
     private readonly StringBuilder _errors = new();
     private readonly TaskCompletionSource<Uri> _address = new(TaskCreationOptions.RunContinuationsAsynchronously);
+    private readonly TaskCompletionSource<string> _tcp = new(TaskCreationOptions.RunContinuationsAsynchronously);
 
     private NodeProcess(System.Diagnostics.Process process) => _process = process;
 
     public Uri Http => _address.Task.Result;
+
+    /// <summary>Where clients and workers connect: <c>127.0.0.1:port</c>.</summary>
+    public string Tcp => _tcp.Task.Result;
 
     public int Id => _process.Id;
 
@@ -54,9 +58,11 @@ internal sealed partial class NodeProcess : IAsyncDisposable
 
     private static async Task<NodeProcess> StartAsync(string[] arguments, (string Name, string Value)[] environment)
     {
-        var node = Launch(arguments, [("KARYA_HTTP__LISTEN", "127.0.0.1:0"), .. environment]);
+        var node = Launch(
+            arguments,
+            [("KARYA_HTTP__LISTEN", "127.0.0.1:0"), ("KARYA_TCP__LISTEN", "127.0.0.1:0"), .. environment]);
         var exited = node._process.WaitForExitAsync();
-        if (await Task.WhenAny(node._address.Task, exited).WaitAsync(StartMax) == exited)
+        if (await Task.WhenAny(Task.WhenAll(node._address.Task, node._tcp.Task), exited).WaitAsync(StartMax) == exited)
         {
             throw new InvalidOperationException(
                 $"karya ended with {node._process.ExitCode}.\n{node.Output}\n{node.Errors}");
@@ -129,6 +135,9 @@ internal sealed partial class NodeProcess : IAsyncDisposable
     [GeneratedRegex(@"http://127\.0\.0\.1:\d+")]
     private static partial Regex Address();
 
+    [GeneratedRegex(@"^  tcp +(127\.0\.0\.1:\d+)$")]
+    private static partial Regex TcpAddress();
+
     private void Hear(string? line, StringBuilder target)
     {
         if (line is null)
@@ -137,6 +146,8 @@ internal sealed partial class NodeProcess : IAsyncDisposable
             target.AppendLine(line);
         if (Address().Match(line) is { Success: true } match)
             _address.TrySetResult(new Uri(match.Value));
+        if (TcpAddress().Match(line) is { Success: true } tcp)
+            _tcp.TrySetResult(tcp.Groups[1].Value);
     }
 
     private static string Copy(StringBuilder text)

@@ -47,10 +47,8 @@ internal static class ListCommand
 
     private static async Task<int> RunAsync(Session session, PlanStatus status, int count)
     {
-        // Looking does not make a user.
+        // Looking does not make a user, and one that was never used has no plans.
         var user = await session.Client.FindUserAsync(session.UserName, session.Stopping);
-        if (user is null)
-            session.Terminal.Note($"there is no user {session.UserName} yet");
 
         // One more than is shown, to know whether there are more.
         bool hasMore = false;

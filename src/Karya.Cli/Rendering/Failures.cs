@@ -26,6 +26,7 @@ internal static class Failures
             ExitCodes.Failed, $"once more in {Plans.DurationText.Show(overloaded.RetryAfter)}; nothing was done"),
         KaryaConnectionException or KaryaTimeoutException => (
             ExitCodes.Unreachable, "karya run, to start a node here, or --server karya://HOST:PORT"),
+        { Code: ErrorCode.UserNotFound } => (ExitCodes.NotFound, "karya user add NAME"),
         KaryaNotFoundException => (ExitCodes.NotFound, "karya list, for the plans there are"),
         KaryaConflictException { Code: ErrorCode.IdempotencyKeyReused } => (
             ExitCodes.Conflict, "another --key, or the plan as it was"),
