@@ -1,5 +1,4 @@
 using System.CommandLine;
-using System.Globalization;
 using System.Text.Json;
 using Karya.Cli.Plans;
 using Karya.Cli.Rendering;
@@ -41,16 +40,17 @@ internal sealed class Submission(ServerFlags server)
             return DryRun(parsed, plans);
         return await server.RunAsync(parsed, session => plans.Count == 1
             ? SubmitAsync(session, plans[0], waits, timeout)
-            : SubmitManyAsync(session, plans.ToAsyncEnumerable()));
+            : new BulkSubmission(session).RunAsync(plans));
     }
 
-    public Task<int> RunBulkAsync(ParseResult parsed, string path)
+    /// <summary>Many plans, one on each line of a file.</summary>
+    public Task<int> RunLinesAsync(ParseResult parsed, string path)
     {
         if (parsed.GetValue(_wait) || parsed.GetValue(_timeout) is not null)
             throw new UsageException("--wait is for one plan");
         return parsed.GetValue(_dryRun)
-            ? Task.FromResult(DryRun(parsed, [.. Lines(path)]))
-            : server.RunAsync(parsed, session => SubmitManyAsync(session, Lines(path).ToAsyncEnumerable()));
+            ? Task.FromResult(DryRun(parsed, [.. PlanLine.ReadAll(path).Select(line => line.ToPlan())]))
+            : server.RunAsync(parsed, session => new BulkSubmission(session).RunAsync(PlanLine.ReadAll(path)));
     }
 
     private int DryRun(ParseResult parsed, IReadOnlyList<Plan> plans)
@@ -69,23 +69,12 @@ internal sealed class Submission(ServerFlags server)
         return ExitCodes.Done;
     }
 
-    /// <summary>Read as they are sent: a file may be larger than the memory.</summary>
-    private static IEnumerable<Plan> Lines(string path)
-    {
-        using var reader = TextFile.Open(path);
-        for (int number = 1; reader.ReadLine() is { } line; number++)
-        {
-            if (!string.IsNullOrWhiteSpace(line))
-                yield return PlanReader.Read(line, string.Create(CultureInfo.InvariantCulture, $"{path}:{number}"));
-        }
-    }
-
     private static async Task<int> SubmitAsync(Session session, Plan plan, bool waits, TimeSpan? timeout)
     {
-        var handle = await session.Client.SubmitAsync(Repeatable(plan, session.Clock), session.Stopping);
+        var handle = await session.Client.SubmitAsync(BulkSubmission.Repeatable(plan, session.Clock), session.Stopping);
         bool isLast = session.Printer.Form != OutputForm.Json || !waits;
         if (isLast)
-            session.Printer.One(json => WriteJson(json, handle, end: null), terminal => terminal.Line(Line(handle, plan)));
+            session.Printer.One(json => WriteJson(json, handle, end: null), terminal => terminal.Line(Line(session, handle, plan)));
         if (!waits)
             return ExitCodes.Done;
 
@@ -95,55 +84,9 @@ internal sealed class Submission(ServerFlags server)
         return await end.JudgeAsync(session);
     }
 
-    private static async Task<int> SubmitManyAsync(Session session, IAsyncEnumerable<Plan> plans)
+    private static string Line(Session session, PlanHandle handle, Plan plan)
     {
-        long accepted = 0;
-        long duplicate = 0;
-        long rejected = 0;
-        var outcomes = session.Client.SubmitManyAsync(
-            plans.Select(plan => Repeatable(plan, session.Clock)), cancellationToken: session.Stopping);
-        await session.Printer.EachAsync(Counted(), WriteJson, PrintId, session.Stopping);
-        session.Terminal.Message(string.Create(
-            CultureInfo.InvariantCulture, $"accepted {accepted}  duplicate {duplicate}  rejected {rejected}"));
-        return rejected == 0 ? ExitCodes.Done : ExitCodes.Failed;
-
-        async IAsyncEnumerable<SubmitOutcome> Counted()
-        {
-            await foreach (var outcome in outcomes)
-            {
-                if (outcome.Error is { } error)
-                {
-                    rejected++;
-                    session.Terminal.Error(string.Create(
-                        CultureInfo.InvariantCulture, $"plan {outcome.Index + 1}: {TextTable.Plain(error.Message)}"));
-                }
-                else if (outcome.Existed)
-                {
-                    duplicate++;
-                }
-                else
-                {
-                    accepted++;
-                }
-
-                yield return outcome;
-            }
-        }
-    }
-
-    private static void PrintId(Terminal terminal, SubmitOutcome outcome)
-    {
-        if (outcome.Id is { } id)
-            terminal.Line(id.ToString());
-    }
-
-    /// <summary>With an id, submitting can be tried again when a connection breaks, and is still done once.</summary>
-    private static Plan Repeatable(Plan plan, TimeProvider clock) =>
-        plan.Id is null && plan.IdempotencyKey is null ? plan with { Id = Guid.CreateVersion7(clock.GetUtcNow()) } : plan;
-
-    private static string Line(PlanHandle handle, Plan plan)
-    {
-        string text = $"plan {handle.Id}  {PlanText.Words(plan.Action)}  {PlanText.Words(plan.Schedule)}";
+        string text = $"plan {handle.Id}  {PlanText.Words(plan.Action)}  {session.Plans.Words(plan.Schedule)}";
         return TextTable.Plain(handle.Existed ? $"{text}  (was there already)" : text);
     }
 
@@ -159,20 +102,6 @@ internal sealed class Submission(ServerFlags server)
             TaskText.WriteJson(json, end);
         }
 
-        json.WriteEndObject();
-    }
-
-    private static void WriteJson(Utf8JsonWriter json, SubmitOutcome outcome)
-    {
-        json.WriteStartObject();
-        json.WriteNumber("index", outcome.Index);
-        if (outcome.Id is { } id)
-            json.WriteString("id", id);
-        else
-            json.WriteNull("id");
-        json.WriteBoolean("existed", outcome.Existed);
-        json.WriteString("durability", PlanWriter.Word(outcome.Durability));
-        json.WriteString("error", outcome.Error?.Message);
         json.WriteEndObject();
     }
 }

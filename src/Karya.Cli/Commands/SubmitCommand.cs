@@ -38,7 +38,7 @@ internal static class SubmitCommand
         command.SetAction(parsed => (parsed.GetValue(file), parsed.GetValue(lines)) switch
         {
             ({ } path, null) => submission.RunAsync(parsed, PlanReader.ReadAll(TextFile.Read(path), path)),
-            (null, { } path) => submission.RunBulkAsync(parsed, path),
+            (null, { } path) => submission.RunLinesAsync(parsed, path),
             (null, null) => throw new UsageException(
                 "what to submit is missing", hint: "karya submit http GET https://example.org/ping --every 1m"),
             _ => throw new UsageException("--file and --from-jsonl do not go together"),

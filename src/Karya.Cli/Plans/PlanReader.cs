@@ -21,15 +21,15 @@ internal static class PlanReader
     {
         using var document = Parse(text, source);
         return document.RootElement.ValueKind == JsonValueKind.Array
-            ? [.. document.RootElement.EnumerateArray().Select((plan, index) => Plan(new(plan, $"{source}[{index}]")))]
-            : [Plan(new JsonMembers(document.RootElement, source))];
+            ? [.. document.RootElement.EnumerateArray().Select((plan, index) => Plan(new(plan, $"{source}: plan[{index}]")))]
+            : [Plan(new JsonMembers(document.RootElement, $"{source}: plan"))];
     }
 
     /// <inheritdoc cref="ReadAll"/>
     public static Plan Read(string text, string source)
     {
         using var document = Parse(text, source);
-        return Plan(new JsonMembers(document.RootElement, source));
+        return Plan(new JsonMembers(document.RootElement, $"{source}: plan"));
     }
 
     /// <exception cref="FormatException">It is no JSON.</exception>

@@ -133,7 +133,8 @@ internal static class PlanWriter
         if (IsJson(task.Arguments.Span))
         {
             json.WritePropertyName("data");
-            json.WriteRawValue(task.Arguments.Span, skipInputValidation: true);
+            json.WriteRawValue(
+                json.Options.Indented ? task.Arguments.Span : OnOneLine(task.Arguments.Span), skipInputValidation: true);
         }
         else
         {
@@ -181,6 +182,19 @@ internal static class PlanWriter
     {
         if (instant is { } value)
             json.WriteString(name, InstantText.Show(value));
+    }
+
+    /// <summary>In JSON, line ends stand only where a blank may stand as well.</summary>
+    private static byte[] OnOneLine(ReadOnlySpan<byte> text)
+    {
+        byte[] line = text.ToArray();
+        foreach (ref byte letter in line.AsSpan())
+        {
+            if (letter is (byte)'\n' or (byte)'\r')
+                letter = (byte)' ';
+        }
+
+        return line;
     }
 
     private static bool IsJson(ReadOnlySpan<byte> text)

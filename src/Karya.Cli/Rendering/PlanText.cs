@@ -100,17 +100,17 @@ internal sealed class PlanText(TimeText times)
         }
     }
 
-    public static string Words(Schedule schedule)
+    public string Words(Schedule schedule)
     {
         string text = schedule.Kind switch
         {
             ScheduleKind.After when schedule.Period == TimeSpan.Zero => "now",
             ScheduleKind.After => $"in {DurationText.Show(schedule.Period)}",
-            ScheduleKind.At => $"at {InstantText.Show(schedule.FirstAt!.Value)}",
+            ScheduleKind.At => $"at {times.Show(schedule.FirstAt!.Value)}",
             ScheduleKind.Every => $"every {DurationText.Show(schedule.Period)}",
             _ => $"{schedule.Expression} {schedule.TimeZone}",
         };
-        return schedule.EndAt is { } end ? $"{text} until {InstantText.Show(end)}" : text;
+        return schedule.EndAt is { } end ? $"{text} until {times.Local(end)}" : text;
     }
 
     public static string Words(KaryaAction action) => action switch
@@ -135,7 +135,7 @@ internal sealed class PlanText(TimeText times)
     }
 
     /// <summary>Values of headers are left out: they may be secrets, and a terminal is seen by many.</summary>
-    private static void AddAction(TextTable table, KaryaAction action)
+    private void AddAction(TextTable table, KaryaAction action)
     {
         switch (action)
         {

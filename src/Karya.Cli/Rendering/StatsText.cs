@@ -42,7 +42,7 @@ internal static class StatsText
         var table = TextTable.OfPairs();
         table.Row("node", node ?? "");
         table.Row("state", stats.NotReady is { } reason ? $"not ready: {reason}" : "ready");
-        table.Row("up", DurationText.Show(stats.Uptime));
+        table.Row("up", DurationText.Show(TimeSpan.FromSeconds(Math.Floor(stats.Uptime.TotalSeconds))));
         table.Row("plans in memory", Count(stats.ResidentPlans));
         table.Row("scheduled", Count(stats.Scheduled));
         table.Row("ready", Count(stats.Ready));
