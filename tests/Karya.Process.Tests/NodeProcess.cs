@@ -125,6 +125,18 @@ internal sealed partial class NodeProcess : IAsyncDisposable
         return _process.ExitCode;
     }
 
+    /// <summary>Waits until a text has been printed.</summary>
+    public async Task WaitForOutputAsync(string text)
+    {
+        var limit = Stopwatch.StartNew();
+        while (!Output.Contains(text, StringComparison.Ordinal))
+        {
+            if (_process.HasExited || limit.Elapsed > StartMax)
+                throw new TimeoutException($"'{text}' was not printed.\n{Output}\n{Errors}");
+            await Task.Delay(20);
+        }
+    }
+
     public async ValueTask DisposeAsync()
     {
         if (!_process.HasExited)
