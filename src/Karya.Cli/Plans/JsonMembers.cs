@@ -9,6 +9,9 @@ namespace Karya.Cli.Plans;
 /// </summary>
 internal sealed class JsonMembers
 {
+    /// <summary>Stands for what was not said, in enumerations of the protocol.</summary>
+    private const string None = "none";
+
     private readonly JsonElement _element;
     private readonly List<string> _asked = [];
 
@@ -68,11 +71,11 @@ internal sealed class JsonMembers
     {
         foreach (var value in Enum.GetValues<T>())
         {
-            if (PlanWriter.Word(value) == text)
+            if (PlanWriter.Word(value) == text && text != None)
                 return value;
         }
 
-        string all = string.Join(", ", Enum.GetValues<T>().Select(PlanWriter.Word).Where(word => word != "none"));
+        string all = string.Join(", ", Enum.GetValues<T>().Select(PlanWriter.Word).Where(word => word != None));
         throw new FormatException($"'{text}' is none of {all}.");
     });
 

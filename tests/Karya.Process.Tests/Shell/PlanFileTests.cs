@@ -48,7 +48,7 @@ public sealed class PlanFileTests
     [InlineData("{'action':{'task':{'name':'a'}},'schedule':{'in':'1s','every':'1s'}}", "in and every do not go together")]
     [InlineData("{'action':{'task':{'name':'a'}},'schedule':{'every':'0s'}}", "every: Must be more than 0")]
     [InlineData("{'action':{'task':{'name':'a'}},'missed':'none'}", "plan.missed: 'none' is none of once, skip, all")]
-    [InlineData("{'action':{'task':{'name':'a'}},'hooks':[{'on':'none'}]}", "plan.hooks[0].on: 'none' is none of failure")]
+    [InlineData("{'action':{'task':{'name':'a'}},'hooks':[{'on':'never'}]}", "plan.hooks[0].on: 'never' is none of failure")]
     [InlineData("{'action':{'task':{'name':'a'}},'id':'x'}", "p: plan.id:")]
     [InlineData("{'action':{'task':{'name':'a'}},'retries':1.5}", "p: plan.retries: must be a whole number")]
     public void A_mistake_is_told_with_its_place(string json, string mistake)

@@ -12,7 +12,7 @@ internal static class Samples
     public static readonly DateTimeOffset Created = new(2026, 11, 26, 12, 15, 0, TimeSpan.Zero);
 
     public static PlanState Call { get; } = new(
-        PlanId, UserId, null, "nightly \e[31mping", PlanStatus.Running,
+        PlanId, UserId, null, "nightly\e[31m ping", PlanStatus.Running,
         Schedule.Every(TimeSpan.FromMinutes(5)) with { EndAt = Created.AddDays(2) },
         KaryaAction.Http(
             HttpMethod.Post, "https://crm.local/sync", "{\"all\":true}", [new("authorization", "Bearer secret")],
