@@ -3,7 +3,6 @@ using System.Buffers.Binary;
 using System.Diagnostics;
 using System.Net;
 using System.Net.Sockets;
-using System.Text;
 using Karya.Protocol;
 using Karya.Protocol.Messages;
 
@@ -18,6 +17,7 @@ internal sealed class LoadClient(IPEndPoint server, UInt128 user, Durability dur
     public const int PlansPerFrame = 100;
 
     private const int BufferBytes = 256 * 1024;
+    private const int RefusedPauseMs = 5;
 
     /// <summary>Plans of about 270 bytes a frame, as users submit them.</summary>
     private readonly byte[] _frame = MakeFrame(user, durability, many: false);
@@ -80,12 +80,14 @@ internal sealed class LoadClient(IPEndPoint server, UInt128 user, Durability dur
             if (unanswered == 0)
                 return answered;
             filled += await ReceiveAsync(socket, incoming.AsMemory(filled));
-            int taken = CountReplies(incoming.AsSpan(0, filled), out int count);
+            int taken = CountReplies(incoming.AsSpan(0, filled), out int count, out int refused);
             incoming.AsSpan(taken, filled - taken).CopyTo(incoming);
             filled -= taken;
-            answered += count;
+            answered += count - refused;
             unanswered -= count;
             allowed += count;
+            if (refused > 0)
+                await Task.Delay(RefusedPauseMs); // Too fast for the store; what is refused does not count.
         }
     }
 
@@ -101,29 +103,42 @@ internal sealed class LoadClient(IPEndPoint server, UInt128 user, Durability dur
         while (true)
         {
             filled += await ReceiveAsync(socket, buffer.AsMemory(filled));
-            int taken = CountReplies(buffer.AsSpan(0, filled), out int count);
+            int taken = CountReplies(buffer.AsSpan(0, filled), out int count, out _);
             if (count > 0)
                 return filled - taken;
         }
     }
 
-    /// <summary>Whole frames at the beginning; an error ends the run.</summary>
-    private static int CountReplies(ReadOnlySpan<byte> bytes, out int count)
+    /// <summary>Whole frames at the beginning. An error but that of an overloaded node ends the run.</summary>
+    private static int CountReplies(ReadOnlySpan<byte> bytes, out int count, out int refused)
     {
         int at = 0;
         count = 0;
+        refused = 0;
         while (bytes.Length - at >= FrameHeader.Bytes)
         {
             int length = FrameHeader.LengthBytes + BinaryPrimitives.ReadInt32BigEndian(bytes[at..]);
             if (bytes.Length - at < length)
                 break;
             if (bytes[at + FrameHeader.OpcodeOffset] == (byte)Opcode.Error)
-                throw new InvalidOperationException(Encoding.UTF8.GetString(bytes.Slice(at, length)));
+            {
+                CheckIsOverload(bytes.Slice(at, length)[FrameHeader.Bytes..]);
+                refused++;
+            }
+
             at += length;
             count++;
         }
 
         return at;
+    }
+
+    private static void CheckIsOverload(ReadOnlySpan<byte> body)
+    {
+        var reader = new WireReader(body);
+        var error = ErrorMessage.Read(ref reader);
+        if (error.Code != ErrorCode.Overloaded)
+            throw new InvalidOperationException(error.ToString());
     }
 
     private static byte[] MakeFrame(UInt128 user, Durability durability, bool many)
