@@ -30,13 +30,13 @@ public static class ProtocolLimits
 
     public const int TaskNameBytesMax = 128;
     public const int KeyBytesMax = 255;
-    public const int UrlBytesMax = 8192;
+    public const int UrlBytesMax = 3 * 8192;
     public const int HeadersMax = 100;
     public const int HeaderNameBytesMax = 256;
-    public const int HeaderValueBytesMax = 8192;
+    public const int HeaderValueBytesMax = 3 * 8192;
 
     /// <summary>A recipient, a subject, a channel, a topic or a key.</summary>
-    public const int LineBytesMax = 3 * 1024;
+    public const int LineBytesMax = 3 * 4096;
 
     /// <summary>A body, a message, or the arguments of a task. The plan as a whole has a limit of its own.</summary>
     public const int PayloadBytesMax = 256 * 1024;

@@ -21,6 +21,8 @@ public abstract record ActionMessage
 
     internal abstract void Write(FrameWriter writer);
 
+    public static ActionMessage Read(ref WireReader reader) => Read(ref reader, depth: 1);
+
     internal static ActionMessage Read(ref WireReader reader, int depth)
     {
         int count = reader.ReadArray("action", 2, 8);

@@ -32,7 +32,7 @@ public enum HookEvent
 public sealed record PolicyMessage(int Retries, long? DelayMs, long? DelayMsMax, MissedRuns Missed)
 {
     /// <summary>A pause between attempts is a day at most.</summary>
-    private const long DelayMsLimit = 24L * 3600 * 1000;
+    public const long DelayMsLimit = 24L * 3600 * 1000;
 
     internal void Write(FrameWriter writer)
     {
@@ -112,6 +112,8 @@ public sealed record ContentMessage(string Name, ActionMessage Action, IReadOnly
         foreach (var hook in hooks)
             hook.Write(writer);
     }
+
+    public static IReadOnlyList<HookMessage> ReadHooks(ref WireReader reader) => ReadHooks(ref reader, depth: 1);
 
     internal static HookMessage[] ReadHooks(ref WireReader reader, int depth)
     {

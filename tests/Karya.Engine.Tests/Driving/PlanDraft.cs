@@ -1,13 +1,20 @@
 using System.Buffers;
+using System.Text;
+using Karya.Engine.Scheduling;
 
 namespace Karya.Engine.Tests.Driving;
 
-/// <summary>A plan as a test writes it down. Without a period it runs once.</summary>
+/// <summary>A plan as a test writes it down. Without a period or a schedule it runs once.</summary>
 internal sealed record PlanDraft(PlanId Id, long DueMs)
 {
     public PlanId Parent { get; init; }
 
     public long PeriodMs { get; init; }
+
+    /// <summary>A cron expression; it takes the place of the period.</summary>
+    public string? Cron { get; init; }
+
+    public string Zone { get; init; } = CronSchedule.DefaultZone;
 
     public long EndMs { get; init; } = PlanSpec.NoEnd;
 
@@ -41,6 +48,7 @@ internal sealed record PlanDraft(PlanId Id, long DueMs)
             AtMs = nowMs,
             Key = new TaskKey(Id, 0, 0),
             Hooks = Hooks,
+            Cron = Cron is null ? null : Encoding.UTF8.GetBytes(Cron + "\n" + Zone),
             ReplyTo = replyTo,
             Spec = new PlanSpec
             {
@@ -50,7 +58,7 @@ internal sealed record PlanDraft(PlanId Id, long DueMs)
                 FirstDueMs = DueMs,
                 PeriodMs = PeriodMs,
                 EndMs = EndMs,
-                Kind = PeriodMs == 0 ? ScheduleKind.Once : ScheduleKind.Every,
+                Kind = Cron is not null ? ScheduleKind.Cron : PeriodMs == 0 ? ScheduleKind.Once : ScheduleKind.Every,
                 Misfire = Misfire,
                 AttemptsMax = Attempts,
                 RetryDelayMs = RetryDelayMs,

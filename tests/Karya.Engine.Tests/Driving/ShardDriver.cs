@@ -158,13 +158,14 @@ internal sealed class ShardDriver : IDisposable
         return answer;
     }
 
-    public Answer Succeed(Dispatch attempt) => End(attempt, CommandKind.AttemptSucceeded, null, false, 0);
+    public Answer Succeed(Dispatch attempt, byte[]? result = null) =>
+        End(attempt, CommandKind.AttemptSucceeded, result, false, 0);
 
     public Answer Fail(Dispatch attempt, bool retryable = true, int retryAfterMs = 0, string error = "It failed.") =>
-        End(attempt, CommandKind.AttemptFailed, error, retryable, retryAfterMs);
+        End(attempt, CommandKind.AttemptFailed, Encoding.UTF8.GetBytes(error), retryable, retryAfterMs);
 
     /// <summary>Posts an outcome whether or not the attempt runs.</summary>
-    public Answer PostOutcome(Dispatch attempt, CommandKind kind, string? error, bool retryable, int retryAfterMs)
+    public Answer PostOutcome(Dispatch attempt, CommandKind kind, byte[]? payload, bool retryable, int retryAfterMs)
     {
         var answer = new Answer();
         var command = new Command
@@ -180,8 +181,8 @@ internal sealed class ShardDriver : IDisposable
             AtMs = NowMs,
             ReplyTo = answer,
         };
-        if (error is not null)
-            PlanDraft.SetPayload(ref command, Encoding.UTF8.GetBytes(error));
+        if (payload is not null)
+            PlanDraft.SetPayload(ref command, payload);
         _inbox.PostOutcome(command);
         return answer;
     }
@@ -373,11 +374,11 @@ internal sealed class ShardDriver : IDisposable
 
     private void Hold(LoadedPage page) => _heldPages.Enqueue(page);
 
-    private Answer End(Dispatch attempt, CommandKind kind, string? error, bool retryable, int retryAfterMs)
+    private Answer End(Dispatch attempt, CommandKind kind, byte[]? payload, bool retryable, int retryAfterMs)
     {
         Assert.Equal(1, Running.RemoveAll(d => d.Key == attempt.Key && d.Attempt == attempt.Attempt));
         ArrayPool<byte>.Shared.Return(attempt.Body);
-        return PostOutcome(attempt, kind, error, retryable, retryAfterMs);
+        return PostOutcome(attempt, kind, payload, retryable, retryAfterMs);
     }
 
     private void Take(in Dispatch dispatch)
