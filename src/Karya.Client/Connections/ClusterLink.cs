@@ -24,6 +24,7 @@ internal sealed class ClusterLink : IAsyncDisposable
     private TaskCompletionSource<NodeConnection> _ready = NewReady();
     private NodeConnection? _current;
     private Task? _keeping;
+    private bool _wasConnected;
     private bool _isDisposed;
     private KaryaWorker[] _workers = [];
     private PartitionMap? _map;
@@ -62,6 +63,7 @@ internal sealed class ClusterLink : IAsyncDisposable
             {
                 IsTransient = true,
             };
+        Publish(connection);
         lock (_lock)
             _keeping ??= Task.Run(() => KeepConnectedAsync(connection), CancellationToken.None);
     }
@@ -336,23 +338,24 @@ internal sealed class ClusterLink : IAsyncDisposable
             lost.Reason);
 
     /// <summary>Runs until the client is disposed.</summary>
-    /// <param name="connection">One that was made already.</param>
+    /// <param name="connection">One that is published already.</param>
     private async Task KeepConnectedAsync(NodeConnection? connection)
     {
         var backoff = new Backoff(new Random());
-        bool isFirst = true;
         try
         {
             while (!IsDisposed)
             {
-                connection ??= await TryNodesAsync(_disposed).ConfigureAwait(false);
+                if (connection is null)
+                {
+                    connection = await TryNodesAsync(_disposed).ConfigureAwait(false);
+                    if (connection is not null)
+                        Publish(connection);
+                }
+
                 if (connection is not null)
                 {
-                    if (!isFirst)
-                        Telemetry.Reconnects.Add(1);
-                    isFirst = false;
                     long since = _time.GetTimestamp();
-                    Publish(connection);
                     await connection.Retired.ConfigureAwait(false);
                     backoff.Worked(_time.GetElapsedTime(since));
                     connection = null;
@@ -374,6 +377,9 @@ internal sealed class ClusterLink : IAsyncDisposable
     private void Publish(NodeConnection connection)
     {
         Log.Connected(_logger, connection.Node, connection.Welcome.Version);
+        if (_wasConnected)
+            Telemetry.Reconnects.Add(1);
+        _wasConnected = true;
         OnMap(connection.Welcome.Map);
         bool isTooLate;
         lock (_lock)

@@ -363,8 +363,10 @@ public sealed class KaryaWorker : IAsyncDisposable
     private void OnSubscribed(NodeConnection connection, long leaseMs)
     {
         TaskCompletionSource subscribed;
+        bool hasOlder;
         lock (_lock)
         {
+            hasOlder = _held.Values.Any(task => task.Connection != connection);
             _lease = TimeSpan.FromMilliseconds(leaseMs);
             Volatile.Write(ref _session, connection);
             subscribed = _subscribed;
@@ -372,7 +374,7 @@ public sealed class KaryaWorker : IAsyncDisposable
         }
 
         subscribed.TrySetResult();
-        _leases.ExtendNow();
+        _leases.OnSubscribed(isUrgent: hasOlder);
     }
 
     private async Task DrainAsync(CancellationToken cancellationToken)
