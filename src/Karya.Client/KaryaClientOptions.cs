@@ -27,8 +27,8 @@ public sealed class KaryaClientOptions
     public string ClientName { get; set; } = $"Karya.Client/{typeof(KaryaClientOptions).Assembly.GetName().Version}";
 
     /// <summary>
-    /// How long a request may take as a whole: waiting for a connection, for its turn, and for the answer. The default is
-    /// 10 s.
+    /// How long a request may take as a whole: waiting for a connection, for its turn, and for the answer. The default
+    /// is 10 s.
     /// </summary>
     public TimeSpan RequestTimeout { get; set; } = TimeSpan.FromSeconds(10);
 
@@ -36,9 +36,9 @@ public sealed class KaryaClientOptions
     public TimeSpan ConnectTimeout { get; set; } = TimeSpan.FromSeconds(5);
 
     /// <summary>
-    /// How arguments and results of tasks are read and written by workers and <see cref="PlanHandle.GetResultAsync"/>. The
-    /// default is that of the web: camel case, read without regard to case. Applications compiled ahead of time set a source-generated
-    /// <see cref="JsonSerializerOptions.TypeInfoResolver"/>.
+    /// How arguments and results of tasks are read and written by workers and <see cref="PlanHandle.GetResultAsync"/>.
+    /// The default is that of the web: camel case, read without regard to case. Applications compiled ahead of time set
+    /// a source-generated <see cref="JsonSerializerOptions.TypeInfoResolver"/>.
     /// </summary>
     public JsonSerializerOptions Json { get; set; } = Plans.Json.Default;
 

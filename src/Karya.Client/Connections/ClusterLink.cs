@@ -7,8 +7,8 @@ namespace Karya.Client.Connections;
 
 /// <summary>
 /// Keeps a connection to one of the nodes, for ever, and puts requests on it. Thread-safe. Connecting begins with the
-/// first need; requests wait for it. A request whose connection broke goes onto the next one if nothing of it was sent, or
-/// if it may be carried out twice.
+/// first need; requests wait for it. A request whose connection broke goes onto the next one if nothing of it was sent,
+/// or if it may be carried out twice.
 /// </summary>
 internal sealed class ClusterLink : IAsyncDisposable
 {
@@ -329,7 +329,8 @@ internal sealed class ClusterLink : IAsyncDisposable
             new KaryaConnectionException(ErrorCode.Unavailable, $"The connection to {connection.Node} ended."), false);
     }
 
-    private static KaryaConnectionException Unknown(Call call, NodeConnection connection, ConnectionLostException lost) =>
+    private static KaryaConnectionException Unknown(
+        Call call, NodeConnection connection, ConnectionLostException lost) =>
         new(
             ErrorCode.Unknown,
             $"{call.Operation}: the connection to {connection.Node} ended before the answer came: " +
@@ -404,7 +405,9 @@ internal sealed class ClusterLink : IAsyncDisposable
             _open.Remove(connection);
     }
 
-    /// <summary>The first of all known nodes that answers, beginning behind the one we had last; null when none does.</summary>
+    /// <summary>
+    /// The first of all known nodes that answers, beginning behind the one we had last; null when none does.
+    /// </summary>
     private async Task<NodeConnection?> TryNodesAsync(CancellationToken cancellationToken)
     {
         var failures = new List<string>();

@@ -6,8 +6,8 @@ namespace Karya.Client.Workers;
 
 /// <summary>
 /// Tells the node how deliveries ended. Whatever has ended when a request goes out goes with it; a few requests are on
-/// their way at once. Ends go through the connection that their delivery came from while that lives, then through the next
-/// one on which the worker has subscribed.
+/// their way at once. Ends go through the connection that their delivery came from while that lives, then through the
+/// next one on which the worker has subscribed.
 /// </summary>
 internal sealed class FinishQueue(KaryaWorker worker, ClusterLink link)
 {

@@ -9,17 +9,17 @@ using Microsoft.Extensions.Logging;
 namespace Karya.Client;
 
 /// <summary>
-/// Carries out tasks. Made by <see cref="KaryaClient.CreateWorker"/>; takes work from <see cref="Start"/> on, and whenever
-/// its client is connected. At most as many runs of a name as it was given are under way at once.
+/// Carries out tasks. Made by <see cref="KaryaClient.CreateWorker"/>; takes work from <see cref="Start"/> on, and
+/// whenever its client is connected. At most as many runs of a name as it was given are under way at once.
 /// </summary>
 /// <remarks>
-/// <para>Each task is leased: the worker extends the lease while the handler runs. When the connection breaks, handlers go
-/// on, and their ends are told through the next one; when a lease could not be extended in time, the handler's token
-/// fires, because another worker may have the task by then. So a task may run twice, and at the same time: handlers should
-/// bear it.</para>
+/// <para>Each task is leased: the worker extends the lease while the handler runs. When the connection breaks, handlers
+/// go on, and their ends are told through the next one; when a lease could not be extended in time, the handler's token
+/// fires, because another worker may have the task by then. So a task may run twice, and at the same time: handlers
+/// should bear it.</para>
 /// <para>Stopping: no new tasks are taken, running ones have <see cref="KaryaWorkerOptions.DrainTimeout"/> to end, then
-/// their tokens fire. What stops at that is given back at once and costs no attempt. What does not stop within 5 s more is
-/// not given back while it runs: its lease ends by itself.</para>
+/// their tokens fire. What stops at that is given back at once and costs no attempt. What does not stop within 5 s more
+/// is not given back while it runs: its lease ends by itself.</para>
 /// </remarks>
 public sealed class KaryaWorker : IAsyncDisposable
 {
@@ -43,6 +43,7 @@ public sealed class KaryaWorker : IAsyncDisposable
     private readonly Dictionary<ulong, RunningTask> _held = [];
     private readonly CancellationTokenSource _stopped = new();
     private readonly TaskCompletionSource _draining = NewSignal();
+    private readonly TaskCompletionSource _unsubscribed = NewSignal();
     private TaskCompletionSource _subscribed = NewSignal();
     private TaskCompletionSource? _noneRuns;
     private NodeConnection? _session;
@@ -104,7 +105,9 @@ public sealed class KaryaWorker : IAsyncDisposable
         }
     }
 
-    /// <summary>Drains: see the remarks of the type. Cancelling the token makes it short: running handlers are told to stop.</summary>
+    /// <summary>
+    /// Drains: see the remarks of the type. Cancelling the token makes it short: running handlers are told to stop.
+    /// </summary>
     public Task StopAsync(CancellationToken cancellationToken = default)
     {
         lock (_lock)
@@ -231,7 +234,8 @@ public sealed class KaryaWorker : IAsyncDisposable
 
         var end = await OutcomeAsync(task, handler, activity).ConfigureAwait(false);
         Telemetry.TaskDuration.Record(
-            _time.GetElapsedTime(start).TotalSeconds, new("task", delivery.Name), new("outcome", OutcomeName(task, end)));
+            _time.GetElapsedTime(start).TotalSeconds,
+            new("task", delivery.Name), new("outcome", OutcomeName(task, end)));
         OnEnded(task, end);
     }
 
@@ -244,8 +248,8 @@ public sealed class KaryaWorker : IAsyncDisposable
             if (result is null || result.Length <= ProtocolLimits.ResultBytesMax)
                 return new DeliveryEnd(id, DeliveryOutcome.Success, result, null, 0);
             throw new PermanentTaskException(
-                $"The handler of '{handler.Name}' returned {result.Length} bytes; at most {ProtocolLimits.ResultBytesMax} " +
-                "are kept. Put large results elsewhere and return where they are.");
+                $"The handler of '{handler.Name}' returned {result.Length} bytes; at most " +
+                $"{ProtocolLimits.ResultBytesMax} are kept. Put large results elsewhere and return where they are.");
         }
         catch (OperationCanceledException) when (task.CancelReason != TaskCancelReason.None)
         {
@@ -263,7 +267,7 @@ public sealed class KaryaWorker : IAsyncDisposable
     private async Task<byte[]?> RunInScopeAsync(RunningTask task, TaskHandler handler)
     {
         if (_scopes is null)
-            return await RunAsync(task, handler, NoServices.Instance).ConfigureAwait(false);
+            return await RunAsync(task, handler, EmptyProvider.Instance).ConfigureAwait(false);
         var scope = _scopes.CreateAsyncScope();
         await using (scope.ConfigureAwait(false))
             return await RunAsync(task, handler, scope.ServiceProvider).ConfigureAwait(false);
@@ -289,8 +293,8 @@ public sealed class KaryaWorker : IAsyncDisposable
                 noneRuns = _noneRuns;
         }
 
-        // The end of what is lost is told, too: it gives the credit back. But only to the node that delivered it: to any
-        // other one the number may mean something else.
+        // The end of what is lost is told, too: it gives the credit back. But only to the node that delivered it: to
+        // any other one the number may mean something else.
         if (!task.IsLost)
             _finishes.Add(task, end);
         else if (!task.Connection.HasEnded)
@@ -307,7 +311,9 @@ public sealed class KaryaWorker : IAsyncDisposable
             _ => "released",
         };
 
-    /// <summary>Subscribes on every connection that comes; while draining with no credits, for the ends of what runs.</summary>
+    /// <summary>
+    /// Subscribes on every connection that comes; while draining with no credits, for the ends of what runs.
+    /// </summary>
     private async Task SubscribeAsync(CancellationToken stopped)
     {
         var backoff = new Backoff(new Random());
@@ -325,6 +331,8 @@ public sealed class KaryaWorker : IAsyncDisposable
                     continue;
                 }
 
+                if (isDraining)
+                    _unsubscribed.TrySetResult();
                 long since = _time.GetTimestamp();
                 var next = isDraining ? connection.Retired : Task.WhenAny(connection.Retired, _draining.Task);
                 await next.WaitAsync(stopped).ConfigureAwait(false);
@@ -390,7 +398,10 @@ public sealed class KaryaWorker : IAsyncDisposable
         await QuietAsync(Grace, CancellationToken.None).ConfigureAwait(false);
         if (Running > 0)
             Log.LeftToLeases(_logger, Running);
-        await _finishes.IdleAsync().WaitAsync(Grace, _time, CancellationToken.None)
+        var last = _finishes.IdleAsync();
+        if (Volatile.Read(ref _session) is { HasEnded: false }) // Else the node knows that nobody serves the names.
+            last = Task.WhenAll(last, _unsubscribed.Task);
+        await last.WaitAsync(Grace, _time, CancellationToken.None)
             .ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
 
         await _stopped.CancelAsync().ConfigureAwait(false);

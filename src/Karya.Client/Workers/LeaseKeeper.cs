@@ -5,8 +5,8 @@ using Karya.Protocol.Messages;
 namespace Karya.Client.Workers;
 
 /// <summary>
-/// Extends the leases of all that runs, three times per lease, with one request for all of it; and tells handlers to stop
-/// whose lease ended all the same.
+/// Extends the leases of all that runs, three times per lease, with one request for all of it; and tells handlers to
+/// stop whose lease ended all the same.
 /// </summary>
 internal sealed class LeaseKeeper(KaryaWorker worker, ClusterLink link)
 {
@@ -19,7 +19,9 @@ internal sealed class LeaseKeeper(KaryaWorker worker, ClusterLink link)
     private volatile bool _isUrgent;
 
     /// <summary>There is a new connection, and maybe another lease.</summary>
-    /// <param name="isUrgent">Something runs that came by another connection: whether it is still held is asked now.</param>
+    /// <param name="isUrgent">
+    /// Something runs that came by another connection: whether it is still held is asked now.
+    /// </param>
     public void OnSubscribed(bool isUrgent)
     {
         _isUrgent |= isUrgent;

@@ -200,7 +200,8 @@ public sealed class ConnectionTests : IAsyncDisposable
         var (id, _) = await connection.ExpectAsync<GetRequest>();
         var other = client.GetAsync(PlanId(2));
         await connection.ExpectAsync<GetRequest>();
-        await connection.SendAsync(new byte[] { 0, 0, 0, 7, 1, (byte)(Opcode.Get | Opcode.Reply), 0, 0, 0, (byte)id, 0xC1 });
+        byte[] noMessage = [0, 0, 0, 7, 1, (byte)(Opcode.Get | Opcode.Reply), 0, 0, 0, (byte)id, 0xC1];
+        await connection.SendAsync(noMessage);
 
         var e = await Assert.ThrowsAsync<KaryaConnectionException>(() => broken.Soonly());
         await connection.Closed.Soonly();

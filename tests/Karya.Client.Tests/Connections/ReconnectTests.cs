@@ -127,7 +127,8 @@ public sealed class ReconnectTests : IAsyncDisposable
     public async Task The_first_seed_that_answers_is_taken()
     {
         int closed = ClosedPort();
-        await using var client = await KaryaClient.ConnectAsync($"karya://127.0.0.1:{closed},127.0.0.1:{_node.Port}").Soonly();
+        string address = $"karya://127.0.0.1:{closed},127.0.0.1:{_node.Port}";
+        await using var client = await KaryaClient.ConnectAsync(address).Soonly();
 
         Assert.Equal($"node-1 (127.0.0.1:{_node.Port})", client.Node);
     }

@@ -80,7 +80,8 @@ public sealed class PlanHandleTests : IAsyncDisposable
         var connection = await _node.AcceptAsync();
         await connection.AnswerAsync<GetRequest, ErrorMessage>(Samples.Error(ErrorCode.Overloaded, retryAfterMs: 700));
         await _time.PassAsync(TimeSpan.FromMilliseconds(700));
-        await connection.AnswerAsync<GetRequest, PlanDetails>(Samples.Details(PlanStatus.Cancelled, PlanTaskStatus.Cancelled));
+        await connection.AnswerAsync<GetRequest, PlanDetails>(
+            Samples.Details(PlanStatus.Cancelled, PlanTaskStatus.Cancelled));
 
         Assert.Equal(PlanTaskStatus.Cancelled, (await waiting.Soonly()).Status);
     }

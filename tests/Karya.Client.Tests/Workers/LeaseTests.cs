@@ -80,6 +80,8 @@ public sealed class LeaseTests : IAsyncDisposable
         await first.DisposeAsync();
         var second = await AcceptAgainAsync();
         _handler.Release(); // Before the worker has subscribed: nobody would take it.
+        while (worker.Running > 0)
+            await Task.Yield();
         var (subscribe, request) = await second.ExpectAsync<SubscribeRequest>();
         Assert.Null(second.Arrived);
         await second.ReplyAsync(subscribe, new SubscribeReply(30_000));
