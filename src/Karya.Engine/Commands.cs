@@ -20,7 +20,10 @@ public enum CommandKind : byte
     /// <summary>Runs a dead letter again.</summary>
     Replay,
 
-    /// <summary>An attempt succeeded.</summary>
+    /// <summary>
+    /// An attempt succeeded; <see cref="Command.Payload"/> is its result, null when it has none. At most
+    /// <see cref="Limits.ResultBytesMax"/> bytes: whoever takes it from outside has to see to that.
+    /// </summary>
     AttemptSucceeded,
 
     /// <summary>An attempt failed; <see cref="Command.Payload"/> is the error text.</summary>
@@ -28,6 +31,15 @@ public enum CommandKind : byte
 
     /// <summary>Changes nothing; answered when everything that came before it is durable.</summary>
     Flush,
+
+    /// <summary>Makes the task that waits due at once.</summary>
+    Trigger,
+
+    /// <summary>An attempt was not made after all: it is to be handed out again, with the same number.</summary>
+    AttemptReleased,
+
+    /// <summary>How many attempts of a pulled lane may run at once: <see cref="Command.Credits"/>.</summary>
+    SetCredits,
 }
 
 /// <summary>Which parts of a plan an update changes.</summary>
@@ -51,6 +63,15 @@ public struct Command
 
     /// <summary>A failed attempt may be tried again. False: permanent.</summary>
     public bool Retryable;
+
+    /// <summary>Of a submit: answered when the plan is in memory, and not only when it is durable.</summary>
+    public bool IsAccepted;
+
+    /// <summary>Of a submit: the id is the client's choice, so the tables are asked whether they have it.</summary>
+    public bool MayExist;
+
+    /// <summary>Of an outcome or credits: <see cref="Lane"/> is one that workers pull from.</summary>
+    public bool IsPulled;
 
     public int Partition;
 
@@ -88,11 +109,23 @@ public struct Command
     /// <summary>The hooks of a submit or update; null when it has none. Read during the turn only.</summary>
     public HookSpec[]? Hooks;
 
-    /// <summary>Rented bytes: the plan's body, or an error text in UTF-8. May be null.</summary>
+    /// <summary>
+    /// The schedule of a submitted <see cref="ScheduleKind.Cron"/> plan, see
+    /// <see cref="Scheduling.CronSchedule.ToBytes"/>. Read during the turn only; not rented.
+    /// </summary>
+    public byte[]? Cron;
+
+    /// <summary>Rented bytes: the plan's body, an error text in UTF-8, or a result. May be null.</summary>
     public byte[]? Payload;
 
     public int PayloadBytes;
 
     /// <summary>Who waits for the answer; null when nobody does.</summary>
     public IReplyTarget? ReplyTo;
+
+    /// <summary>Comes back with the answer, for a target that waits for many.</summary>
+    public ulong Tag;
+
+    /// <summary>Of <see cref="CommandKind.SetCredits"/>.</summary>
+    public int Credits;
 }

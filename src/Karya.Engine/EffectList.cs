@@ -22,6 +22,8 @@ public sealed class EffectList
 
     public Rows<Dispatch> Dispatches { get; } = new();
 
+    public Rows<Revocation> Revocations { get; } = new();
+
     public Rows<Reply> Replies { get; } = new();
 
     public Rows<PlanRequest> PlanRequests { get; } = new();
@@ -38,6 +40,7 @@ public sealed class EffectList
         Chunk = null;
         Projection = null;
         Dispatches.Clear();
+        Revocations.Clear();
         Replies.Clear();
         PlanRequests.Clear();
         HorizonRequests.Clear();

@@ -29,6 +29,10 @@ public struct Reply
 {
     public ReplyCode Code;
     public PlanId Plan;
+
+    /// <summary>That of the command.</summary>
+    public ulong Tag;
+
     public IReplyTarget Target;
 }
 
@@ -39,6 +43,9 @@ public interface IReplyTarget
 {
     void Complete(in Reply reply);
 }
+
+/// <summary>Stop this attempt, whose plan was cancelled. It is for a worker; its outcome is still expected.</summary>
+public readonly record struct Revocation(TaskKey Key, int Attempt);
 
 /// <summary>Run this attempt now.</summary>
 /// <remarks>
@@ -67,6 +74,10 @@ public struct Dispatch
     public long StartedMs;
 
     public uint Lane;
+
+    /// <summary>For a worker, not for a connector.</summary>
+    public bool IsPulled;
+
     public byte[] Body;
     public int BodyBytes;
 }

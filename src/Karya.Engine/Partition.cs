@@ -47,8 +47,13 @@ internal sealed class Partition(int number, long epoch, long sequence, ShardTabl
     {
         switch (command.Kind)
         {
+            case CommandKind.Submit when command.MayExist && loaded is null && _state.Find(command.Spec.Id) < 0:
+                return ApplyResult.NeedsPlan;
             case CommandKind.Submit:
                 Submit(command, turn);
+                return ApplyResult.Done;
+            case CommandKind.AttemptReleased:
+                ReleaseAttempt(command, turn);
                 return ApplyResult.Done;
             case CommandKind.AttemptSucceeded or CommandKind.AttemptFailed:
                 EndAttempt(command, turn);
@@ -67,10 +72,13 @@ internal sealed class Partition(int number, long epoch, long sequence, ShardTabl
         switch (command.Kind)
         {
             case CommandKind.Update:
-                Update(command, turn);
+                Update(command, plan, turn);
                 break;
             case CommandKind.Replay:
                 Replay(command, plan, turn);
+                break;
+            case CommandKind.Trigger:
+                Trigger(command, plan, turn);
                 break;
             case CommandKind.Cancel:
                 if (loaded is null && (tables.Plans[plan].Flags & PlanFlags.HasChildren) != 0)
@@ -104,11 +112,8 @@ internal sealed class Partition(int number, long epoch, long sequence, ShardTabl
         }
 
         ref var plan = ref tables.Plans[entry.Plan];
-        if (entry.Hook == 0 && plan.Kind == ScheduleKind.Every && !entry.IsReplayed && entry.Attempts == 0
-            && TrySkip(task, turn))
-        {
+        if (plan.Kind is ScheduleKind.Every or ScheduleKind.Cron && IsFirstStart(entry) && TrySkip(task, turn))
             return false;
-        }
 
         Start(task, turn);
         return true;
@@ -164,7 +169,7 @@ internal sealed class Partition(int number, long epoch, long sequence, ShardTabl
     {
         if (_state.Find(command.Spec.Id) >= 0)
         {
-            turn.ReplyNow(command, ReplyCode.AlreadyExists);
+            turn.ReplyWhenKnown(command, ReplyCode.AlreadyExists);
             return;
         }
 
@@ -178,19 +183,32 @@ internal sealed class Partition(int number, long epoch, long sequence, ShardTabl
             }
         }
 
-        Span<byte> hooks = stackalloc byte[Limits.HooksPerPlanMax * HookTable.BytesPerHook];
+        var cron = command.Spec.Kind == ScheduleKind.Cron ? command.Cron.AsSpan() : default;
+        Span<byte> hooks = stackalloc byte[HookTable.BytesMax + Limits.CronBytesMax];
         scoped var record = NewRecord(RecordKind.Submitted, new TaskKey(command.Spec.Id, 0, 0), command.Spec.CreatedMs);
         record.Spec = command.Spec;
-        record.Hooks = hooks[..HookTable.Write(command.Hooks, hooks)];
-        record.Spec.HookCount = record.Hooks.Length / HookTable.BytesPerHook;
+        int hookBytes = HookTable.Write(command.Hooks, hooks);
+        cron.CopyTo(hooks[hookBytes..]);
+        record.Hooks = hooks[..(hookBytes + cron.Length)];
+        record.Spec.HookCount = hookBytes / HookTable.BytesPerHook;
+        record.Spec.CronBytes = cron.Length;
         record.Payload = command.Payload.AsSpan(0, command.PayloadBytes);
         Commit(ref record, turn);
-        turn.ReplyWhenDurable(command);
+        if (command.IsAccepted)
+            turn.ReplyNow(command, ReplyCode.Ok);
+        else
+            turn.ReplyWhenDurable(command);
     }
 
-    private void Update(in Command command, Turn turn)
+    private void Update(in Command command, int plan, Turn turn)
     {
-        Span<byte> hooks = stackalloc byte[Limits.HooksPerPlanMax * HookTable.BytesPerHook];
+        if ((command.Update & PlanUpdate.Period) != 0 && tables.Plans[plan].Kind == ScheduleKind.Cron)
+        {
+            turn.ReplyNow(command, ReplyCode.WrongState); // It has a schedule instead.
+            return;
+        }
+
+        Span<byte> hooks = stackalloc byte[HookTable.BytesMax];
         scoped var record = NewRecord(RecordKind.Updated, command.Key, command.AtMs);
         record.Update = command.Update;
         record.Spec = command.Spec;
@@ -232,6 +250,48 @@ internal sealed class Partition(int number, long epoch, long sequence, ShardTabl
     {
         var record = NewRecord(RecordKind.Cancelled, new TaskKey(plan, 0, 0), atMs);
         Commit(ref record, turn);
+        foreach (int task in new TaskList(tables, tables.Plans[_state.Find(plan)].FirstTask))
+        {
+            ref var entry = ref tables.Tasks[task];
+            if (entry is { IsPulled: true, State: PlanTaskState.Processing, IsInterrupted: false })
+                turn.Effects.Revocations.Add() = new Revocation(KeyOf(entry), entry.Attempts);
+        }
+    }
+
+    /// <summary>An occurrence that waits runs at once; one that is due already needs no help.</summary>
+    private void Trigger(in Command command, int plan, Turn turn)
+    {
+        int task = _state.FindWaiting(plan);
+        if (task < 0)
+        {
+            turn.ReplyWhenKnown(command, ReplyCode.WrongState);
+            return;
+        }
+
+        ref var entry = ref tables.Tasks[task];
+        if (entry.AttemptDueMs <= turn.NowMs)
+        {
+            turn.ReplyWhenKnown(command, ReplyCode.Ok);
+            return;
+        }
+
+        var record = NewRecord(RecordKind.Triggered, KeyOf(entry), command.AtMs);
+        Commit(ref record, turn);
+        turn.ReplyWhenDurable(command);
+    }
+
+    /// <summary>
+    /// Nobody made the attempt, so that it may be handed out again: known in memory only, as after a restart.
+    /// </summary>
+    private void ReleaseAttempt(in Command command, Turn turn)
+    {
+        int task = FindAttempt(command);
+        if (task < 0)
+            return;
+        if (tables.Plans[tables.Tasks[task].Plan].State == PlanState.Cancelled)
+            EndInterrupted(task, turn);
+        else
+            _state.PutBack(task, turn.NowMs);
     }
 
     private void Replay(in Command command, int plan, Turn turn)
@@ -255,16 +315,15 @@ internal sealed class Partition(int number, long epoch, long sequence, ShardTabl
 
     private void EndAttempt(in Command command, Turn turn)
     {
-        int plan = _state.Find(command.Key.Plan);
-        int task = plan < 0 ? -1 : _state.FindTask(plan, command.Key);
-        if (task < 0 || tables.Tasks[task].State != PlanTaskState.Processing
-            || tables.Tasks[task].IsInterrupted || tables.Tasks[task].Attempts != command.Attempt)
+        int task = FindAttempt(command);
+        if (task < 0)
         {
             turn.ReplyNow(command, ReplyCode.WrongState); // An outcome of an attempt that is no longer ours to end.
             return;
         }
 
         ref var entry = ref tables.Tasks[task];
+        int plan = entry.Plan;
         var kind = RecordKind.Succeeded;
         if (command.Kind == CommandKind.AttemptFailed)
         {
@@ -275,12 +334,23 @@ internal sealed class Partition(int number, long epoch, long sequence, ShardTabl
 
         var record = NewRecord(kind, command.Key, command.AtMs);
         record.Attempt = command.Attempt;
-        if (kind != RecordKind.Succeeded)
-            record.Payload = command.Payload.AsSpan(0, command.PayloadBytes);
+        record.HasResult = kind == RecordKind.Succeeded && command.Payload is not null;
+        record.Payload = command.Payload.AsSpan(0, command.PayloadBytes);
+        Invariant.Check(!record.HasResult || command.PayloadBytes <= Limits.ResultBytesMax);
         if (kind == RecordKind.Retrying)
             record.DueMs = command.AtMs + RetryDelayMs(command, tables.Plans[plan]);
         Commit(ref record, turn);
         turn.ReplyWhenDurable(command);
+    }
+
+    /// <summary>The task whose attempt runs, of which the command tells; -1 when there is none.</summary>
+    private int FindAttempt(in Command command)
+    {
+        int plan = _state.Find(command.Key.Plan);
+        int task = plan < 0 ? -1 : _state.FindTask(plan, command.Key);
+        bool isRunning = task >= 0 && tables.Tasks[task].State == PlanTaskState.Processing
+            && !tables.Tasks[task].IsInterrupted && tables.Tasks[task].Attempts == command.Attempt;
+        return isRunning ? task : -1;
     }
 
     private static long RetryDelayMs(in Command command, in PlanEntry plan) =>
@@ -291,9 +361,10 @@ internal sealed class Partition(int number, long epoch, long sequence, ShardTabl
     /// <summary>
     /// Misfire: later occurrences fell due as well while this one waited. All but the latest are recorded as skipped,
     /// as one range; under <see cref="MisfirePolicy.Skip"/> the latest, too, if it is late itself. The one that remains
-    /// is in the wheel now and starts when that record is durable: else a crash could skip what has run.
+    /// is in the wheel now and starts when that record is durable: else a crash could skip what has run. What this turn
+    /// has no steps left to count, of a cron plan, is left to the next one.
     /// </summary>
-    /// <returns>True: this occurrence was skipped.</returns>
+    /// <returns>True: this occurrence was skipped, or put off.</returns>
     private bool TrySkip(int task, Turn turn)
     {
         ref var entry = ref tables.Tasks[task];
@@ -302,19 +373,35 @@ internal sealed class Partition(int number, long epoch, long sequence, ShardTabl
         if (plan.Misfire == MisfirePolicy.All || lateMs <= Limits.MisfireGraceMs)
             return false;
 
-        long missed = Math.Max(0, Math.Min(turn.NowMs, plan.EndMs) - entry.DueMs) / plan.PeriodMs;
-        long lastDueMs = entry.DueMs + missed * plan.PeriodMs;
-        bool skipsLast = plan.Misfire == MisfirePolicy.Skip && turn.NowMs - lastDueMs > Limits.MisfireGraceMs;
-        if (missed == 0 && !skipsLast)
+        long untilMs = Math.Min(turn.NowMs, plan.EndMs);
+        if (plan.Kind == ScheduleKind.Cron && turn.CronStepsLeft < 2) // Fewer than two steps count nothing.
+        {
+            tables.Wheel.Schedule(task, turn.NowMs + 1);
+            return true;
+        }
+
+        var missed = plan.Kind == ScheduleKind.Cron
+            ? CountMissed(plan, entry.DueMs, untilMs, turn)
+            : Missed.OfPeriod(entry.DueMs, untilMs, plan.PeriodMs);
+        bool skipsLast = plan.Misfire == MisfirePolicy.Skip && turn.NowMs - missed.LastDueMs > Limits.MisfireGraceMs;
+        if (missed.Count == 0 && !skipsLast)
             return false;
 
         var key = KeyOf(entry);
         var record = NewRecord(RecordKind.Skipped, key, turn.NowMs);
         record.Reason = SkipReason.Misfire;
-        record.OccurrenceTo = key.Occurrence + missed - (skipsLast ? 0 : 1);
-        record.DueMs = skipsLast ? lastDueMs + plan.PeriodMs : lastDueMs;
+        record.OccurrenceTo = key.Occurrence + missed.Count - (skipsLast ? 0 : 1);
+        record.DueMs = skipsLast ? missed.NextDueMs : missed.LastDueMs;
         Commit(ref record, turn);
         return true;
+    }
+
+    private Missed CountMissed(in PlanEntry plan, long dueMs, long untilMs, Turn turn)
+    {
+        int stepsLeft = turn.CronStepsLeft;
+        var missed = Missed.OfCron(tables.Crons.Get(_state.CronOf(plan)), dueMs, untilMs, ref stepsLeft);
+        turn.CronStepsLeft = stepsLeft;
+        return missed;
     }
 
     private void Start(int task, Turn turn)
@@ -323,6 +410,8 @@ internal sealed class Partition(int number, long epoch, long sequence, ShardTabl
         var key = KeyOf(entry);
         var record = NewRecord(RecordKind.Started, key, turn.NowMs);
         record.Attempt = entry.IsInterrupted ? entry.Attempts : entry.Attempts + 1;
+        if (IsFirstStart(entry))
+            record.DueMs = NextCronMs(entry);
         long attemptDueMs = entry.AttemptDueMs;
         Commit(ref record, turn);
 
@@ -341,8 +430,26 @@ internal sealed class Partition(int number, long epoch, long sequence, ShardTabl
         dispatch.AttemptDueMs = attemptDueMs;
         dispatch.StartedMs = turn.NowMs;
         dispatch.Lane = entry.Lane;
+        dispatch.IsPulled = entry.IsPulled;
         dispatch.Body = copy;
         dispatch.BodyBytes = body.Length;
+    }
+
+    /// <summary>The start that brings the next occurrence into being.</summary>
+    private static bool IsFirstStart(in TaskEntry entry) =>
+        entry is { Hook: 0, Attempts: 0, IsReplayed: false };
+
+    /// <summary>
+    /// When the next occurrence of a cron plan is due: after the due instant, not after now. 0 when it is no cron plan,
+    /// when there is none, and when this machine lacks the plan's time zone, so that none can be found: the plan ends
+    /// with this occurrence then. A replay has the same plan end, whatever time zones it finds.
+    /// </summary>
+    private long NextCronMs(in TaskEntry entry)
+    {
+        ref var plan = ref tables.Plans[entry.Plan];
+        if (plan.Kind != ScheduleKind.Cron)
+            return 0;
+        return tables.Crons.Get(_state.CronOf(plan))?.NextMs(entry.DueMs) ?? 0;
     }
 
     private TaskKey KeyOf(in TaskEntry entry) => new(tables.Plans[entry.Plan].Id, entry.Occurrence, entry.Hook);

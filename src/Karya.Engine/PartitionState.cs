@@ -62,6 +62,21 @@ internal sealed class PartitionState(int number, ShardTables tables)
         return false;
     }
 
+    /// <summary>The row of the occurrence that waits, the latest one; -1 when none does.</summary>
+    public int FindWaiting(int plan)
+    {
+        int waiting = None;
+        foreach (int task in new TaskList(tables, tables.Plans[plan].FirstTask))
+        {
+            ref var entry = ref tables.Tasks[task];
+            bool waits = entry is { Hook: 0, State: PlanTaskState.Created };
+            if (waits && (waiting == None || entry.Occurrence > tables.Tasks[waiting].Occurrence))
+                waiting = task;
+        }
+
+        return waiting;
+    }
+
     /// <summary>The task is in memory: open, or ended and not yet on its way to the tables.</summary>
     public bool HoldsTask(int plan, TaskKey key)
     {
@@ -127,6 +142,9 @@ internal sealed class PartitionState(int number, ShardTables tables)
             case RecordKind.Replayed:
                 Replay(plan, record, bornPosition);
                 break;
+            case RecordKind.Triggered:
+                Trigger(plan, record, bornPosition);
+                break;
             default:
                 MoveTask(plan, record, bornPosition);
                 break;
@@ -183,7 +201,7 @@ internal sealed class PartitionState(int number, ShardTables tables)
         Fill(ref plan, record.Spec, record.Hooks, record.Payload);
         plan.UpdatedMs = record.AtMs;
         plan.LastOccurrence = 1;
-        plan.Flags = PlanFlags.New | PlanFlags.BodyChanged;
+        plan.Flags |= PlanFlags.New | PlanFlags.BodyChanged;
         AddToIndex(row);
         MarkDirty(row, bornPosition);
         int parent = plan.Parent == PlanId.None ? None : _index.Find(plan.Parent);
@@ -210,7 +228,10 @@ internal sealed class PartitionState(int number, ShardTables tables)
         plan.RetryDelayMs = spec.RetryDelayMs;
         plan.RetryDelayMsMax = spec.RetryDelayMsMax;
         plan.Lane = spec.Lane;
+        if (spec.IsPulled)
+            plan.Flags |= PlanFlags.Pulled;
         plan.HookCount = (byte)spec.HookCount;
+        plan.CronBytes = (byte)spec.CronBytes;
         plan.Hooks = tables.Bytes.Store(hooks);
         plan.Body = tables.Bytes.Store(body);
         plan.Partition = (short)number;
@@ -244,15 +265,21 @@ internal sealed class PartitionState(int number, ShardTables tables)
         }
 
         if ((record.Update & PlanUpdate.Hooks) != 0)
-        {
-            tables.Bytes.Free(plan.Hooks);
-            plan.Hooks = tables.Bytes.Store(record.Hooks);
-            plan.HookCount = (byte)record.Spec.HookCount;
-        }
+            ReplaceHooks(ref plan, record);
 
         tables.Bytes.Free(plan.Body);
         plan.Body = tables.Bytes.Store(record.Payload);
         plan.Flags |= PlanFlags.BodyChanged;
+    }
+
+    private void ReplaceHooks(ref PlanEntry plan, in Record record)
+    {
+        Span<byte> bytes = stackalloc byte[HookTable.BytesMax + Limits.CronBytesMax];
+        record.Hooks.CopyTo(bytes);
+        CronOf(plan).CopyTo(bytes[record.Hooks.Length..]); // A schedule stays.
+        tables.Bytes.Free(plan.Hooks);
+        plan.Hooks = tables.Bytes.Store(bytes[..(record.Hooks.Length + plan.CronBytes)]);
+        plan.HookCount = (byte)record.Spec.HookCount;
     }
 
     private void CancelPlan(int row, long atMs)
@@ -284,7 +311,7 @@ internal sealed class PartitionState(int number, ShardTables tables)
         entry.FinishedMs = record.AtMs;
         ref var plan = ref tables.Plans[row];
         plan.LastOccurrence = record.OccurrenceTo;
-        if (record.DueMs <= plan.EndMs)
+        if (record.DueMs != 0 && record.DueMs <= plan.EndMs)
             AddTask(row, ++plan.LastOccurrence, 0, record.AtMs, record.DueMs, bornPosition);
         else
             Complete(row, record.AtMs, bornPosition);
@@ -299,6 +326,18 @@ internal sealed class PartitionState(int number, ShardTables tables)
         entry.Attempts = record.Attempt;
         entry.AttemptsMax = record.AttemptsMax;
         entry.AttemptDueMs = record.AtMs;
+        tables.Wheel.Schedule(task, record.AtMs);
+    }
+
+    /// <summary>Its due instant stays, so that the occurrences after it do; its attempt is due now.</summary>
+    private void Trigger(int row, in Record record, long bornPosition)
+    {
+        int task = FindTask(row, record.Key);
+        Invariant.Check(task >= 0);
+        ref var entry = ref tables.Tasks[task];
+        Invariant.Check(entry.State == PlanTaskState.Created);
+        entry.AttemptDueMs = record.AtMs;
+        entry.BornPosition = bornPosition;
         tables.Wheel.Schedule(task, record.AtMs);
     }
 
@@ -322,6 +361,8 @@ internal sealed class PartitionState(int number, ShardTables tables)
                 tables.Wheel.Schedule(task, record.DueMs);
                 break;
             case RecordKind.Succeeded:
+                if (record.HasResult)
+                    tables.KeepResult(ref entry, record.Payload);
                 EndTask(row, task, PlanTaskState.Success, record.AtMs, bornPosition);
                 break;
             case RecordKind.Failed:
@@ -354,8 +395,13 @@ internal sealed class PartitionState(int number, ShardTables tables)
             plan.UpdatedMs = record.AtMs;
         }
 
-        long nextDueMs = entry.DueMs + plan.PeriodMs; // From the due instant, not from now: no drift.
-        if (plan.Kind == ScheduleKind.Every && nextDueMs <= plan.EndMs)
+        long nextDueMs = plan.Kind switch
+        {
+            ScheduleKind.Every => entry.DueMs + plan.PeriodMs, // From the due instant, not from now: no drift.
+            ScheduleKind.Cron => record.DueMs,
+            _ => 0,
+        };
+        if (nextDueMs != 0 && nextDueMs <= plan.EndMs)
             AddTask(row, ++plan.LastOccurrence, 0, record.AtMs, nextDueMs, bornPosition);
     }
 
@@ -415,17 +461,23 @@ internal sealed class PartitionState(int number, ShardTables tables)
         entry.BornPosition = bornPosition;
         entry.AttemptsMax = plan.AttemptsMax;
         entry.Lane = plan.Lane;
+        entry.IsPulled = (plan.Flags & PlanFlags.Pulled) != 0;
         if (hook != 0)
         {
             var spec = HookOf(plan, hook - 1);
             entry.AttemptsMax = spec.AttemptsMax;
             entry.Lane = spec.Lane;
+            entry.IsPulled = spec.IsPulled;
         }
 
         Link(row, task);
         tables.Wheel.Schedule(task, dueMs);
         return task;
     }
+
+    /// <summary>The schedule of a cron plan, as stored; else empty.</summary>
+    public ReadOnlySpan<byte> CronOf(in PlanEntry plan) =>
+        plan.CronBytes == 0 ? default : tables.Bytes.Read(plan.Hooks)[(plan.HookCount * HookTable.BytesPerHook)..];
 
     private HookSpec HookOf(in PlanEntry plan, int index) => HookTable.Read(tables.Bytes.Read(plan.Hooks), index);
 
@@ -434,6 +486,7 @@ internal sealed class PartitionState(int number, ShardTables tables)
         ref var entry = ref tables.Tasks[task];
         entry.Plan = row;
         entry.NextReady = None;
+        entry.Result = None;
         entry.NextInPlan = tables.Plans[row].FirstTask;
         tables.Plans[row].FirstTask = task;
     }
@@ -504,6 +557,7 @@ internal sealed class PartitionState(int number, ShardTables tables)
     public void FreeTask(int task)
     {
         tables.Wheel.Cancel(task);
+        tables.FreeResult(ref tables.Tasks[task]);
         if (tables.Tasks[task].IsReady)
             tables.Tasks[task].IsDetached = true;
         else

@@ -8,6 +8,12 @@ public enum ScheduleKind : byte
 
     /// <summary>Occurrence n is due at first + (n - 1) × period, whatever happened before (no drift).</summary>
     Every = 2,
+
+    /// <summary>
+    /// Occurrences are due at the instants of a cron expression in a time zone. Records carry the instants, so a replay
+    /// needs no time zones.
+    /// </summary>
+    Cron = 3,
 }
 
 /// <summary>
@@ -39,7 +45,8 @@ public enum HookTrigger : byte
 /// <param name="Trigger">When it runs.</param>
 /// <param name="AttemptsMax">1 or more.</param>
 /// <param name="Lane">Hash of the target; tasks of one lane share its limit of concurrent attempts.</param>
-public readonly record struct HookSpec(HookTrigger Trigger, int AttemptsMax, uint Lane);
+/// <param name="IsPulled">Workers carry it out: it starts when one of them has a place.</param>
+public readonly record struct HookSpec(HookTrigger Trigger, int AttemptsMax, uint Lane, bool IsPulled = false);
 
 /// <summary>
 /// What the engine needs to know of a plan. The rest (description, actions, hooks' actions) travels as an opaque body
@@ -87,6 +94,14 @@ public struct PlanSpec
     /// <summary>Hash of the action's target; tasks of one lane share its limit of concurrent attempts.</summary>
     public uint Lane;
 
+    /// <summary>Workers carry its tasks out: they start when one of them has a place.</summary>
+    public bool IsPulled;
+
     /// <summary>0 to <see cref="Limits.HooksPerPlanMax"/>.</summary>
     public int HookCount;
+
+    /// <summary>
+    /// Of <see cref="ScheduleKind.Cron"/>: bytes of the schedule's text, which is stored behind the hooks. Else 0.
+    /// </summary>
+    public int CronBytes;
 }

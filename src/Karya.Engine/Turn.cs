@@ -21,10 +21,14 @@ internal sealed class Turn(EffectList effects, CommitQueue commits)
     /// <summary>Records up to this position are durable.</summary>
     public long DurablePosition { get; set; }
 
+    /// <summary>Missed occurrences of cron plans that may still be counted in this turn.</summary>
+    public int CronStepsLeft { get; set; }
+
     public void Begin(long nowMs, long position, JournalChunk chunk)
     {
         NowMs = nowMs;
         Position = position;
+        CronStepsLeft = Limits.CronStepsPerTurnMax;
         _chunk = chunk;
         if (chunk.IsEmpty) // Else it goes on filling what Open began.
             _partitions.Clear();
@@ -38,6 +42,18 @@ internal sealed class Turn(EffectList effects, CommitQueue commits)
         _chunk!.Append(record);
     }
 
+    /// <summary>
+    /// Answers with a code when all that is known now is durable: what the answer tells of may be on its way.
+    /// </summary>
+    public void ReplyWhenKnown(in Command command, ReplyCode code)
+    {
+        if (command.ReplyTo is not { } target)
+            return;
+        long position = _chunk!.IsEmpty ? Position - 1 : Position;
+        commits.Park(
+            position, new Reply { Code = code, Plan = command.Key.Plan, Tag = command.Tag, Target = target });
+    }
+
     /// <summary>Answers when this turn's records are durable.</summary>
     public void ReplyWhenDurable(in Command command) => ReplyWhenDurable(command, Position);
 
@@ -45,13 +61,20 @@ internal sealed class Turn(EffectList effects, CommitQueue commits)
     public void ReplyWhenDurable(in Command command, long position)
     {
         if (command.ReplyTo is { } target)
-            commits.Park(position, new Reply { Code = ReplyCode.Ok, Plan = command.Key.Plan, Target = target });
+            {
+            commits.Park(
+                position,
+                new Reply { Code = ReplyCode.Ok, Plan = command.Key.Plan, Tag = command.Tag, Target = target });
+        }
     }
 
     /// <summary>Answers at once: nothing was done that would have to be durable.</summary>
     public void ReplyNow(in Command command, ReplyCode code)
     {
         if (command.ReplyTo is { } target)
-            Effects.Replies.Add() = new Reply { Code = code, Plan = command.Key.Plan, Target = target };
+        {
+            Effects.Replies.Add() =
+                new Reply { Code = code, Plan = command.Key.Plan, Tag = command.Tag, Target = target };
+        }
     }
 }

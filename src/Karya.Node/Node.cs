@@ -1,3 +1,4 @@
+using System.Net;
 using Karya.Engine;
 using Karya.Engine.Shards;
 using Karya.Node.Cluster;
@@ -5,17 +6,19 @@ using Karya.Node.Configuration;
 using Karya.Node.Diagnostics;
 using Karya.Node.Execution;
 using Karya.Node.Http;
+using Karya.Node.Network;
 using Karya.Node.Plans;
 using Karya.Node.Storage;
 using Karya.Node.Storage.Postgres;
 using Karya.Node.Storage.Sqlite;
+using Karya.Node.Workers;
+using Karya.Protocol.Messages;
 using Microsoft.Extensions.Logging;
 
 namespace Karya.Node;
 
 /// <summary>Where a running node can be reached, with the ports that were really taken.</summary>
-/// <param name="Tcp">For the eyes of the operator.</param>
-internal sealed record NodeAddresses(Uri Http, string Tcp);
+internal sealed record NodeAddresses(Uri Http, IPEndPoint Tcp);
 
 /// <summary>
 /// A whole node: builds the parts, connects them, starts and stops them in a written order. The only place where they
@@ -23,15 +26,16 @@ internal sealed record NodeAddresses(Uri Http, string Tcp);
 /// </summary>
 /// <remarks>
 /// <code>
-/// start: store ─ recover ─ journal ─ projector ─ loader ─ executor ─ lease ─ shards ─ HTTP
-/// stop:  HTTP ─ shards closed ─ executor drained ─ tables caught up ─ shards ─ loader ─ journal ─ projector ─ lease ─
-///        store
+/// start: store ─ recover ─ journal ─ projector ─ loader ─ executor ─ workers ─ lease ─ shards ─ HTTP ─ TCP
+/// stop:  TCP says goodbye ─ HTTP ─ shards closed ─ executor and workers drained ─ tables caught up ─ TCP ─ shards ─
+///        loader ─ journal ─ projector ─ lease ─ store
 /// </code>
 /// Use once: <see cref="StartAsync"/>, then <see cref="StopAsync"/>.
 /// </remarks>
 internal sealed class Node : IAsyncDisposable
 {
     private static readonly TimeSpan FlushMax = TimeSpan.FromSeconds(10);
+    private static readonly TimeSpan FarewellMax = TimeSpan.FromSeconds(2);
     private static readonly TimeSpan UpkeepPeriod = TimeSpan.FromSeconds(1);
 
     private readonly NodeOptions _options;
@@ -54,6 +58,9 @@ internal sealed class Node : IAsyncDisposable
     private Executor? _executor;
     private PlanDesk? _desk;
     private HttpApi? _http;
+    private WorkerDesk? _workers;
+    private Listener? _tcp;
+    private long _startedTimestamp;
     private ITimer? _upkeep;
     private volatile string? _notReady = "The node is starting.";
     private string? _lastTrouble;
@@ -92,7 +99,7 @@ internal sealed class Node : IAsyncDisposable
     public NodeOptions Options => _options;
 
     /// <summary>Known from the end of <see cref="StartAsync"/> on.</summary>
-    public NodeAddresses Addresses { get; private set; } = new(new Uri("http://127.0.0.1"), "");
+    public NodeAddresses Addresses { get; private set; } = new(new Uri("http://127.0.0.1"), new IPEndPoint(0, 0));
 
     public Metrics Metrics { get; }
 
@@ -119,11 +126,13 @@ internal sealed class Node : IAsyncDisposable
         projector.Start();
         loader.Start();
         executor.Start();
+        _workers!.Start();
         foreach (var loop in _loops)
             loop.Start();
         _areLoopsStarted = true;
         var addresses = await http.StartAsync(stopping);
-        Addresses = new NodeAddresses(addresses[0], $"{_options.Tcp.Listen} (reserved, not served yet)");
+        var endpoints = await _tcp!.StartAsync(stopping);
+        Addresses = new NodeAddresses(addresses[0], endpoints[0]);
         _notReady = null;
         _upkeep = _clock.CreateTimer(_ => KeepUp(journal, projector), null, UpkeepPeriod, UpkeepPeriod);
     }
@@ -137,6 +146,7 @@ internal sealed class Node : IAsyncDisposable
         _notReady = "The node is stopping.";
         if (_upkeep is not null)
             await _upkeep.DisposeAsync();
+        _tcp?.SayGoodbye("The node is stopping.", _options.Executor.Drain);
         if (_http is not null)
         {
             using var impatient = new CancellationTokenSource(_options.Executor.Drain, _clock);
@@ -145,9 +155,16 @@ internal sealed class Node : IAsyncDisposable
 
         foreach (var loop in _loops)
             loop.Close();
-        if (_executor is not null)
-            await _executor.StopAsync(_options.Executor.Drain);
+        await Task.WhenAll(
+            _executor?.StopAsync(_options.Executor.Drain) ?? Task.CompletedTask,
+            _workers?.StopAsync(_options.Executor.Drain) ?? Task.CompletedTask);
         await FlushAsync();
+        if (_tcp is not null)
+        {
+            using var impatient = new CancellationTokenSource(FarewellMax, _clock);
+            await _tcp.StopAsync(impatient.Token);
+        }
+
         foreach (var loop in _loops)
             loop.Dispose();
         _loader?.Dispose();
@@ -165,6 +182,8 @@ internal sealed class Node : IAsyncDisposable
         await StopAsync();
         if (_http is not null)
             await _http.DisposeAsync();
+        if (_tcp is not null)
+            await _tcp.DisposeAsync();
         if (_executor is not null)
             await _executor.DisposeAsync();
         _rest.Dispose();
@@ -204,14 +223,19 @@ internal sealed class Node : IAsyncDisposable
             _store, journal, _shards, _options.Storage.Retention, _store.Clock);
         _loader = loader = new Loader(_store, _shards, _options.Engine.Partitions);
         _executor = executor = new Executor(
-            ExecutorOptionsOf(_attemptEnded), new Connectors(_rest, new ChainedConnector(SubmitChildAsync)),
+            ExecutorOptionsOf(), new Connectors(_rest, new ChainedConnector(SubmitChildAsync)),
             PostOutcome, _ticks.NowMs, _clock);
 
+        _workers = new WorkerDesk(
+            new WorkerDeskOptions(
+                _options.Workers.Lease, () => _lease.IsTrusted, _ticks.NowMs, AttemptStarted, AttemptEnded),
+            _shards, _clock);
         _loops = new ShardLoop[shardCount];
         for (int i = 0; i < shardCount; i++)
         {
             _loops[i] = new ShardLoop(
-                i, _shards[i], waiters[i], _ticks, _clock, journal, projector, loader, executor, _lease);
+                i, _shards[i], waiters[i], _ticks, _clock, journal, projector, loader, executor, _workers,
+                _lease);
         }
 
         _desk = new PlanDesk(
@@ -219,9 +243,39 @@ internal sealed class Node : IAsyncDisposable
                 _options.Engine.Partitions, (int)_options.Retry.Delay.TotalMilliseconds,
                 (int)_options.Retry.DelayMax.TotalMilliseconds),
             _store, _shards, _loops, _ticks, _clock);
+        _startedTimestamp = _clock.GetTimestamp();
+        _tcp = new Listener(NetworkOptionsOf(_options.Tcp), PartsOf(_desk, _workers, journal, projector), _loggers, _clock);
         AddGauges(journal);
         _http = http = new HttpApi(HttpOptionsOf(_options), _desk, Metrics, HealthOf(journal, projector), _loggers);
     }
+
+    private NodeParts PartsOf(PlanDesk desk, WorkerDesk workers, Journal journal, Projector projector) => new(
+        Environment.MachineName,
+        typeof(Node).Assembly.GetName().Version!.ToString(3),
+        desk,
+        workers,
+        _ticks.NowMs,
+        () => StatsOf(workers, journal, projector),
+        MapOf,
+        _loggers.CreateLogger<Listener>());
+
+    private PartitionMap MapOf() => PartitionMap.Single(
+        _options.Engine.Partitions, new NodeEndpoint(Addresses.Tcp.Address.ToString(), Addresses.Tcp.Port));
+
+    private StatsReply StatsOf(WorkerDesk workers, Journal journal, Projector projector) => new(
+        TroubleOf(journal, projector),
+        (long)_clock.GetElapsedTime(_startedTimestamp).TotalMilliseconds,
+        Sum(status => status.ResidentPlans),
+        Sum(status => status.Scheduled),
+        Sum(status => status.Ready),
+        Sum(status => status.InFlight),
+        Sum(status => status.WaitingForWorker),
+        journal.BacklogBytes,
+        Sum(status => status.ChangedPlans),
+        0,
+        workers.Describe());
+
+    private long Sum(Func<ShardStatus, long> read) => _shards.Sum(shard => read(shard.Status));
 
     private Health HealthOf(Journal journal, Projector projector)
     {
@@ -254,6 +308,20 @@ internal sealed class Node : IAsyncDisposable
             loop.Wake();
     }
 
+    private static NetworkOptions NetworkOptionsOf(TcpOptions tcp) => new(
+        EndpointsOf(tcp.Listen), tcp.FrameBytesMax, tcp.InFlightMax, tcp.ConnectionsMax, tcp.ConnectionsPerAddressMax,
+        tcp.Idle);
+
+    private static IPEndPoint[] EndpointsOf(ListenAddress listen)
+    {
+        if (listen.Host == "*")
+            return [new IPEndPoint(IPAddress.IPv6Any, listen.Port)];
+        IPAddress[] addresses = IPAddress.TryParse(listen.Host, out var address)
+            ? [address]
+            : Dns.GetHostAddresses(listen.Host);
+        return [.. addresses.Distinct().Select(one => new IPEndPoint(one, listen.Port))];
+    }
+
     private static Http.HttpOptions HttpOptionsOf(NodeOptions options) => new()
     {
         Endpoints = [new HttpEndpoint(options.Http.Listen.Host, options.Http.Listen.Port)],
@@ -271,20 +339,24 @@ internal sealed class Node : IAsyncDisposable
         (long)_options.Storage.ProjectionInterval.TotalMilliseconds,
         _options.Storage.ProjectionLagMax);
 
-    private Execution.ExecutorOptions ExecutorOptionsOf(AttemptEnded? attemptEnded) => new(
+    private void AttemptStarted(in Dispatch dispatch, long nowMs)
+    {
+        Metrics.TaskDue(dispatch.StartedMs - dispatch.AttemptDueMs);
+        Metrics.TaskDispatched(nowMs - dispatch.StartedMs);
+        Metrics.AttemptStarted(nowMs - dispatch.AttemptDueMs);
+    }
+
+    private void AttemptEnded(in Dispatch dispatch, in Outcome outcome, long nowMs)
+    {
+        Metrics.AttemptEnded(outcome.IsSuccess, nowMs - dispatch.StartedMs);
+        _attemptEnded?.Invoke(in dispatch, in outcome, nowMs);
+    }
+
+    private Execution.ExecutorOptions ExecutorOptionsOf() => new(
         _options.Executor.Concurrency)
     {
-        Started = (in dispatch, nowMs) =>
-        {
-            Metrics.TaskDue(dispatch.StartedMs - dispatch.AttemptDueMs);
-            Metrics.TaskDispatched(nowMs - dispatch.StartedMs);
-            Metrics.AttemptStarted(nowMs - dispatch.AttemptDueMs);
-        },
-        Ended = (in dispatch, in outcome, nowMs) =>
-        {
-            Metrics.AttemptEnded(outcome.IsSuccess, nowMs - dispatch.StartedMs);
-            attemptEnded?.Invoke(in dispatch, in outcome, nowMs);
-        },
+        Started = AttemptStarted,
+        Ended = AttemptEnded,
         MayBegin = _lease.WaitUntilTrustedAsync,
     };
 
@@ -293,6 +365,9 @@ internal sealed class Node : IAsyncDisposable
         AddGauge("karya_resident_plans", "Plans held in memory.", status => status.ResidentPlans);
         AddGauge("karya_scheduled_tasks", "Tasks in the timing wheels.", status => status.Scheduled);
         AddGauge("karya_ready_tasks", "Due tasks that wait for a place.", status => status.Ready);
+        AddGauge(
+            "karya_waiting_for_worker_tasks", "Due tasks that wait for a worker.", status => status.WaitingForWorker);
+        Metrics.Gauge("karya_tcp_connections", "Open connections of the wire protocol.", () => _tcp!.Count);
         AddGauge("karya_attempts_running", "Attempts that run.", status => status.InFlight);
         AddGauge("karya_projection_lag_plans", "Changed plans that the tables lack.", status => status.ChangedPlans);
         Metrics.Gauge("karya_journal_backlog_bytes", "Bytes of records not durable yet.", () => journal.BacklogBytes);
@@ -302,7 +377,7 @@ internal sealed class Node : IAsyncDisposable
     }
 
     private void AddGauge(string name, string help, Func<ShardStatus, long> read) =>
-        Metrics.Gauge(name, help, () => _shards.Sum(shard => read(shard.Status)));
+        Metrics.Gauge(name, help, () => Sum(read));
 
     private ValueTask<string?> SubmitChildAsync(Attempt attempt, PlanDraft draft, CancellationToken stopping) =>
         _desk!.SubmitChildAsync(attempt, draft, stopping);

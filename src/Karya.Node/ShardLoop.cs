@@ -5,6 +5,7 @@ using Karya.Engine.Shards;
 using Karya.Node.Cluster;
 using Karya.Node.Execution;
 using Karya.Node.Storage;
+using Karya.Node.Workers;
 
 namespace Karya.Node;
 
@@ -26,6 +27,7 @@ internal sealed class ShardLoop : IDisposable
     private readonly Projector _projector;
     private readonly Loader _loader;
     private readonly Executor _executor;
+    private readonly WorkerDesk _workers;
     private readonly PartitionLease _lease;
     private readonly Thread _thread;
     private readonly Lock _lock = new();
@@ -37,7 +39,7 @@ internal sealed class ShardLoop : IDisposable
 
     public ShardLoop(
         int number, Shard shard, DeadlineWaiter waiter, TickClock ticks, TimeProvider clock, Journal journal,
-        Projector projector, Loader loader, Executor executor, PartitionLease lease)
+        Projector projector, Loader loader, Executor executor, WorkerDesk workers, PartitionLease lease)
     {
         _number = number;
         _shard = shard;
@@ -49,6 +51,7 @@ internal sealed class ShardLoop : IDisposable
         _projector = projector;
         _loader = loader;
         _executor = executor;
+        _workers = workers;
         _lease = lease;
         _thread = new Thread(Run) { Name = $"karya-shard-{number}", IsBackground = true };
     }
@@ -122,12 +125,20 @@ internal sealed class ShardLoop : IDisposable
             _journal.Post(chunk);
         foreach (ref readonly var dispatch in effects.Dispatches.Span)
         {
+            if (dispatch.IsPulled)
+            {
+                _workers.Post(dispatch);
+                continue;
+            }
+
             if (_executor.TryPost(dispatch))
                 continue;
             Invariant.Check(_isClosed); // The shard hands out no more than the executor has places.
             ArrayPool<byte>.Shared.Return(dispatch.Body); // It starts again after the restart.
         }
 
+        foreach (ref readonly var revocation in effects.Revocations.Span)
+            _workers.Revoke(revocation);
         foreach (ref readonly var reply in effects.Replies.Span)
             reply.Target.Complete(reply);
         foreach (var request in effects.PlanRequests.Span)

@@ -27,7 +27,7 @@ public static class FrameReader
         var status = Judge(buffer, lengthMax, out int length);
         if (status != FrameReadStatus.Complete)
             return status;
-        if (buffer.Length < FrameHeader.LengthBytes + length)
+        if (buffer.Length - FrameHeader.LengthBytes < length)
             return FrameReadStatus.Incomplete;
 
         Span<byte> copy = stackalloc byte[FrameHeader.Bytes];

@@ -9,7 +9,9 @@ public static class ProtocolLimits
     /// <summary>Plans of one <see cref="Opcode.SubmitMany"/>.</summary>
     public const int PlansPerRequestMax = 10_000;
 
-    /// <summary>Items of one page of a list, of one <see cref="Opcode.Finish"/> or <see cref="Opcode.Extend"/>.</summary>
+    /// <summary>
+    /// Items of one page of a list, of one <see cref="Opcode.Finish"/> or <see cref="Opcode.Extend"/>.
+    /// </summary>
     public const int PageMax = 1000;
 
     /// <summary>Names of one <see cref="Opcode.Subscribe"/>.</summary>
@@ -28,13 +30,13 @@ public static class ProtocolLimits
 
     public const int TaskNameBytesMax = 128;
     public const int KeyBytesMax = 255;
-    public const int UrlBytesMax = 8192;
+    public const int UrlBytesMax = 3 * 8192;
     public const int HeadersMax = 100;
     public const int HeaderNameBytesMax = 256;
-    public const int HeaderValueBytesMax = 8192;
+    public const int HeaderValueBytesMax = 3 * 8192;
 
     /// <summary>A recipient, a subject, a channel, a topic or a key.</summary>
-    public const int LineBytesMax = 3 * 1024;
+    public const int LineBytesMax = 3 * 4096;
 
     /// <summary>A body, a message, or the arguments of a task. The plan as a whole has a limit of its own.</summary>
     public const int PayloadBytesMax = 256 * 1024;

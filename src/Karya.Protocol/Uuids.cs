@@ -2,7 +2,9 @@ using System.Buffers.Binary;
 
 namespace Karya.Protocol;
 
-/// <summary>UUIDs as the protocol has them: 16 big-endian bytes, which are a number whose order is that of the text.</summary>
+/// <summary>
+/// UUIDs as the protocol has them: 16 big-endian bytes, which are a number whose order is that of the text.
+/// </summary>
 public static class Uuids
 {
     public static UInt128 ToNumber(Guid uuid)

@@ -57,8 +57,12 @@ public ref struct WireReader
         return true;
     }
 
-    /// <summary>The number of elements of an array; each takes a byte at least, so that it is never a lie.</summary>
-    public int ReadArray(string slot, int min, int max)
+    /// <summary>
+    /// The number of items of an array. It is compared with the bytes that so many items take at least, so that memory
+    /// for them is a small multiple of what the peer has sent.
+    /// </summary>
+    /// <param name="itemSlots">Of items that are arrays: how many slots they have at least. 0 for other items.</param>
+    public int ReadArray(string slot, int min, int max, int itemSlots = 0)
     {
         if (!TryTakeByte(slot, out byte first))
             return 0;
@@ -75,7 +79,7 @@ public ref struct WireReader
 
         if (HasFailed)
             return 0;
-        if (count > Left)
+        if (count * (1L + itemSlots) > Left) // A byte for each slot, and one for the item itself.
             return Malformed(slot, $"is an array that claims {count} items with {Left} bytes left.");
         if (count < min || count > max)
         {
@@ -128,7 +132,10 @@ public ref struct WireReader
             return ReadBigEndian(slot, 8);
         }
 
-        return (ulong)ReadInt64(slot, min: 0);
+        long value = ReadInt64(slot);
+        return value >= 0
+            ? (ulong)value
+            : (ulong)OutOfRange(slot, $"is {value}; it must be from 0 to {ulong.MaxValue}.");
     }
 
     public bool ReadBool(string slot)
@@ -151,20 +158,30 @@ public ref struct WireReader
             value = BitConverter.UInt64BitsToDouble(ReadBigEndian(slot, 8));
         else if (first == 0xCA)
             value = BitConverter.UInt32BitsToSingle((uint)ReadBigEndian(slot, 4));
-        else if (first <= 0x7F)
-            value = first;
+        else if (IsWhole(first))
+            value = ReadWhole(slot);
         else
             return WrongType(slot, "a number", first);
 
-        return HasFailed || (value >= min && value <= max) // False for NaN.
+        if (HasFailed)
+            return 0;
+        bool isMinusZero = value == 0 && double.IsNegative(value);
+        return value >= min && value <= max && !isMinusZero // False for NaN.
             ? value
             : OutOfRange(slot, $"is {value}; it must be from {min} to {max}.");
+    }
+
+    /// <summary>Many encoders write 1.0 as the whole number 1. Its first byte has been taken.</summary>
+    private long ReadWhole(string slot)
+    {
+        _at--;
+        return ReadInt64(slot);
     }
 
     /// <summary>A UUID: a binary of 16 bytes, big-endian, so that their order is that of its text.</summary>
     public UInt128 ReadUuid(string slot)
     {
-        var bytes = ReadBinary(slot, 16);
+        var bytes = ReadBinary(slot, int.MaxValue);
         if (HasFailed)
             return default;
         if (bytes.Length == 16)
@@ -276,10 +293,15 @@ public ref struct WireReader
             return 0;
         }
 
-        ulong value = 0;
-        for (int i = 0; i < size; i++)
-            value = (value << 8) | _bytes[_at++];
-        return value;
+        var bytes = _bytes.Slice(_at, size);
+        _at += size;
+        return size switch
+        {
+            1 => bytes[0],
+            2 => BinaryPrimitives.ReadUInt16BigEndian(bytes),
+            4 => BinaryPrimitives.ReadUInt32BigEndian(bytes),
+            _ => BinaryPrimitives.ReadUInt64BigEndian(bytes),
+        };
     }
 
     private long ReadUnsigned(string slot, int size)
@@ -310,9 +332,11 @@ public ref struct WireReader
     private int WrongType(string slot, string expected, byte first) =>
         Malformed(slot, $"must be {expected}; found is {TypeOf(first)}.");
 
+    private static bool IsWhole(byte first) => first is <= 0x7F or >= 0xE0 or (>= 0xCC and <= 0xD3);
+
     private static string TypeOf(byte first) => first switch
     {
-        <= 0x7F or >= 0xE0 or (>= 0xCC and <= 0xD3) => "a whole number",
+        _ when IsWhole(first) => "a whole number",
         <= 0x8F or 0xDE or 0xDF => "a map",
         <= 0x9F or 0xDC or 0xDD => "an array",
         <= 0xBF or (>= 0xD9 and <= 0xDB) => "a text",

@@ -23,6 +23,7 @@ public sealed class AllocationTests : IDisposable
     private int _plansAtOnce = PlansAtOnceMax;
     private int _started;
     private bool _fails;
+    private byte[]? _result;
 
     public AllocationTests()
     {
@@ -56,6 +57,19 @@ public sealed class AllocationTests : IDisposable
     }
 
     [Fact]
+    public void The_occurrences_of_a_cron_plan_allocate_nothing()
+    {
+        Submit(periodMs: 0, dueInMs: 5, attempts: 1, hooks: null, cron: "* * * * * *\nEurope/Berlin"u8.ToArray());
+        AssertNoGarbage(() =>
+        {
+            Advance(2);
+            _nowMs += 996;
+            Advance(2);
+        });
+        Assert.True(_started >= Lives);
+    }
+
+    [Fact]
     public void Failures_retries_and_hooks_allocate_nothing()
     {
         _fails = true;
@@ -65,6 +79,18 @@ public sealed class AllocationTests : IDisposable
             Advance(40);
         });
         Assert.True(_started >= Lives * 4);
+    }
+
+    [Fact]
+    public void Results_allocate_nothing_and_their_memory_is_given_back()
+    {
+        _result = new byte[5000];
+        AssertNoGarbage(() =>
+        {
+            Submit(periodMs: 0, dueInMs: 5, attempts: 1, hooks: null);
+            Advance(10);
+        });
+        Assert.True(_started >= Lives);
     }
 
     [Fact]
@@ -122,7 +148,7 @@ public sealed class AllocationTests : IDisposable
         Assert.True(bytes == 0, $"{bytes} bytes in {Lives} rounds.");
     }
 
-    private void Submit(long periodMs, long dueInMs, int attempts, HookSpec[]? hooks)
+    private void Submit(long periodMs, long dueInMs, int attempts, HookSpec[]? hooks, byte[]? cron = null)
     {
         for (int i = 0; i < _plansAtOnce; i++)
         {
@@ -134,6 +160,7 @@ public sealed class AllocationTests : IDisposable
                 Key = new TaskKey(PlanDraft.Plan(plan), 0, 0),
                 AtMs = _nowMs,
                 Hooks = hooks,
+                Cron = cron,
                 ReplyTo = _answers,
                 Spec = new PlanSpec
                 {
@@ -142,7 +169,8 @@ public sealed class AllocationTests : IDisposable
                     FirstDueMs = _nowMs + dueInMs,
                     PeriodMs = periodMs,
                     EndMs = PlanSpec.NoEnd,
-                    Kind = periodMs == 0 ? ScheduleKind.Once : ScheduleKind.Every,
+                    Kind = cron is not null ? ScheduleKind.Cron
+                        : periodMs == 0 ? ScheduleKind.Once : ScheduleKind.Every,
                     AttemptsMax = attempts,
                     RetryDelayMs = 4,
                     RetryDelayMsMax = 4,
@@ -216,6 +244,8 @@ public sealed class AllocationTests : IDisposable
         };
         if (fails)
             PlanDraft.SetPayload(ref command, "The target answered 503 Service Unavailable."u8);
+        else if (_result is not null)
+            PlanDraft.SetPayload(ref command, _result);
         _inbox.PostOutcome(command);
     }
 

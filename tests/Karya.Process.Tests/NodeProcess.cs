@@ -54,7 +54,9 @@ internal sealed partial class NodeProcess : IAsyncDisposable
 
     private static async Task<NodeProcess> StartAsync(string[] arguments, (string Name, string Value)[] environment)
     {
-        var node = Launch(arguments, [("KARYA_HTTP__LISTEN", "127.0.0.1:0"), .. environment]);
+        var node = Launch(
+            arguments,
+            [("KARYA_HTTP__LISTEN", "127.0.0.1:0"), ("KARYA_TCP__LISTEN", "127.0.0.1:0"), .. environment]);
         var exited = node._process.WaitForExitAsync();
         if (await Task.WhenAny(node._address.Task, exited).WaitAsync(StartMax) == exited)
         {

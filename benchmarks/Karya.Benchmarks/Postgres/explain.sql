@@ -55,47 +55,67 @@ CROSS JOIN LATERAL (
 ORDER BY found.id DESC;
 :analyze EXECUTE plans_of_user (user_of(7), 20, 20);
 
--- The last tasks of a plan.
-PREPARE tasks (uuid, bigint) AS
+-- The page below a plan of a user who has 6,000 of them.
+PREPARE plans_of_user_below (uuid, uuid, bigint) AS
+SELECT plan.* FROM (
+  SELECT id FROM (
+    SELECT id, user_id FROM plans UNION ALL SELECT id, user_id FROM plan_history) AS both_tables
+  WHERE user_id = $1 AND id < $2 ORDER BY id DESC LIMIT $3) AS found
+CROSS JOIN LATERAL (
+  SELECT id, user_id, parent_id, partition, status, created_ms, updated_ms, memo, body FROM plans WHERE id = found.id
+  UNION ALL
+  SELECT id, user_id, parent_id, partition, status, created_ms, updated_ms, memo, body FROM plan_history WHERE id = found.id LIMIT 1) AS plan
+ORDER BY found.id DESC;
+:analyze EXECUTE plans_of_user_below (user_of(7), id_of(2500007), 20);
+
+-- The last tasks of a plan below one; all of them are below the largest numbers.
+PREPARE tasks (uuid, bigint, integer, bigint) AS
 SELECT task.*, NULL::bytea FROM (
   SELECT occurrence, hook FROM task_history
-  WHERE plan_id = $1 ORDER BY occurrence DESC, hook DESC LIMIT $2) AS found
+  WHERE plan_id = $1 AND (occurrence, hook) < ($2, $3)
+  ORDER BY occurrence DESC, hook DESC LIMIT $4) AS found
 CROSS JOIN LATERAL (
   SELECT t.plan_id, t.occurrence, t.hook, t.occurrence_to, t.state, t.reason, t.created_ms, t.due_ms, t.started_ms,
-t.finished_ms, t.attempts FROM task_history AS t
+t.finished_ms, t.attempts, octet_length(t.result) FROM task_history AS t
   WHERE t.plan_id = $1 AND t.occurrence = found.occurrence AND t.hook = found.hook LIMIT 1) AS task
 UNION ALL
-SELECT NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, tasks FROM plans
+SELECT NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, tasks FROM plans
 WHERE id = $1 AND tasks IS NOT NULL
 UNION ALL
-SELECT NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, tasks FROM plan_history
+SELECT NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, tasks FROM plan_history
 WHERE id = $1 AND tasks IS NOT NULL;
-:analyze EXECUTE tasks (id_of(5000001), 5);
+:analyze EXECUTE tasks (id_of(5000001), 8, 0, 5);
 
 -- One task.
 PREPARE task (uuid, bigint, integer) AS
 (SELECT t.plan_id, t.occurrence, t.hook, t.occurrence_to, t.state, t.reason, t.created_ms, t.due_ms, t.started_ms,
-t.finished_ms, t.attempts, NULL::bytea FROM task_history AS t
+t.finished_ms, t.attempts, octet_length(t.result), NULL::bytea FROM task_history AS t
  WHERE t.plan_id = $1 AND t.occurrence = $2 AND t.hook = $3 LIMIT 1)
 UNION ALL
-SELECT NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, tasks FROM plans
+SELECT NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, tasks FROM plans
 WHERE id = $1 AND tasks IS NOT NULL
 UNION ALL
-SELECT NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, tasks FROM plan_history
+SELECT NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, tasks FROM plan_history
 WHERE id = $1 AND tasks IS NOT NULL;
 :analyze EXECUTE task (id_of(5000001), 3, 0);
 
--- The last errors of a plan.
-PREPARE errors (uuid, bigint) AS
+-- The result of a task.
+PREPARE result (uuid, bigint, integer) AS
+SELECT result FROM task_history WHERE plan_id = $1 AND occurrence = $2 AND hook = $3 LIMIT 1;
+:analyze EXECUTE result (id_of(5000001), 3, 0);
+
+-- The last errors of a plan below one.
+PREPARE errors (uuid, bigint, integer, integer, bigint) AS
 SELECT error.* FROM (
   SELECT occurrence, hook, attempt FROM errors
-  WHERE plan_id = $1 ORDER BY occurrence DESC, hook DESC, attempt DESC LIMIT $2) AS found
+  WHERE plan_id = $1 AND (occurrence, hook, attempt) < ($2, $3, $4)
+  ORDER BY occurrence DESC, hook DESC, attempt DESC LIMIT $5) AS found
 CROSS JOIN LATERAL (
   SELECT plan_id, occurrence, hook, attempt, at_ms, text FROM errors
   WHERE plan_id = $1 AND occurrence = found.occurrence AND hook = found.hook AND attempt = found.attempt
   LIMIT 1) AS error
-ORDER BY found.occurrence, found.hook, found.attempt;
-:analyze EXECUTE errors (id_of(5000001), 5);
+ORDER BY found.occurrence DESC, found.hook DESC, found.attempt DESC;
+:analyze EXECUTE errors (id_of(5000001), 8, 0, 1, 5);
 
 -- A page of 100,000 dead letters.
 PREPARE dead (uuid, bigint, integer, bigint) AS
@@ -105,7 +125,7 @@ SELECT task.*, NULL::bytea FROM (
   ORDER BY plan_id DESC, occurrence DESC, hook DESC LIMIT $4) AS found
 CROSS JOIN LATERAL (
   SELECT t.plan_id, t.occurrence, t.hook, t.occurrence_to, t.state, t.reason, t.created_ms, t.due_ms, t.started_ms,
-t.finished_ms, t.attempts FROM task_history AS t
+t.finished_ms, t.attempts, octet_length(t.result) FROM task_history AS t
   WHERE t.state = 3
     AND t.plan_id = found.plan_id AND t.occurrence = found.occurrence AND t.hook = found.hook LIMIT 1) AS task
 ORDER BY found.plan_id DESC, found.occurrence DESC, found.hook DESC;

@@ -1,7 +1,7 @@
 -- Fills Karya's tables for explain.sql: 5 M ended plans over 8 ranges, 2 M ended tasks, 0.5 M errors, 1 M plans that
 -- go on. Into an empty database, in the schema of search_path:
 --
---   psql -1 -f 0001_tables.sql -f 0002_history.sql -f fill.sql    (1 and 2 are Karya's migrations)
+--   psql -1 -f 0001_tables.sql -f 0002_history.sql -f 0003_results.sql -f fill.sql    (1 to 3 are migrations)
 --   psql -f explain.sql
 \set width_ms 75600000
 \set day_zero 1512000000000

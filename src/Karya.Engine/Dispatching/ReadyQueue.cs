@@ -16,6 +16,7 @@ internal sealed class ReadyQueue(Slab<TaskEntry> tasks, int inFlightMax, int lan
 
     private readonly Slab<Lane> _lanes = new();
     private readonly Dictionary<uint, int> _laneByKey = [];
+    private readonly Dictionary<uint, int> _limits = [];
     private int _ring = None; // The lane whose turn it is, among those that have both a task and a place.
 
     public int InFlight { get; private set; }
@@ -65,9 +66,29 @@ internal sealed class ReadyQueue(Slab<TaskEntry> tasks, int inFlightMax, int lan
         InFlight++;
         Waiting--;
         _ring = lane.Next;
-        if (lane.Head == None || lane.InFlight >= laneInFlightMax)
+        if (lane.Head == None || lane.InFlight >= lane.Limit)
             LeaveRing(index);
         return true;
+    }
+
+    /// <summary>
+    /// Gives one lane a limit of its own, for good or until the next call; 0 lets nothing start. What runs goes on.
+    /// </summary>
+    public void SetLimit(uint key, int limit)
+    {
+        if (limit == laneInFlightMax)
+            _limits.Remove(key);
+        else
+            _limits[key] = limit;
+
+        if (!_laneByKey.TryGetValue(key, out int index))
+            return;
+        ref var lane = ref _lanes[index];
+        lane.Limit = limit;
+        if (lane.Next != None && lane.InFlight >= limit)
+            LeaveRing(index);
+        else if (lane.Head != None)
+            JoinRing(index);
     }
 
     public void Release(uint key)
@@ -89,7 +110,15 @@ internal sealed class ReadyQueue(Slab<TaskEntry> tasks, int inFlightMax, int lan
         if (_laneByKey.TryGetValue(key, out int index))
             return index;
         index = _lanes.Take();
-        _lanes[index] = new Lane { Key = key, Head = None, Tail = None, Next = None, Previous = None };
+        _lanes[index] = new Lane
+        {
+            Key = key,
+            Limit = _limits.GetValueOrDefault(key, laneInFlightMax),
+            Head = None,
+            Tail = None,
+            Next = None,
+            Previous = None,
+        };
         _laneByKey.Add(key, index);
         return index;
     }
@@ -103,7 +132,7 @@ internal sealed class ReadyQueue(Slab<TaskEntry> tasks, int inFlightMax, int lan
     private void JoinRing(int index)
     {
         ref var lane = ref _lanes[index];
-        if (lane.Next != None || lane.InFlight >= laneInFlightMax)
+        if (lane.Next != None || lane.InFlight >= lane.Limit)
             return;
         if (_ring == None)
         {
@@ -142,6 +171,7 @@ internal sealed class ReadyQueue(Slab<TaskEntry> tasks, int inFlightMax, int lan
         public int Head;
         public int Tail;
         public int InFlight;
+        public int Limit;
         public int Next;
         public int Previous;
     }

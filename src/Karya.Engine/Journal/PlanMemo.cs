@@ -1,3 +1,4 @@
+using Karya.Engine.Scheduling;
 using Karya.Engine.Tables;
 
 namespace Karya.Engine.Journal;
@@ -13,6 +14,7 @@ public readonly record struct OpenTask(
 /// <remarks>
 /// <code>
 /// version 1 | spec (RecordCodec.WriteSpec) | created | updated | state | flags | last occurrence | hooks
+/// | of a cron plan: its schedule, see CronSchedule.ToBytes
 /// | open tasks: count, then per task occurrence, hook, state, created, due, attempt due, started, finished, attempts,
 /// attempts max, lane
 /// </code>
@@ -21,6 +23,7 @@ public sealed class PlanMemo
 {
     private const byte Version = 1;
     private const byte ReplayedBit = 0x80;
+    private const byte PulledBit = 0x40;
 
     private PlanSpec _spec;
 
@@ -34,6 +37,9 @@ public sealed class PlanMemo
 
     public IReadOnlyList<OpenTask> OpenTasks { get; private set; } = [];
 
+    /// <summary>The schedule of a cron plan, see <see cref="CronSchedule.ToBytes"/>; else empty.</summary>
+    public ReadOnlyMemory<byte> Cron { get; private set; }
+
     public ref readonly PlanSpec Spec => ref _spec;
 
     /// <summary>Decodes for answers. Throws <see cref="RecordDamagedException"/>.</summary>
@@ -42,7 +48,8 @@ public sealed class PlanMemo
         var memo = new PlanMemo();
         var plan = default(PlanEntry);
         var reader = new ByteReader(bytes);
-        ReadPlan(ref reader, ref plan, ref memo._spec, out _);
+        ReadPlan(ref reader, ref plan, ref memo._spec, out var hooks);
+        memo.Cron = hooks[(memo._spec.HookCount * HookTable.BytesPerHook)..].ToArray();
         memo.State = plan.State;
         memo.UpdatedMs = plan.UpdatedMs;
         var tasks = new OpenTask[(int)Math.Min(reader.ReadVarint(), (ulong)bytes.Length)];
@@ -68,6 +75,7 @@ public sealed class PlanMemo
             Parent = plan.Parent,
             Kind = plan.Kind,
             Misfire = plan.Misfire,
+            IsPulled = (plan.Flags & PlanFlags.Pulled) != 0,
             PeriodMs = plan.PeriodMs,
             EndMs = plan.EndMs,
             AttemptsMax = plan.AttemptsMax,
@@ -75,6 +83,7 @@ public sealed class PlanMemo
             RetryDelayMsMax = plan.RetryDelayMsMax,
             Lane = plan.Lane,
             HookCount = plan.HookCount,
+            CronBytes = plan.CronBytes,
         };
         RecordCodec.WriteSpec(writer, spec);
         writer.WriteVarint((ulong)plan.CreatedMs);
@@ -96,16 +105,17 @@ public sealed class PlanMemo
         spec.CreatedMs = (long)reader.ReadVarint();
         plan.UpdatedMs = (long)reader.ReadVarint();
         plan.State = (PlanState)reader.ReadByte();
-        plan.Flags = (PlanFlags)reader.ReadByte() & PlanFlags.HasChildren;
+        plan.Flags = (PlanFlags)reader.ReadByte() & PlanFlags.HasChildren; // Fill adds what the spec says.
         plan.LastOccurrence = (long)reader.ReadVarint();
-        hooks = reader.ReadBytes(spec.HookCount * HookTable.BytesPerHook);
+        hooks = reader.ReadBytes(spec.HookCount * HookTable.BytesPerHook + spec.CronBytes);
     }
 
     internal static void WriteTask(ByteWriter writer, in TaskEntry task)
     {
         writer.WriteVarint((ulong)task.Occurrence);
         writer.WriteVarint((ulong)task.Hook);
-        writer.WriteByte((byte)(task.IsReplayed ? (byte)task.State | ReplayedBit : (byte)task.State));
+        int bits = (task.IsReplayed ? ReplayedBit : 0) | (task.IsPulled ? PulledBit : 0);
+        writer.WriteByte((byte)((byte)task.State | bits));
         writer.WriteVarint((ulong)task.CreatedMs);
         writer.WriteVarint((ulong)task.DueMs);
         writer.WriteVarint((ulong)task.AttemptDueMs);
@@ -122,7 +132,8 @@ public sealed class PlanMemo
         task.OccurrenceTo = task.Occurrence;
         task.Hook = (int)reader.ReadVarint();
         byte state = reader.ReadByte();
-        task.State = (PlanTaskState)(state & ~ReplayedBit);
+        task.State = (PlanTaskState)(state & ~(ReplayedBit | PulledBit));
+        task.IsPulled = (state & PulledBit) != 0;
         task.IsReplayed = (state & ReplayedBit) != 0;
         task.CreatedMs = (long)reader.ReadVarint();
         task.DueMs = (long)reader.ReadVarint();

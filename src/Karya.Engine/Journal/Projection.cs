@@ -35,7 +35,7 @@ internal sealed class Projection(ShardTables tables)
         Invariant.Check(!IsUnderWay);
         _batch.Clear();
         _plans.Clear();
-        for (int looked = 0; looked < partitions.Length && _batch.RowCount < rowsTarget; looked++)
+        for (int looked = 0; looked < partitions.Length && !IsLarge(rowsTarget); looked++)
         {
             var partition = partitions[next];
             next = (next + 1) % partitions.Length;
@@ -61,6 +61,9 @@ internal sealed class Projection(ShardTables tables)
             tables.Plans[row].Flags &= ~PlanFlags.Projecting;
         return _plans;
     }
+
+    private bool IsLarge(int rowsTarget) =>
+        _batch.RowCount >= rowsTarget || _batch.Bytes.Length >= Limits.ProjectionBytesMax;
 
     private void Add(Partition partition)
     {
@@ -162,6 +165,7 @@ internal sealed class Projection(ShardTables tables)
             }
 
             link = entry.NextInPlan;
+            tables.FreeResult(ref entry);
             if (entry.IsReady)
                 entry.IsDetached = true;
             else
@@ -183,6 +187,9 @@ internal sealed class Projection(ShardTables tables)
         target.StartedMs = entry.StartedMs;
         target.FinishedMs = hasEnded ? entry.FinishedMs : 0;
         target.Attempts = entry.Attempts;
+        target.HasResult = entry.Result != TaskEntry.None;
+        if (target.HasResult)
+            target.Result = _batch.Bytes.Write(tables.Bytes.Read(tables.Results[entry.Result]));
     }
 
     private void AddError(int row)

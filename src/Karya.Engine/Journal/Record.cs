@@ -33,6 +33,9 @@ public enum RecordKind : byte
 
     /// <summary>A dead letter got its attempts again.</summary>
     Replayed = 9,
+
+    /// <summary>A task that waited was made due at once.</summary>
+    Triggered = 10,
 }
 
 /// <summary>
@@ -48,6 +51,9 @@ internal ref struct Record
     public PlanUpdate Update;
     public SkipReason Reason;
 
+    /// <summary>Of a success: <see cref="Payload"/> is its result, which may be empty.</summary>
+    public bool HasResult;
+
     public int Partition;
     public long Sequence;
     public TaskKey Key;
@@ -57,7 +63,7 @@ internal ref struct Record
 
     /// <summary>
     /// Of a retry: when the next attempt is due. Of a skip: when the next occurrence is due. Of a replay: when it was
-    /// due.
+    /// due. Of the first start of a cron plan's occurrence: when the next occurrence is due. 0 for never.
     /// </summary>
     public long DueMs;
 
@@ -66,17 +72,23 @@ internal ref struct Record
 
     public PlanSpec Spec;
 
-    /// <summary>Encoded hooks, see <see cref="HookTable"/>.</summary>
+    /// <summary>
+    /// Encoded hooks, see <see cref="HookTable"/>; of a submitted cron plan, its schedule behind them.
+    /// </summary>
     public ReadOnlySpan<byte> Hooks;
 
-    /// <summary>The body of a plan, or an error text.</summary>
+    /// <summary>The body of a plan, an error text, or a result.</summary>
     public ReadOnlySpan<byte> Payload;
 }
 
-/// <summary>Hooks as bytes: 8 per hook: trigger (1), zero (1), attempts (2), lane (4), little-endian.</summary>
+/// <summary>
+/// Hooks as bytes: 8 per hook: trigger (1), 1 when workers carry it out else 0 (1), attempts (2), lane (4),
+/// little-endian.
+/// </summary>
 internal static class HookTable
 {
     public const int BytesPerHook = 8;
+    public const int BytesMax = Limits.HooksPerPlanMax * BytesPerHook;
 
     public static int Write(ReadOnlySpan<HookSpec> hooks, Span<byte> target)
     {
@@ -84,7 +96,7 @@ internal static class HookTable
         {
             var slot = target.Slice(i * BytesPerHook, BytesPerHook);
             slot[0] = (byte)hooks[i].Trigger;
-            slot[1] = 0;
+            slot[1] = hooks[i].IsPulled ? (byte)1 : (byte)0;
             BinaryPrimitives.WriteUInt16LittleEndian(slot[2..], (ushort)hooks[i].AttemptsMax);
             BinaryPrimitives.WriteUInt32LittleEndian(slot[4..], hooks[i].Lane);
         }
@@ -98,6 +110,7 @@ internal static class HookTable
         return new HookSpec(
             (HookTrigger)slot[0],
             BinaryPrimitives.ReadUInt16LittleEndian(slot[2..]),
-            BinaryPrimitives.ReadUInt32LittleEndian(slot[4..]));
+            BinaryPrimitives.ReadUInt32LittleEndian(slot[4..]),
+            slot[1] == 1);
     }
 }

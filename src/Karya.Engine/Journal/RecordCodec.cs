@@ -5,10 +5,17 @@ namespace Karya.Engine.Journal;
 /// <code>
 /// record:   length int32 | kind byte | partition varint | sequence varint | plan 16 bytes | fields of the kind
 /// </code>
-/// The length counts what follows it. A reader that meets an unknown kind stops: it is older than the writer.
+/// The misfire byte of a spec has its highest bit set when workers carry the plan's tasks out. The length counts what
+/// follows it. A reader that meets an unknown kind stops: it is older than the writer.
+/// A success ends after its attempt, or goes on with <see cref="ResultMark"/> and the bytes of its result.
 /// </remarks>
 internal static class RecordCodec
 {
+    private const byte PulledBit = 0x80;
+
+    /// <summary>Tells an empty result from none.</summary>
+    private const byte ResultMark = 1;
+
     public static void Write(ByteWriter writer, in Record record)
     {
         int start = writer.Length;
@@ -82,7 +89,7 @@ internal static class RecordCodec
                 record.DueMs = (long)reader.ReadVarint();
                 break;
             case RecordKind.Started or RecordKind.Retrying or RecordKind.Succeeded or RecordKind.Failed
-                or RecordKind.Replayed:
+                or RecordKind.Replayed or RecordKind.Triggered:
                 ReadAttempt(ref reader, ref record, plan);
                 break;
             default:
@@ -95,7 +102,7 @@ internal static class RecordCodec
         writer.WriteUInt128(spec.User.Value);
         writer.WriteUInt128(spec.Parent.Value);
         writer.WriteByte((byte)spec.Kind);
-        writer.WriteByte((byte)spec.Misfire);
+        writer.WriteByte((byte)(spec.IsPulled ? (byte)spec.Misfire | PulledBit : (byte)spec.Misfire));
         writer.WriteVarint((ulong)spec.FirstDueMs);
         writer.WriteVarint((ulong)spec.PeriodMs);
         writer.WriteVarint(spec.EndMs == PlanSpec.NoEnd ? 0 : (ulong)spec.EndMs + 1);
@@ -104,6 +111,8 @@ internal static class RecordCodec
         writer.WriteVarint((ulong)spec.RetryDelayMsMax);
         writer.WriteInt32((int)spec.Lane);
         writer.WriteByte((byte)spec.HookCount);
+        if (spec.Kind == ScheduleKind.Cron) // Plans of other kinds are stored as before there were cron plans.
+            writer.WriteByte((byte)spec.CronBytes);
     }
 
     public static void ReadSpec(ref ByteReader reader, ref PlanSpec spec)
@@ -111,7 +120,9 @@ internal static class RecordCodec
         spec.User = new UserId(reader.ReadUInt128());
         spec.Parent = new PlanId(reader.ReadUInt128());
         spec.Kind = (ScheduleKind)reader.ReadByte();
-        spec.Misfire = (MisfirePolicy)reader.ReadByte();
+        byte misfire = reader.ReadByte();
+        spec.Misfire = (MisfirePolicy)(misfire & ~PulledBit);
+        spec.IsPulled = (misfire & PulledBit) != 0;
         spec.FirstDueMs = (long)reader.ReadVarint();
         spec.PeriodMs = (long)reader.ReadVarint();
         ulong end = reader.ReadVarint();
@@ -121,11 +132,12 @@ internal static class RecordCodec
         spec.RetryDelayMsMax = (int)reader.ReadVarint();
         spec.Lane = (uint)reader.ReadInt32();
         spec.HookCount = reader.ReadByte();
+        spec.CronBytes = spec.Kind == ScheduleKind.Cron ? reader.ReadByte() : 0;
     }
 
     private static void ReadBody(ref ByteReader reader, ref Record record)
     {
-        record.Hooks = reader.ReadBytes(record.Spec.HookCount * HookTable.BytesPerHook);
+        record.Hooks = reader.ReadBytes(record.Spec.HookCount * HookTable.BytesPerHook + record.Spec.CronBytes);
         record.Payload = reader.ReadBytes(reader.Remaining);
     }
 
@@ -142,6 +154,10 @@ internal static class RecordCodec
             writer.WriteVarint((ulong)record.Spec.CreatedMs);
         }
 
+        if (record.Kind == RecordKind.Started && record.DueMs != 0)
+            writer.WriteVarint((ulong)record.DueMs);
+        if (record.HasResult)
+            writer.WriteByte(ResultMark);
         writer.Write(record.Payload);
     }
 
@@ -157,6 +173,11 @@ internal static class RecordCodec
             record.Spec.CreatedMs = (long)reader.ReadVarint();
         }
 
+        if (record.Kind == RecordKind.Started && reader.Remaining > 0) // Only cron plans name the next occurrence.
+            record.DueMs = (long)reader.ReadVarint();
+        record.HasResult = record.Kind == RecordKind.Succeeded && reader.Remaining > 0;
+        if (record.HasResult && reader.ReadByte() is var mark and not ResultMark)
+            throw new RecordDamagedException($"What follows a success is of kind {mark}, unknown to this version.");
         record.Payload = reader.ReadBytes(reader.Remaining);
     }
 }

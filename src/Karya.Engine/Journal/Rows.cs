@@ -67,6 +67,12 @@ public struct TaskRow
     public long FinishedMs;
 
     public int Attempts;
+
+    /// <summary>It succeeded and left a result, which may be empty.</summary>
+    public bool HasResult;
+
+    /// <summary>At most <see cref="Limits.ResultBytesMax"/> bytes.</summary>
+    public ByteSlice Result;
 }
 
 /// <summary>One failed attempt. Written once under (task, attempt).</summary>

@@ -34,6 +34,7 @@ public sealed class Shard : IDisposable
     private readonly ShardTables _tables;
     private readonly Partition?[] _partitions;
     private readonly ReadyQueue _ready;
+    private readonly ReadyQueue _pulled;
     private readonly CommitQueue _commits = new();
     private readonly EffectList _effects = new();
     private readonly Turn _turn;
@@ -45,6 +46,7 @@ public sealed class Shard : IDisposable
     private Rows<Command> _outcomes = new();
     private List<LoadedPage> _pages = [];
     private int _nextRequest;
+    private int _nextOutcome;
     private JournalChunk _chunk;
     private long _position;
     private long _projectedCount;
@@ -64,6 +66,7 @@ public sealed class Shard : IDisposable
         _tables = new ShardTables(nowMs - 1);
         _partitions = new Partition?[options.PartitionCount];
         _ready = new ReadyQueue(_tables.Tasks, options.InFlightMax, options.LaneInFlightMax);
+        _pulled = new ReadyQueue(_tables.Tasks, int.MaxValue, laneInFlightMax: 0); // Until workers give credits.
         _turn = new Turn(_effects, _commits);
         _projection = new Projection(_tables);
         _residency = new Residency(_tables, _partitions, options.HorizonMs, nowMs);
@@ -206,6 +209,12 @@ public sealed class Shard : IDisposable
             _nextRequest = 0;
         }
 
+        if (_nextOutcome == _outcomes.Count)
+        {
+            _outcomes.Clear();
+            _nextOutcome = 0;
+        }
+
         var state = Inbox.Drain(ref _requests, ref _outcomes, ref _pages);
         _turn.DurablePosition = state.DurablePosition;
         _isDispatchStopped = state.IsDispatchStopped;
@@ -240,13 +249,17 @@ public sealed class Shard : IDisposable
     }
 
     /// <summary>
-    /// All outcomes, since no more attempts run than there are places, and a limited number of requests.
+    /// All outcomes, since no more attempts run than there are places, unless they are very large; and a limited number
+    /// of requests.
     /// </summary>
     private void TakeCommands()
     {
-        foreach (ref var outcome in _outcomes.Span)
-            Take(ref outcome);
-        _outcomes.Clear();
+        var outcomes = _outcomes.Span;
+        for (int bytes = 0; _nextOutcome < outcomes.Length && bytes < Limits.OutcomeBytesPerTurnMax; _nextOutcome++)
+        {
+            bytes += outcomes[_nextOutcome].PayloadBytes;
+            Take(ref outcomes[_nextOutcome]);
+        }
 
         int end = Math.Min(_requests.Count, _nextRequest + Limits.CommandsPerTurnMax);
         var requests = _requests.Span;
@@ -270,6 +283,12 @@ public sealed class Shard : IDisposable
             return false;
         }
 
+        if (command.Kind == CommandKind.SetCredits)
+        {
+            _pulled.SetLimit(command.Lane, command.Credits);
+            return false;
+        }
+
         if (_partitions[command.Partition] is not { } partition)
         {
             _turn.ReplyNow(command, ReplyCode.NotOwner);
@@ -277,10 +296,10 @@ public sealed class Shard : IDisposable
         }
 
         // An attempt of an earlier epoch took its place in an earlier shard: there is none to give back here.
-        if (command.Kind is CommandKind.AttemptSucceeded or CommandKind.AttemptFailed
+        if (command.Kind is CommandKind.AttemptSucceeded or CommandKind.AttemptFailed or CommandKind.AttemptReleased
             && command.Epoch == partition.Epoch)
         {
-            _ready.Release(command.Lane);
+            (command.IsPulled ? _pulled : _ready).Release(command.Lane);
         }
 
         if (command.Kind == CommandKind.Submit && Status.ChangedPlans > _options.ProjectionLagMax)
@@ -310,27 +329,33 @@ public sealed class Shard : IDisposable
         int count = _tables.Wheel.Advance(nowMs, _expired, ref workLeft);
         _hasWheelWork = _tables.Wheel.NowTick < nowMs;
         foreach (int task in _expired.AsSpan(0, count))
-            _ready.Enqueue(task);
+            (_tables.Tasks[task].IsPulled ? _pulled : _ready).Enqueue(task);
     }
 
     /// <summary>Hands out attempts while there are due tasks and places for them.</summary>
     private void StartReady()
     {
+        StartReady(_ready, Limits.DispatchesPerTurnMax);
+        StartReady(_pulled, 2 * Limits.DispatchesPerTurnMax);
+    }
+
+    /// <param name="dispatchesMax">Of the turn, those that are there already included.</param>
+    private void StartReady(ReadyQueue ready, int dispatchesMax)
+    {
         int looks = Limits.WheelWorkPerTurnMax; // Tasks that were cancelled while they waited cost a look each.
-        while (MayFire && looks-- > 0 && _effects.Dispatches.Count < Limits.DispatchesPerTurnMax
-            && _ready.TryTake(out int task))
+        while (MayFire && looks-- > 0 && _effects.Dispatches.Count < dispatchesMax && ready.TryTake(out int task))
         {
             ref var entry = ref _tables.Tasks[task];
             uint lane = entry.Lane;
             if (entry.IsDetached)
             {
                 _tables.Tasks.Free(task);
-                _ready.Release(lane);
+                ready.Release(lane);
                 continue;
             }
 
             if (!_partitions[_tables.Plans[entry.Plan].Partition]!.TryStart(task, _turn))
-                _ready.Release(lane);
+                ready.Release(lane);
         }
     }
 
@@ -375,7 +400,8 @@ public sealed class Shard : IDisposable
 
     private long NextTurn(long nowMs)
     {
-        bool hasWork = _nextRequest < _requests.Count || _hasWheelWork || (_ready.CanTake && MayFire);
+        bool hasWork = _nextRequest < _requests.Count || _nextOutcome < _outcomes.Count || _hasWheelWork
+            || ((_ready.CanTake || _pulled.CanTake) && MayFire);
         if (hasWork)
             return nowMs;
         long projectionMs = Status.ProjectedPosition < _position && !_projection.IsUnderWay
@@ -386,7 +412,8 @@ public sealed class Shard : IDisposable
 
     private void Report()
     {
-        Status.SetTurn(_position, _ready.InFlight, _ready.Waiting, _tables.Wheel.Count);
+        Status.SetTurn(
+            _position, _ready.InFlight + _pulled.InFlight, _ready.Waiting, _pulled.Waiting, _tables.Wheel.Count);
         if (!_isSurveyDue)
             return;
 

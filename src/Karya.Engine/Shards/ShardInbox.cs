@@ -52,6 +52,31 @@ public sealed class ShardInbox(int capacity, Action wake)
         return true;
     }
 
+    /// <summary>Takes requests in their order, until it is full. Returns how many it took.</summary>
+    public int PostRequests(ReadOnlySpan<Command> commands)
+    {
+        int taken = 0;
+        lock (_lock)
+        {
+            foreach (ref readonly var command in commands)
+            {
+                if (_isClosed || _isIntakeHeld || _incoming.Count >= capacity
+                    || _incomingBytes + command.PayloadBytes > Limits.InboxBytesMax)
+                {
+                    break;
+                }
+
+                _incoming.Add() = command;
+                _incomingBytes += command.PayloadBytes;
+                taken++;
+            }
+        }
+
+        if (taken > 0)
+            wake();
+        return taken;
+    }
+
     /// <summary>
     /// Takes the outcome of an attempt, always; and a flush, which comes after the requests before it.
     /// </summary>
@@ -147,8 +172,8 @@ public sealed class ShardInbox(int capacity, Action wake)
     }
 
     /// <summary>
-    /// Hands what came in to the shard's thread: outcomes and the answers of the store always, requests when the shard
-    /// has none left (its empty array is exchanged for the full one).
+    /// Hands what came in to the shard's thread: the answers of the store always, requests and outcomes when the shard
+    /// has none left of them (its empty array is exchanged for the full one).
     /// </summary>
     internal InboxState Drain(ref Rows<Command> requests, ref Rows<Command> outcomes, ref List<LoadedPage> pages)
     {
@@ -160,7 +185,8 @@ public sealed class ShardInbox(int capacity, Action wake)
                 _incomingBytes = 0;
             }
 
-            (outcomes, _outcomes) = (_outcomes, outcomes);
+            if (outcomes.Count == 0)
+                (outcomes, _outcomes) = (_outcomes, outcomes);
             (pages, _pages) = (_pages, pages);
             bool isProjectionWanted = _isProjectionWanted;
             _isProjectionWanted = false;

@@ -11,6 +11,7 @@ public sealed class ShardStatus
     private long _changedPlans;
     private long _inFlight;
     private long _ready;
+    private long _waitingForWorker;
     private long _scheduled;
 
     /// <summary>The last journal position handed out.</summary>
@@ -32,14 +33,18 @@ public sealed class ShardStatus
     /// <summary>Tasks that are due and wait for a place.</summary>
     public long Ready => Volatile.Read(ref _ready);
 
+    /// <summary>Tasks that are due and wait for a worker that has a place for them.</summary>
+    public long WaitingForWorker => Volatile.Read(ref _waitingForWorker);
+
     /// <summary>Tasks in the wheel.</summary>
     public long Scheduled => Volatile.Read(ref _scheduled);
 
-    internal void SetTurn(long position, long inFlight, long ready, long scheduled)
+    internal void SetTurn(long position, long inFlight, long ready, long waitingForWorker, long scheduled)
     {
         Volatile.Write(ref _position, position);
         Volatile.Write(ref _inFlight, inFlight);
         Volatile.Write(ref _ready, ready);
+        Volatile.Write(ref _waitingForWorker, waitingForWorker);
         Volatile.Write(ref _scheduled, scheduled);
     }
 

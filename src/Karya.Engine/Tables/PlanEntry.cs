@@ -16,7 +16,9 @@ internal struct PlanEntry
     /// <summary>The number of the last occurrence for which a task exists or existed.</summary>
     public long LastOccurrence;
 
+    /// <summary>The hooks, and the schedule of a cron plan behind them.</summary>
     public ArenaBytes Hooks;
+
     public ArenaBytes Body;
     public int AttemptsMax;
     public int RetryDelayMs;
@@ -31,6 +33,7 @@ internal struct PlanEntry
 
     public short Partition;
     public byte HookCount;
+    public byte CronBytes;
     public ScheduleKind Kind;
     public MisfirePolicy Misfire;
     public PlanState State;
@@ -56,4 +59,7 @@ internal enum PlanFlags : byte
 
     /// <summary>Part of the projection that is being written.</summary>
     Projecting = 16,
+
+    /// <summary>Workers carry its tasks out.</summary>
+    Pulled = 32,
 }

@@ -1,3 +1,4 @@
+using Karya.Engine.Scheduling;
 using Karya.Engine.Timing;
 
 namespace Karya.Engine.Tables;
@@ -14,9 +15,30 @@ internal sealed class ShardTables(long nowTick) : IDisposable
 
     public Slab<ErrorEntry> Errors { get; } = new();
 
+    /// <summary>Results of tasks on their way to the tables: apart, since most tasks have none.</summary>
+    public Slab<ArenaBytes> Results { get; } = new();
+
     public ByteArena Bytes { get; } = new();
 
+    public CronCache Crons { get; } = new();
+
     public TimingWheel Wheel { get; } = new(nowTick);
+
+    public void KeepResult(ref TaskEntry task, ReadOnlySpan<byte> result)
+    {
+        task.Result = Results.Take();
+        Results[task.Result] = Bytes.Store(result);
+    }
+
+    /// <summary>Nothing when it has none.</summary>
+    public void FreeResult(ref TaskEntry task)
+    {
+        if (task.Result == TaskEntry.None)
+            return;
+        Bytes.Free(Results[task.Result]);
+        Results.Free(task.Result);
+        task.Result = TaskEntry.None;
+    }
 
     public void Dispose() => Wheel.Dispose();
 }

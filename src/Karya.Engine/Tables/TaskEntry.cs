@@ -37,8 +37,15 @@ internal struct TaskEntry
     public int Attempts;
     public int AttemptsMax;
     public uint Lane;
+
+    /// <summary>Of a success: the row of its result in <see cref="ShardTables.Results"/>, or none.</summary>
+    public int Result;
+
     public PlanTaskState State;
     public SkipReason Reason;
+
+    /// <summary>A worker carries it out.</summary>
+    public bool IsPulled;
 
     /// <summary>Linked in the ready queue; it must not be freed before it is taken out there.</summary>
     public bool IsReady;

@@ -14,6 +14,8 @@ internal sealed record NodeOptions
 
     public TcpOptions Tcp { get; init; } = new();
 
+    public WorkersOptions Workers { get; init; } = new();
+
     public StorageOptions Storage { get; init; } = new();
 
     public EngineOptions Engine { get; init; } = new();
@@ -47,9 +49,45 @@ internal sealed record HttpOptions
 internal sealed record TcpOptions
 {
     /// <summary>
-    /// Where the wire protocol will be served; 127.0.0.1:7070. Reserved: checked and shown, not listened on yet.
+    /// Where the wire protocol is served; 127.0.0.1:7070. Port 0 takes a free one. A wider address lets other machines
+    /// in: see <see cref="SecurityOptions.AllowAnonymous"/>.
     /// </summary>
     public ListenAddress Listen { get; init; } = new("127.0.0.1", 7070);
+
+    /// <summary>
+    /// The longest frame; 4 MiB. More lets clients submit more plans at once, and a hostile one make the node hold as
+    /// much for each of its connections.
+    /// </summary>
+    public int FrameBytesMax { get; init; } = Protocol.FrameHeader.LengthMaxDefault;
+
+    /// <summary>
+    /// How many requests of a connection may be unanswered; 256. More keeps one client busier, and takes memory.
+    /// </summary>
+    public int InFlightMax { get; init; } = 256;
+
+    /// <summary>How many connections there may be; 2,048. Each takes some 20 kB and a file handle.</summary>
+    public int ConnectionsMax { get; init; } = 2048;
+
+    /// <summary>
+    /// How many of them may come from one address; 256. Fewer keeps one machine from taking all; clients behind one
+    /// gateway count together.
+    /// </summary>
+    public int ConnectionsPerAddressMax { get; init; } = 256;
+
+    /// <summary>
+    /// How long a connection may be silent; 1 minute. Longer keeps dead peers longer, shorter makes live ones talk more.
+    /// </summary>
+    public TimeSpan Idle { get; init; } = TimeSpan.FromMinutes(1);
+}
+
+/// <summary>Section <c>workers</c>.</summary>
+internal sealed record WorkersOptions
+{
+    /// <summary>
+    /// How long a task belongs to a worker that does not extend it; 30 s. Shorter gives the tasks of a dead worker back
+    /// sooner, longer rides out longer cuts of the network.
+    /// </summary>
+    public TimeSpan Lease { get; init; } = TimeSpan.FromSeconds(30);
 }
 
 /// <summary>Section <c>storage</c>.</summary>

@@ -20,8 +20,10 @@ internal static class OptionTable
     [
         Option.Address(
             "http.listen", o => o.Http.Listen, (o, value) => o with { Http = o.Http with { Listen = value } }),
-        Option.Address(
-            "tcp.listen", o => o.Tcp.Listen, (o, value) => o with { Tcp = o.Tcp with { Listen = value } }),
+        .. Tcp(),
+        Option.Duration(
+            "workers.lease", TimeSpan.FromSeconds(1), TimeSpan.FromHours(1), o => o.Workers.Lease,
+            (o, value) => o with { Workers = o.Workers with { Lease = value } }),
         .. Storage(),
         .. Engine(),
         Option.Duration(
@@ -84,6 +86,27 @@ internal static class OptionTable
         var namesakes = ByKey.Keys.Where(known => known.EndsWith(name, StringComparison.OrdinalIgnoreCase)).ToList();
         return namesakes.Count == 1 ? namesakes[0] : null;
     }
+
+    private static Option[] Tcp() =>
+    [
+        Option.Address(
+            "tcp.listen", o => o.Tcp.Listen, (o, value) => o with { Tcp = o.Tcp with { Listen = value } }),
+        Option.Size(
+            "tcp.frameBytesMax", 512 * 1024, 16 * 1024 * 1024, o => o.Tcp.FrameBytesMax,
+            (o, value) => o with { Tcp = o.Tcp with { FrameBytesMax = value } }),
+        Option.Number(
+            "tcp.inFlightMax", 1, 65_536, o => o.Tcp.InFlightMax,
+            (o, value) => o with { Tcp = o.Tcp with { InFlightMax = value } }),
+        Option.Number(
+            "tcp.connectionsMax", 1, 65_536, o => o.Tcp.ConnectionsMax,
+            (o, value) => o with { Tcp = o.Tcp with { ConnectionsMax = value } }),
+        Option.Number(
+            "tcp.connectionsPerAddressMax", 1, 65_536, o => o.Tcp.ConnectionsPerAddressMax,
+            (o, value) => o with { Tcp = o.Tcp with { ConnectionsPerAddressMax = value } }),
+        Option.Duration(
+            "tcp.idle", TimeSpan.FromSeconds(1), TimeSpan.FromHours(1), o => o.Tcp.Idle,
+            (o, value) => o with { Tcp = o.Tcp with { Idle = value } }),
+    ];
 
     private static Option[] Storage() =>
     [

@@ -1,4 +1,5 @@
 using System.Net;
+using Karya.Node.Plans;
 using Microsoft.AspNetCore.Http;
 using Microsoft.Net.Http.Headers;
 

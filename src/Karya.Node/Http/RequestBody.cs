@@ -1,6 +1,7 @@
 using System.Buffers;
 using System.Text.Json;
 using System.Text.Unicode;
+using Karya.Node.Plans;
 using Microsoft.AspNetCore.Http;
 using Microsoft.Net.Http.Headers;
 

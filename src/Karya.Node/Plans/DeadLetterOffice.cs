@@ -1,7 +1,6 @@
 using System.Buffers.Binary;
 using System.Buffers.Text;
 using Karya.Engine;
-using Karya.Engine.Journal;
 using Karya.Node.Storage;
 
 namespace Karya.Node.Plans;
@@ -26,13 +25,12 @@ internal sealed class DeadLetterOffice(int partitionCount)
         return new DeadLetterPage(letters, rows.Count > take ? Encode(rows[take - 1].Key) : null);
     }
 
-    private DeadLetter Describe(IStore store, StoredPlan plan, in TaskRow row)
+    private DeadLetter Describe(IStore store, StoredPlan plan, StoredTask row)
     {
         string lastError = "";
-        var key = row.Key;
         foreach (var error in store.ListErrors(plan.Id, ErrorsLookedAt))
         {
-            if (error.Key == key)
+            if (error.Key == row.Key)
                 lastError = error.Text;
         }
 

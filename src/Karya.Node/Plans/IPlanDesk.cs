@@ -1,4 +1,5 @@
 using Karya.Engine;
+using Karya.Protocol;
 
 namespace Karya.Node.Plans;
 
@@ -21,6 +22,19 @@ public interface IPlanDesk
     /// Accepts a plan. <see cref="DeskError.UserNotFound"/> when the owner does not exist.
     /// </summary>
     ValueTask<PlanView> SubmitAsync(PlanDraft draft, CancellationToken stopping);
+
+    /// <summary>
+    /// Accepts a plan in the form of the wire (<see cref="Karya.Protocol.Messages.PlanMessage"/>), with an idempotency
+    /// key or without. <see cref="DeskError.Conflict"/> when the key or the id belongs to another plan.
+    /// </summary>
+    /// <returns>Its id, and whether it was there already.</returns>
+    ValueTask<(PlanId Plan, bool Existed)> SubmitAsync(
+        ReadOnlyMemory<byte> plan, string? key, bool isAccepted, CancellationToken stopping);
+
+    /// <summary>
+    /// Makes the task that waits due at once. <see cref="DeskError.WrongState"/> when none waits. Null: no such plan.
+    /// </summary>
+    ValueTask<PlanView?> TriggerAsync(PlanId id, CancellationToken stopping);
 
     /// <summary>
     /// Changes what is not null. The task that is already waiting keeps its due instant. Null: no such plan.
@@ -54,7 +68,11 @@ public interface IPlanDesk
 }
 
 /// <summary>What an update changes; null keeps what is there.</summary>
-public sealed record PlanChange(string? PeriodText, long? PeriodMs, int? RetriesMax, IReadOnlyList<PlanHook>? Hooks);
+public sealed record PlanChange(string? PeriodText, long? PeriodMs, int? RetriesMax, IReadOnlyList<PlanHook>? Hooks)
+{
+    /// <summary>It came over the wire, and may say what only the wire's form of a plan can.</summary>
+    public bool IsWire { get; init; }
+}
 
 /// <summary>Why a request could not be served. Each has one HTTP status and, later, one protocol code.</summary>
 public enum DeskError
@@ -73,6 +91,12 @@ public enum DeskError
 
     /// <summary>The store cannot say whether it has it. Look before you repeat it.</summary>
     Unknown,
+
+    /// <summary>The id or key belongs to another plan already.</summary>
+    Conflict,
+
+    /// <summary>The plan's state does not allow it.</summary>
+    WrongState,
 }
 
 /// <summary>A request that could not be served. The message is for the client's eyes.</summary>
@@ -82,6 +106,12 @@ public sealed class DeskException : Exception
     {
         Error = error;
         RetryAfter = retryAfter;
+    }
+
+    /// <summary>Something in the request is wrong, as read off the wire.</summary>
+    public DeskException(WireFault fault) : this(DeskError.Invalid, fault.Message)
+    {
+        Fault = fault;
     }
 
     public DeskException() : this(DeskError.Unavailable, "The request could not be served.")
@@ -100,4 +130,7 @@ public sealed class DeskException : Exception
     public DeskError Error { get; }
 
     public TimeSpan? RetryAfter { get; }
+
+    /// <summary>Which part of a request that came over the wire is meant; null for other requests.</summary>
+    public WireFault? Fault { get; }
 }

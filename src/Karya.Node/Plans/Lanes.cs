@@ -1,3 +1,4 @@
+using System.Buffers.Text;
 using System.Globalization;
 using System.IO.Hashing;
 using System.Text;
@@ -16,6 +17,11 @@ internal static class Lanes
     // A DNS name has at most 253 characters. What is longer cannot be reached, and need not be told apart.
     private const int HostCharsMax = 255;
 
+    private const int TaskNameBytesMax = 128;
+    private const int PortBytesMax = 12;
+
+    public static readonly uint Chained = Hash("chained");
+
     /// <summary>Never throws: whether the target is valid is found out when it is called.</summary>
     public static uint Of(PlanAction action) => action switch
     {
@@ -23,9 +29,36 @@ internal static class Lanes
         SlackAction => Hash("slack"),
         EmailAction => Hash("email"),
         KafkaAction kafka => Hash("kafka:" + kafka.Topic),
-        ChainedAction => Hash("chained"),
+        ChainedAction => Chained,
+        WorkerAction worker => OfTask(worker.Name),
         _ => 0,
     };
+
+    /// <summary>Workers pull from it; no connector's limit applies.</summary>
+    public static uint OfTask(string name) => Hash("task:" + name);
+
+    /// <summary>The same of a name in ASCII, without making a text of it.</summary>
+    public static uint OfTask(ReadOnlySpan<byte> name)
+    {
+        Span<byte> target = stackalloc byte["task:".Length + TaskNameBytesMax];
+        "task:"u8.CopyTo(target);
+        int length = Math.Min(name.Length, TaskNameBytesMax);
+        name[..length].CopyTo(target["task:".Length..]);
+        return XxHash32.HashToUInt32(target[..("task:".Length + length)]);
+    }
+
+    /// <summary>The lane of a REST action, by its host in ASCII.</summary>
+    public static uint OfHost(ReadOnlySpan<byte> host, int port)
+    {
+        Span<byte> target = stackalloc byte["rest:".Length + HostCharsMax + PortBytesMax];
+        "rest:"u8.CopyTo(target);
+        int length = Math.Min(host.Length, HostCharsMax);
+        Ascii.ToLower(host[..length], target["rest:".Length..], out int written);
+        int end = "rest:".Length + written;
+        target[end++] = (byte)':';
+        Utf8Formatter.TryFormat(port, target[end..], out written);
+        return XxHash32.HashToUInt32(target[..(end + written)]);
+    }
 
     private static uint OfRest(RestAction rest)
     {

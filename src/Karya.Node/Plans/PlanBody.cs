@@ -1,10 +1,15 @@
+using Karya.Protocol.Messages;
+
 namespace Karya.Node.Plans;
 
 /// <summary>
 /// What a plan is about, apart from its timing: the part that the engine stores without reading it. Immutable.
 /// </summary>
 /// <param name="Description">Free text, at most <see cref="DescriptionCharsMax"/> characters.</param>
-/// <param name="PeriodText">The period as the client wrote it; answers echo it exactly.</param>
+/// <param name="PeriodText">
+/// The period as the client wrote it; answers echo it exactly. Empty when the plan came over the wire, where a period
+/// is a number.
+/// </param>
 public sealed record PlanBody(
     string Description,
     string PeriodText,
@@ -12,6 +17,12 @@ public sealed record PlanBody(
     IReadOnlyList<PlanHook> Hooks)
 {
     public const int DescriptionCharsMax = 4096;
+
+    /// <summary>It came over the wire, and is stored as it came.</summary>
+    public bool IsWire { get; init; }
+
+    /// <summary>A hash of the request, of a plan whose id the client chose or whose key did; null for others.</summary>
+    public ulong? Fingerprint { get; init; }
 }
 
 /// <summary>An action and the trigger that it hangs on.</summary>
@@ -51,6 +62,12 @@ public sealed record KafkaAction(string Topic, string? Key, string Message) : Pl
 /// <summary>Starts another plan, which becomes a child of the one that this action belongs to.</summary>
 public sealed record ChainedAction(PlanDraft Plan) : PlanAction;
 
+/// <summary>Has a worker carry it out.</summary>
+/// <param name="Name">What workers subscribe to.</param>
+/// <param name="Arguments">Any bytes; JSON by convention.</param>
+/// <param name="TimeoutMs">How long an attempt may take; 0 for no limit.</param>
+public sealed record WorkerAction(string Name, byte[] Arguments, long TimeoutMs) : PlanAction;
+
 /// <summary>A plan as a client asks for it: validated for form, not yet accepted.</summary>
 /// <param name="User">The owner; whether it exists is checked at submit.</param>
 /// <param name="PeriodMs">The parsed <see cref="PlanBody.PeriodText"/>, at least 1.</param>
@@ -63,7 +80,11 @@ public sealed record PlanDraft(
     long PeriodMs,
     bool Recurring,
     long? EndAtMs,
-    int RetriesMax);
+    int RetriesMax)
+{
+    /// <summary>The plan as it came over the wire, which may say more; null when it did not.</summary>
+    public PlanMessage? Source { get; init; }
+}
 
 /// <summary>A plan as it is stored, for answers.</summary>
 public sealed record PlanView(
@@ -76,12 +97,20 @@ public sealed record PlanView(
     int RetriesMax,
     long CreatedMs,
     long UpdatedMs,
-    PlanBody Body);
+    PlanBody Body)
+{
+    /// <summary>Between occurrences; of a one-time plan, from its submit to its due instant.</summary>
+    public long PeriodMs { get; init; }
+
+    /// <summary>Expression and zone of a cron schedule, as the engine stores them; null for other schedules.</summary>
+    public string? Cron { get; init; }
+}
 
 /// <summary>One task of a plan, for answers.</summary>
 /// <param name="Partition">From 0.</param>
 /// <param name="StartedMs">Start of the last attempt; null when none was made yet.</param>
 /// <param name="FinishedMs">End of the last attempt; null while none has ended.</param>
+/// <param name="ResultBytes">How long its result is; null when it has none.</param>
 public sealed record TaskView(
     Engine.TaskKey Key,
     int Partition,
@@ -90,12 +119,29 @@ public sealed record TaskView(
     long DueMs,
     long? StartedMs,
     long? FinishedMs,
-    int Attempts);
+    int Attempts,
+    int? ResultBytes)
+{
+    /// <summary>Of a skipped range the last occurrence; else the task's own.</summary>
+    public long OccurrenceTo { get; init; } = Key.Occurrence;
+}
 
 /// <summary>One failed attempt, for answers.</summary>
 public sealed record ErrorView(Engine.TaskKey Key, int Attempt, long AtMs, string Text);
 
 public sealed record PlanSummary(PlanView Plan, IReadOnlyList<TaskView> Tasks, IReadOnlyList<ErrorView> Errors);
+
+/// <param name="Next">The next page is below this; null when this one is the last.</param>
+public sealed record PlanList(IReadOnlyList<PlanView> Plans, Engine.PlanId? Next);
+
+/// <summary>Tasks of one plan, newest first.</summary>
+/// <param name="Next">The next page is below this; null when this one is the last.</param>
+public sealed record TaskList(PlanView Plan, IReadOnlyList<TaskView> Tasks, (long Occurrence, int Hook)? Next);
+
+/// <summary>Errors of one plan, newest first.</summary>
+/// <param name="Next">The next page is below this; null when this one is the last.</param>
+public sealed record ErrorList(
+    IReadOnlyList<ErrorView> Errors, (long Occurrence, int Hook, int Attempt)? Next);
 
 public sealed record PlanPage(IReadOnlyList<PlanView> Plans, long Total);
 

@@ -19,11 +19,12 @@ namespace Karya.Node.Plans;
 ///
 /// {"kind":"email","recipient":"..","subject":"..","message":".."}
 /// {"kind":"kafka","topic":"..","key":"..","message":".."}
+/// {"kind":"worker","name":"..","arguments":"base64","timeout_ms":0}
 /// {"kind":"chained","plan":{"user":"..","description":"..","period":"PT5S","period_ms":5000,"recurring":true,
 ///  "end_at":1795403600000,"retries":2,"action":{..},"hooks":[..]}}
 /// </code>
 /// What has its default is left out: http, GET, the header that /v1 adds, no body, 2000 ms, 3 retries, no hooks, once,
-/// no end, no key. <c>v</c> and <c>kind</c> come first in their objects. Unknown keys are skipped: what may not be
+/// no end, no key. A plan that came over the wire is stored as it came, see <see cref="WireContent"/>. <c>v</c> and <c>kind</c> come first in their objects. Unknown keys are skipped: what may not be
 /// skipped raises <c>v</c>. Text with a lone surrogate is stored with U+FFFD in its place.
 /// </remarks>
 internal static class PlanBodyCodec
@@ -51,6 +52,12 @@ internal static class PlanBodyCodec
 
     public static void Write(PlanBody body, IBufferWriter<byte> output)
     {
+        if (body.IsWire)
+        {
+            WireContent.Write(body, output);
+            return;
+        }
+
         using var writer = new Utf8JsonWriter(output, Writing);
         writer.WriteStartObject();
         writer.WriteNumber("v"u8, Version);
@@ -61,6 +68,8 @@ internal static class PlanBodyCodec
     /// <exception cref="PlanBodyDamagedException">The bytes are not what <see cref="Write"/> wrote.</exception>
     public static PlanBody Read(ReadOnlySpan<byte> bytes)
     {
+        if (WireContent.Is(bytes))
+            return WireContent.Read(bytes);
         try
         {
             var reader = new Utf8JsonReader(bytes, Reading);
@@ -80,6 +89,8 @@ internal static class PlanBodyCodec
     /// </exception>
     public static PlanAction ReadAction(ReadOnlySpan<byte> bytes, int hook)
     {
+        if (WireContent.Is(bytes))
+            return WireContent.ReadAction(bytes, hook);
         try
         {
             var reader = new Utf8JsonReader(bytes, Reading);
@@ -154,6 +165,12 @@ internal static class PlanBodyCodec
             case ChainedAction chained:
                 writer.WriteString("kind"u8, "chained"u8);
                 WriteDraft(writer, chained.Plan);
+                break;
+            case WorkerAction worker:
+                writer.WriteString("kind"u8, "worker"u8);
+                writer.WriteString("name"u8, worker.Name);
+                writer.WriteBase64String("arguments"u8, worker.Arguments);
+                writer.WriteNumber("timeout_ms"u8, worker.TimeoutMs);
                 break;
             default:
                 Invariant.Fail($"{action.GetType().Name} has no stored form");
@@ -331,6 +348,7 @@ internal static class PlanBodyCodec
             "email" => ReadTexts(ref reader, "recipient"u8).ToEmail(),
             "kafka" => ReadTexts(ref reader, "topic"u8).ToKafka(),
             "chained" => ReadChained(ref reader),
+            "worker" => ReadWorker(ref reader),
             _ => throw new PlanBodyDamagedException($"An action is of the kind '{kind}'."),
         };
     }
@@ -395,6 +413,36 @@ internal static class PlanBodyCodec
         }
 
         return new ChainedAction(plan ?? throw Missing("plan"));
+    }
+
+    private static WorkerAction ReadWorker(ref Utf8JsonReader reader)
+    {
+        string? name = null;
+        byte[]? arguments = null;
+        long timeoutMs = 0;
+        while (NextKey(ref reader))
+        {
+            if (reader.ValueTextEquals("name"u8))
+            {
+                name = NextString(ref reader);
+            }
+            else if (reader.ValueTextEquals("arguments"u8))
+            {
+                reader.Read();
+                arguments = reader.GetBytesFromBase64();
+            }
+            else if (reader.ValueTextEquals("timeout_ms"u8))
+            {
+                timeoutMs = NextInt64(ref reader);
+            }
+            else
+            {
+                reader.Skip();
+            }
+        }
+
+        return new WorkerAction(
+            name ?? throw Missing("name"), arguments ?? throw Missing("arguments"), timeoutMs);
     }
 
     private static Texts ReadTexts(ref Utf8JsonReader reader, ReadOnlySpan<byte> targetKey)

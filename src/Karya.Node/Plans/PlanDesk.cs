@@ -1,5 +1,4 @@
 using System.Buffers;
-using System.Collections.Concurrent;
 using Karya.Engine;
 using Karya.Engine.Journal;
 using Karya.Engine.Shards;
@@ -21,8 +20,10 @@ internal sealed record DeskOptions(int PartitionCount, int RetryDelayMs, int Ret
 internal sealed class PlanDesk : IPlanDesk, IDisposable
 {
     private const int HistoryRowsMax = 10_000;
-    private const int KnownUsersMax = 100_000; // About 10 MB; beyond it the store is asked again.
     private const int UpdateStripes = 64;
+
+    /// <summary>Of a page on the wire: a frame holds more, and a page may end early.</summary>
+    private const int PageBytesMax = 1024 * 1024;
 
     /// <summary>
     /// How long a request waits for a store that does not answer, before its client is told that the outcome is open.
@@ -36,7 +37,6 @@ internal sealed class PlanDesk : IPlanDesk, IDisposable
     private readonly TickClock _ticks;
     private readonly TimeProvider _clock;
     private readonly PlanIds _ids = new();
-    private readonly ConcurrentDictionary<UserId, bool> _knownUsers = new();
     private readonly SemaphoreSlim[] _updates;
     private readonly DeadLetterOffice _dead;
 
@@ -51,10 +51,14 @@ internal sealed class PlanDesk : IPlanDesk, IDisposable
         _ticks = ticks;
         _clock = clock;
         _dead = new DeadLetterOffice(options.PartitionCount);
+        Submits = new SubmitDesk(options, _reads, shards, ticks, _ids);
         _updates = new SemaphoreSlim[UpdateStripes];
         for (int i = 0; i < UpdateStripes; i++)
             _updates[i] = new SemaphoreSlim(1);
     }
+
+    /// <summary>For plans that come over the wire.</summary>
+    public SubmitDesk Submits { get; }
 
     public ValueTask<UserView> CreateUserAsync(string name, CancellationToken stopping)
     {
@@ -78,6 +82,47 @@ internal sealed class PlanDesk : IPlanDesk, IDisposable
         return await SubmitAsync(draft, _ids.New(nowMs), PlanId.None, nowMs, stopping);
     }
 
+    public async ValueTask<(PlanId Plan, bool Existed)> SubmitAsync(
+        ReadOnlyMemory<byte> plan, string? key, bool isAccepted, CancellationToken stopping)
+    {
+        var submission = SubmitDesk.Read(plan.Span, key);
+        var command = Submits.Prepare(submission, PlanId.None);
+        command.IsAccepted = isAccepted;
+        var code = await PostAsync(await WithUserAsync(command, stopping), stopping);
+        if (code != ReplyCode.AlreadyExists)
+        {
+            Check(code);
+            return (command.Spec.Id, false);
+        }
+
+        return await Submits.IsSameAsync(command.Spec.Id, submission.Fingerprint, this, stopping)
+            ? (command.Spec.Id, true)
+            : throw KeyIsTaken(command.Spec.Id);
+    }
+
+    /// <summary>What the tables have of a plan, once they have caught up; null when there is none.</summary>
+    public ValueTask<StoredPlan?> FindStoredAsync(PlanId id, CancellationToken stopping) => FindAsync(id, stopping);
+
+    public static DeskException KeyIsTaken(PlanId id) => new(
+        DeskError.Conflict,
+        $"The key or id belongs to plan {id} already, which was submitted with other content. Use another one, or "
+        + "send the same plan.");
+
+    public async ValueTask<PlanView?> TriggerAsync(PlanId id, CancellationToken stopping)
+    {
+        var code = await PostAsync(NewCommand(CommandKind.Trigger, id), stopping);
+        Check(code);
+        if (code == ReplyCode.WrongState)
+        {
+            throw new DeskException(
+                DeskError.WrongState,
+                $"No task of plan {id} waits to run: it has ended, or its only task is running. Submit it again, or "
+                + "replay its dead letter.");
+        }
+
+        return code == ReplyCode.NotFound ? null : await ViewAsync(id, stopping);
+    }
+
     /// <summary>
     /// Starts the plan of a chained action. The parent's task names the child, so a second attempt makes no second
     /// child.
@@ -91,7 +136,13 @@ internal sealed class PlanDesk : IPlanDesk, IDisposable
         {
             await CatchUpAsync(partition, stopping);
             if (await _reads.AskAsync(store => store.FindPlan(id), stopping) is null)
-                await SubmitAsync(draft, id, attempt.Key.Plan, _ticks.NowMs(), stopping);
+            {
+                if (draft.Source is { } source)
+                    await SubmitSourceAsync(source, id, attempt.Key.Plan, stopping);
+                else
+                    await SubmitAsync(draft, id, attempt.Key.Plan, _ticks.NowMs(), stopping);
+            }
+
             return null;
         }
         catch (DeskException e) when (e.Error == DeskError.UserNotFound)
@@ -119,6 +170,7 @@ internal sealed class PlanDesk : IPlanDesk, IDisposable
             {
                 PeriodText = change.PeriodText ?? body.PeriodText,
                 Hooks = change.Hooks ?? body.Hooks,
+                IsWire = body.IsWire || change.IsWire,
             };
             var command = NewCommand(CommandKind.Update, id);
             command.Update = (change.PeriodMs is null ? 0 : PlanUpdate.Period)
@@ -130,6 +182,14 @@ internal sealed class PlanDesk : IPlanDesk, IDisposable
             // A client that gives up must not let the next update in before this one is decided.
             var code = await PostAsync(command, CancellationToken.None);
             Check(code);
+            if (code == ReplyCode.WrongState)
+            {
+                throw new DeskException(
+                    DeskError.WrongState,
+                    $"Plan {id} runs by a cron expression, which has no period to change. Cancel it and submit "
+                    + "another one.");
+            }
+
             return code == ReplyCode.NotFound ? null : await ViewAsync(id, stopping);
         }
         finally
@@ -163,17 +223,21 @@ internal sealed class PlanDesk : IPlanDesk, IDisposable
         return (view, PlanViews.Removed(stored, memo));
     }
 
-    public async ValueTask<PlanSummary?> SummarizeAsync(PlanId id, CancellationToken stopping)
+    public ValueTask<PlanSummary?> SummarizeAsync(PlanId id, CancellationToken stopping) =>
+        SummarizeAsync(id, HistoryRowsMax, stopping);
+
+    /// <param name="rowsMax">Of the ended tasks and of the errors, the latest.</param>
+    public async ValueTask<PlanSummary?> SummarizeAsync(PlanId id, int rowsMax, CancellationToken stopping)
     {
         if (await FindAsync(id, stopping) is not { } stored)
             return null;
         var memo = PlanMemo.Read(stored.Memo);
         var tasks = new List<TaskView>();
-        foreach (var row in await _reads.AskAsync(store => store.ListTasks(id, HistoryRowsMax), stopping))
+        foreach (var row in await _reads.AskAsync(store => store.ListTasks(id, rowsMax), stopping))
             tasks.Add(PlanViews.Of(row, stored.Partition));
         PlanViews.AddOpen(tasks, stored, memo);
         var errors = new List<ErrorView>();
-        foreach (var error in await _reads.AskAsync(store => store.ListErrors(id, HistoryRowsMax), stopping))
+        foreach (var error in await _reads.AskAsync(store => store.ListErrors(id, rowsMax), stopping))
             errors.Add(new ErrorView(error.Key, error.Attempt, error.AtMs, error.Text));
         return new PlanSummary(PlanViews.Of(stored, memo), tasks, errors);
     }
@@ -185,6 +249,74 @@ internal sealed class PlanDesk : IPlanDesk, IDisposable
         foreach (var stored in await _reads.AskAsync(store => store.ListPlans(user, skip, take), stopping))
             plans.Add(PlanViews.Of(stored, PlanMemo.Read(stored.Memo)));
         return new PlanPage(plans, await _reads.AskAsync(store => store.CountPlans(user), stopping));
+    }
+
+    /// <summary>A user's plans, newest first; those in one state only, if one is given.</summary>
+    /// <param name="below">The <see cref="PlanList.Next"/> of the page before; null for the first.</param>
+    /// <param name="take">Plans looked at: the page may hold fewer and not be the last.</param>
+    public async ValueTask<PlanList> ListAsync(
+        UserId user, PlanState? state, PlanId? below, int take, CancellationToken stopping)
+    {
+        await CatchUpAllAsync(stopping);
+        var rows = await _reads.AskAsync(store => store.ListPlansBelow(user, below, take), stopping);
+        var plans = new List<PlanView>();
+        int bytes = 0;
+        foreach (var stored in rows)
+        {
+            if (state is null || stored.State == state)
+                plans.Add(PlanViews.Of(stored, PlanMemo.Read(stored.Memo)));
+            bytes += stored.Body.Length;
+            if (bytes > PageBytesMax)
+                return new PlanList(plans, stored.Id);
+        }
+
+        return new PlanList(plans, rows.Count == take ? rows[^1].Id : null);
+    }
+
+    /// <summary>A plan's tasks, newest first, the open ones on the first page. Null: no such plan.</summary>
+    public async ValueTask<TaskList?> ListTasksAsync(
+        PlanId id, (long Occurrence, int Hook)? below, int take, CancellationToken stopping)
+    {
+        if (await FindAsync(id, stopping) is not { } stored)
+            return null;
+        var memo = PlanMemo.Read(stored.Memo);
+        var open = PlanViews.OpenTasks(stored, memo);
+        int rowsWanted = Math.Max(1, take - (below is null ? open.Count : 0));
+        var rows = await _reads.AskAsync(store => store.ListTasksBelow(id, below, rowsWanted), stopping);
+        var tasks = new List<TaskView>();
+        if (below is null)
+            tasks.AddRange(open);
+        foreach (var row in rows)
+        {
+            if (!open.Exists(task => task.Key == row.Key)) // A replayed dead letter is there twice.
+                tasks.Add(PlanViews.Of(row, stored.Partition));
+        }
+
+        return new TaskList(
+            PlanViews.Of(stored, memo), tasks,
+            rows.Count == rowsWanted ? (rows[^1].Key.Occurrence, rows[^1].Key.Hook) : null);
+    }
+
+    /// <summary>A plan's errors, newest first. Null: no such plan.</summary>
+    public async ValueTask<ErrorList?> ListErrorsAsync(
+        PlanId id, (long Occurrence, int Hook, int Attempt)? below, int take, CancellationToken stopping)
+    {
+        if (await FindAsync(id, stopping) is null)
+            return null;
+        int rowsWanted = Math.Min(take, PageBytesMax / Limits.ErrorBytesMax);
+        var rows = await _reads.AskAsync(store => store.ListErrorsBelow(id, below, rowsWanted), stopping);
+        return new ErrorList(
+            [.. rows.Select(row => new ErrorView(row.Key, row.Attempt, row.AtMs, row.Text))],
+            rows.Count == rowsWanted
+                ? (rows[^1].Key.Occurrence, rows[^1].Key.Hook, rows[^1].Attempt)
+                : null);
+    }
+
+    /// <summary>What a task's handler returned; null when there is nothing.</summary>
+    public async ValueTask<byte[]?> GetResultAsync(TaskKey key, CancellationToken stopping)
+    {
+        await CatchUpAsync(PartitionHash.Of(key.Plan.Value, _options.PartitionCount), stopping);
+        return await _reads.AskAsync(store => store.FindResult(key), stopping);
     }
 
     public async ValueTask<DeadLetterPage> ListDeadAsync(string? cursor, int take, CancellationToken stopping)
@@ -214,8 +346,8 @@ internal sealed class PlanDesk : IPlanDesk, IDisposable
         PlanDraft draft, PlanId id, PlanId parent, long nowMs, CancellationToken stopping)
     {
         CheckRetries(draft.RetriesMax);
-        if (!await UserExistsAsync(draft.User, stopping))
-            throw new DeskException(DeskError.UserNotFound, $"User ({draft.User}) not found");
+        if (!await Submits.KnowUserAsync(draft.User, stopping))
+            throw UserIsUnknown(draft.User);
 
         var command = NewCommand(CommandKind.Submit, id);
         command.Spec = new PlanSpec
@@ -232,16 +364,53 @@ internal sealed class PlanDesk : IPlanDesk, IDisposable
             RetryDelayMs = _options.RetryDelayMs,
             RetryDelayMsMax = _options.RetryDelayMsMax,
             Lane = Lanes.Of(draft.Body.Action),
+            IsPulled = draft.Body.Action is WorkerAction,
         };
         SetBody(ref command, draft.Body);
         var code = await PostAsync(command, stopping);
         if (code == ReplyCode.WrongState)
-            throw new DeskException(DeskError.Invalid, $"The parent plan {parent} was cancelled.");
+            throw ParentIsCancelled(parent);
         Check(code);
         return new PlanView(
             id, draft.User, parent, PlanState.Created, draft.Recurring, draft.EndAtMs, Math.Max(0, draft.RetriesMax),
             nowMs, nowMs, draft.Body);
     }
+
+    /// <summary>A plan inside an action of a plan that came over the wire.</summary>
+    private async ValueTask SubmitSourceAsync(
+        Protocol.Messages.PlanMessage source, PlanId id, PlanId parent, CancellationToken stopping)
+    {
+        var writer = new FrameWriter();
+        (source with { Id = id.Value }).Write(writer);
+        var command = Submits.Prepare(SubmitDesk.Read(writer.Written.Span, key: null), parent);
+        var code = await PostAsync(await WithUserAsync(command, stopping), stopping);
+        if (code == ReplyCode.WrongState)
+            throw ParentIsCancelled(parent);
+        if (code != ReplyCode.AlreadyExists)
+            Check(code);
+    }
+
+    private async ValueTask<Command> WithUserAsync(Command command, CancellationToken stopping)
+    {
+        bool isKnown = false;
+        try
+        {
+            isKnown = await Submits.KnowUserAsync(command.Spec.User, stopping);
+        }
+        finally
+        {
+            if (!isKnown)
+                SubmitDesk.Drop(command);
+        }
+
+        return isKnown ? command : throw UserIsUnknown(command.Spec.User);
+    }
+
+    private static DeskException UserIsUnknown(UserId user) =>
+        new(DeskError.UserNotFound, $"User ({user}) not found");
+
+    private static DeskException ParentIsCancelled(PlanId parent) =>
+        new(DeskError.Invalid, $"The parent plan {parent} was cancelled.");
 
     private Command NewCommand(CommandKind kind, PlanId id) => new()
     {
@@ -273,7 +442,9 @@ internal sealed class PlanDesk : IPlanDesk, IDisposable
         for (int i = 0; i < body.Hooks.Count; i++)
         {
             var hook = body.Hooks[i];
-            command.Hooks[i] = new HookSpec(hook.Trigger, AttemptsMax(hook.RetriesMax), Lanes.Of(hook.Action));
+            command.Hooks[i] = new HookSpec(
+                hook.Trigger, AttemptsMax(hook.RetriesMax), Lanes.Of(hook.Action),
+                hook.Action is WorkerAction);
         }
     }
 
@@ -366,15 +537,4 @@ internal sealed class PlanDesk : IPlanDesk, IDisposable
     }
 
     private Shard ShardOf(int partition) => _shards[partition % _shards.Count];
-
-    private async ValueTask<bool> UserExistsAsync(UserId user, CancellationToken stopping)
-    {
-        if (_knownUsers.ContainsKey(user))
-            return true;
-        if (!await _reads.AskAsync(store => store.UserExists(user), stopping))
-            return false;
-        if (_knownUsers.Count < KnownUsersMax)
-            _knownUsers[user] = true;
-        return true;
-    }
 }

@@ -1,3 +1,4 @@
+using System.Buffers.Binary;
 using System.Security.Cryptography;
 using Karya.Engine;
 using Karya.Protocol;
@@ -56,6 +57,22 @@ internal sealed class PlanIds
             if (PartitionHash.Of(id.Value, partitionCount) == partition)
                 return id;
         }
+    }
+
+    /// <summary>
+    /// The id of a plan with an idempotency key: the same for the same user and key, on every node and for ever. A UUID
+    /// of version 8. SHA-256, since whoever could find two keys of one id could take the place of another's plan.
+    /// </summary>
+    public static PlanId OfKey(UserId user, ReadOnlySpan<byte> key)
+    {
+        Span<byte> source = stackalloc byte[16 + 255];
+        BinaryPrimitives.WriteUInt128BigEndian(source, user.Value);
+        key.CopyTo(source[16..]);
+        Span<byte> hash = stackalloc byte[SHA256.HashSizeInBytes];
+        SHA256.HashData(source[..(16 + key.Length)], hash);
+        ulong high = (BinaryPrimitives.ReadUInt64BigEndian(hash) & ~0xF000UL) | 0x8000;
+        ulong low = (BinaryPrimitives.ReadUInt64BigEndian(hash[8..]) & 0x3FFFFFFFFFFFFFFF) | 0x8000000000000000;
+        return new PlanId(new UInt128(high, low));
     }
 
     private static PlanId Compose(long ms, ulong counter, ulong random)

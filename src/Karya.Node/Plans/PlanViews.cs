@@ -1,3 +1,4 @@
+using System.Text;
 using Karya.Engine;
 using Karya.Engine.Journal;
 using Karya.Node.Storage;
@@ -7,21 +8,43 @@ namespace Karya.Node.Plans;
 /// <summary>Stored rows to answers. Pure.</summary>
 internal static class PlanViews
 {
-    public static PlanView Of(StoredPlan stored, PlanMemo memo) => new(
+    public static PlanView Of(StoredPlan stored, PlanMemo memo)
+    {
+        var body = PlanBodyCodec.Read(stored.Body);
+        if (body.PeriodText.Length == 0)
+        {
+            string text = CronOf(memo)?.Split('\n')[0] ?? PeriodTexts.Of(memo.Spec.PeriodMs);
+            body = body with { PeriodText = text };
+        }
+
+        return Of(stored, memo, body);
+    }
+
+    private static PlanView Of(StoredPlan stored, PlanMemo memo, PlanBody body) => new(
         stored.Id,
         stored.User,
         stored.Parent,
         stored.State,
-        memo.Spec.Kind == ScheduleKind.Every,
+        memo.Spec.Kind != ScheduleKind.Once,
         memo.Spec.EndMs == PlanSpec.NoEnd ? null : memo.Spec.EndMs,
         memo.Spec.AttemptsMax - 1,
         stored.CreatedMs,
         stored.UpdatedMs,
-        PlanBodyCodec.Read(stored.Body));
+        body)
+    {
+        PeriodMs = memo.Spec.PeriodMs,
+        Cron = CronOf(memo),
+    };
 
-    public static TaskView Of(in TaskRow row, int partition) => new(
+    private static string? CronOf(PlanMemo memo) =>
+        memo.Cron.IsEmpty ? null : Encoding.UTF8.GetString(memo.Cron.Span);
+
+    public static TaskView Of(StoredTask row, int partition) => new(
         row.Key, partition, row.State, row.CreatedMs, row.DueMs, Instant(row.StartedMs), Instant(row.FinishedMs),
-        row.Attempts);
+        row.Attempts, row.ResultBytes)
+    {
+        OccurrenceTo = row.OccurrenceTo,
+    };
 
     /// <summary>The open occurrence with the highest number; null when none is open.</summary>
     public static TaskView? LatestOpen(StoredPlan stored, PlanMemo memo)
@@ -34,6 +57,14 @@ internal static class PlanViews
         }
 
         return latest;
+    }
+
+    /// <summary>The open tasks, newest first.</summary>
+    public static List<TaskView> OpenTasks(StoredPlan stored, PlanMemo memo)
+    {
+        var open = memo.OpenTasks.Select(task => Of(stored, task)).ToList();
+        open.Sort((a, b) => (b.Key.Occurrence, b.Key.Hook).CompareTo((a.Key.Occurrence, a.Key.Hook)));
+        return open;
     }
 
     /// <summary>
@@ -63,11 +94,12 @@ internal static class PlanViews
         stored.CreatedMs + memo.Spec.PeriodMs,
         null,
         null,
-        0);
+        0,
+        null);
 
     private static TaskView Of(StoredPlan stored, OpenTask open) => new(
         new TaskKey(stored.Id, open.Occurrence, open.Hook), stored.Partition, open.State, open.CreatedMs, open.DueMs,
-        Instant(open.StartedMs), Instant(open.FinishedMs), open.Attempts);
+        Instant(open.StartedMs), Instant(open.FinishedMs), open.Attempts, null);
 
     private static (long, long, int) OrderOf(TaskView task) => (task.CreatedMs, task.Key.Occurrence, task.Key.Hook);
 

@@ -136,6 +136,13 @@ public interface IStore : IDisposable
     /// <summary>A user's plans, newest (highest id) first.</summary>
     IReadOnlyList<StoredPlan> ListPlans(UserId user, int skip, int take);
 
+    /// <summary>
+    /// A user's plans in descending order of their ids, those below <paramref name="below"/> only; from the highest
+    /// when it is null. The next page is below the last plan of this one: page by page to the end, every plan that was
+    /// there all the time comes exactly once. So do the rows of the other lists below something.
+    /// </summary>
+    IReadOnlyList<StoredPlan> ListPlansBelow(UserId user, PlanId? below, int take);
+
     /// <summary>How many plans of a user are stored; a kept counter, not a count.</summary>
     long CountPlans(UserId user);
 
@@ -143,15 +150,30 @@ public interface IStore : IDisposable
     /// The plan's ended tasks, occurrences by number and hooks after their occurrence; the last <paramref name="take"/>
     /// of them.
     /// </summary>
-    IReadOnlyList<TaskRow> ListTasks(PlanId id, int take);
+    IReadOnlyList<StoredTask> ListTasks(PlanId id, int take);
+
+    /// <summary>
+    /// The plan's ended tasks, the latest first, those before <paramref name="below"/> in the order of <see
+    /// cref="ListTasks"/> only.
+    /// </summary>
+    IReadOnlyList<StoredTask> ListTasksBelow(PlanId id, (long Occurrence, int Hook)? below, int take);
 
     IReadOnlyList<StoredError> ListErrors(PlanId id, int take);
 
+    /// <summary>
+    /// The plan's errors, those of the latest task first and of one task the last attempt first, those before <paramref
+    /// name="below"/> only.
+    /// </summary>
+    IReadOnlyList<StoredError> ListErrorsBelow(PlanId id, (long Occurrence, int Hook, int Attempt)? below, int take);
+
     /// <summary>One ended task; null when it is not there.</summary>
-    TaskRow? FindTask(TaskKey key);
+    StoredTask? FindTask(TaskKey key);
+
+    /// <summary>The result of an ended task; null when it has none or is not there.</summary>
+    byte[]? FindResult(TaskKey key);
 
     /// <summary>Dead letters in descending order of their key, those below <paramref name="below"/> only.</summary>
-    IReadOnlyList<TaskRow> ListDead(TaskKey? below, int take);
+    IReadOnlyList<StoredTask> ListDead(TaskKey? below, int take);
 
     /// <summary>Answers when the store works; throws <see cref="StoreException"/> when it does not.</summary>
     void Ping();
@@ -167,6 +189,17 @@ public delegate void StoredPlanReader(PlanId id, ReadOnlySpan<byte> memo, ReadOn
 public sealed record StoredPlan(
     PlanId Id, UserId User, PlanId Parent, int Partition, PlanState State, long CreatedMs, long UpdatedMs,
     byte[] Memo, byte[] Body);
+
+/// <summary>
+/// An ended task's row as the tables have it, for answers; its fields are those of <see cref="TaskRow"/>.
+/// </summary>
+/// <param name="ResultBytes">
+/// How long its result is, which <see cref="IStore.FindResult"/> reads: lists would be large with it. Null when it has
+/// none.
+/// </param>
+public sealed record StoredTask(
+    TaskKey Key, PlanTaskState State, SkipReason Reason, long OccurrenceTo, long CreatedMs, long DueMs, long StartedMs,
+    long FinishedMs, int Attempts, int? ResultBytes);
 
 public sealed record StoredError(TaskKey Key, int Attempt, long AtMs, string Text);
 

@@ -21,6 +21,8 @@ public abstract record ActionMessage
 
     internal abstract void Write(FrameWriter writer);
 
+    public static ActionMessage Read(ref WireReader reader) => Read(ref reader, depth: 1);
+
     internal static ActionMessage Read(ref WireReader reader, int depth)
     {
         int count = reader.ReadArray("action", 2, 8);
@@ -41,7 +43,8 @@ public abstract record ActionMessage
         {
             reader.Refuse(
                 ErrorCode.UnknownAction, "action.kind",
-                $"action.kind is {(int)kind}; known are 1 (REST), 2 (Slack), 3 (e-mail), 4 (Kafka), 5 (chain) and 6 (task).");
+                $"action.kind is {(int)kind}; known are 1 (REST), 2 (Slack), 3 (e-mail), 4 (Kafka), 5 (chain) and " +
+                "6 (task).");
             return TaskAction.Nothing;
         }
 
@@ -106,8 +109,8 @@ public sealed record RestAction(
         string method = reader.ReadString("action.method", 16);
         string url = reader.ReadString("action.url", ProtocolLimits.UrlBytesMax);
         var headers = new KeyValuePair<string, string>[
-            reader.ReadArray("action.headers", 0, ProtocolLimits.HeadersMax)];
-        for (int i = 0; i < headers.Length; i++)
+            reader.ReadArray("action.headers", 0, ProtocolLimits.HeadersMax, itemSlots: 2)];
+        for (int i = 0; i < headers.Length && !reader.HasFailed; i++)
         {
             reader.ReadArray("action.header", 2, 2);
             headers[i] = new(

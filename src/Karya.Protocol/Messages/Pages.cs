@@ -12,8 +12,8 @@ internal static class Pages
 
     public static TaskSnapshot[] ReadTasks(ref WireReader reader)
     {
-        var tasks = new TaskSnapshot[reader.ReadArray("tasks", 0, ProtocolLimits.PageMax)];
-        for (int i = 0; i < tasks.Length; i++)
+        var tasks = new TaskSnapshot[reader.ReadArray("tasks", 0, ProtocolLimits.PageMax, itemSlots: 13)];
+        for (int i = 0; i < tasks.Length && !reader.HasFailed; i++)
             tasks[i] = TaskSnapshot.Read(ref reader);
         return tasks;
     }
@@ -27,8 +27,8 @@ internal static class Pages
 
     public static ErrorSnapshot[] ReadErrors(ref WireReader reader)
     {
-        var errors = new ErrorSnapshot[reader.ReadArray("errors", 0, ProtocolLimits.PageMax)];
-        for (int i = 0; i < errors.Length; i++)
+        var errors = new ErrorSnapshot[reader.ReadArray("errors", 0, ProtocolLimits.PageMax, itemSlots: 5)];
+        for (int i = 0; i < errors.Length && !reader.HasFailed; i++)
             errors[i] = ErrorSnapshot.Read(ref reader);
         return errors;
     }
@@ -79,8 +79,8 @@ public sealed record ListReply(IReadOnlyList<PlanSnapshot> Plans, byte[]? Next) 
     public static ListReply Read(ref WireReader reader)
     {
         reader.ReadArray("list_reply", 2, 2);
-        var plans = new PlanSnapshot[reader.ReadArray("plans", 0, ProtocolLimits.PageMax)];
-        for (int i = 0; i < plans.Length; i++)
+        var plans = new PlanSnapshot[reader.ReadArray("plans", 0, ProtocolLimits.PageMax, itemSlots: 9)];
+        for (int i = 0; i < plans.Length && !reader.HasFailed; i++)
             plans[i] = PlanSnapshot.Read(ref reader);
         return new ListReply(plans, reader.ReadBinaryOrNil("next", ProtocolLimits.CursorBytesMax));
     }

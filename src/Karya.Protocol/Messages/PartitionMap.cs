@@ -41,27 +41,36 @@ public sealed record PartitionMap(long Version, IReadOnlyList<NodeEndpoint> Node
     {
         reader.ReadArray("map", 3, 3);
         long version = reader.ReadInt64("map.version", 0);
-        var nodes = new NodeEndpoint[reader.ReadArray("map.nodes", 1, ushort.MaxValue)];
-        for (int i = 0; i < nodes.Length; i++)
+        var nodes = new NodeEndpoint[reader.ReadArray("map.nodes", 1, ushort.MaxValue, itemSlots: 2)];
+        for (int i = 0; i < nodes.Length && !reader.HasFailed; i++)
         {
             reader.ReadArray("map.node", 2, 2);
             nodes[i] = new NodeEndpoint(
                 reader.ReadString("map.host", 256), reader.ReadInt32("map.port", 0, ushort.MaxValue));
         }
 
+        return new PartitionMap(version, nodes, ReadOwners(ref reader, nodes.Length));
+    }
+
+    private static int[] ReadOwners(ref WireReader reader, int nodeCount)
+    {
         var bytes = reader.ReadBinary("map.owners", PartitionsMax * sizeof(ushort));
-        int[] owners = new int[bytes.Length / sizeof(ushort)];
-        for (int i = 0; i < owners.Length; i++)
+        if (bytes.Length == 0 || bytes.Length % sizeof(ushort) != 0)
         {
-            owners[i] = BinaryPrimitives.ReadUInt16BigEndian(bytes[(i * sizeof(ushort))..]);
-            if (owners[i] >= nodes.Length)
-            {
-                reader.Refuse(
-                    ErrorCode.OutOfRange, "map.owners", $"map.owners names node {owners[i]} of {nodes.Length}.");
-            }
+            reader.Refuse(
+                ErrorCode.Malformed, "map.owners",
+                $"map.owners has {bytes.Length} bytes; expected are two for each partition.");
         }
 
-        return new PartitionMap(version, nodes, owners);
+        int[] owners = new int[bytes.Length / sizeof(ushort)];
+        for (int i = 0; i < owners.Length && !reader.HasFailed; i++)
+        {
+            owners[i] = BinaryPrimitives.ReadUInt16BigEndian(bytes[(i * sizeof(ushort))..]);
+            if (owners[i] >= nodeCount)
+                reader.Refuse(ErrorCode.OutOfRange, "map.owners", $"map.owners names node {owners[i]} of {nodeCount}.");
+        }
+
+        return owners;
     }
 }
 

@@ -32,7 +32,7 @@ public enum HookEvent
 public sealed record PolicyMessage(int Retries, long? DelayMs, long? DelayMsMax, MissedRuns Missed)
 {
     /// <summary>A pause between attempts is a day at most.</summary>
-    private const long DelayMsLimit = 24L * 3600 * 1000;
+    public const long DelayMsLimit = 24L * 3600 * 1000;
 
     internal void Write(FrameWriter writer)
     {
@@ -113,9 +113,11 @@ public sealed record ContentMessage(string Name, ActionMessage Action, IReadOnly
             hook.Write(writer);
     }
 
+    public static IReadOnlyList<HookMessage> ReadHooks(ref WireReader reader) => ReadHooks(ref reader, depth: 1);
+
     internal static HookMessage[] ReadHooks(ref WireReader reader, int depth)
     {
-        int count = reader.ReadArray("hooks", 0, int.MaxValue);
+        int count = reader.ReadArray("hooks", 0, int.MaxValue, itemSlots: 3);
         if (count > ProtocolLimits.HooksMax)
         {
             reader.Refuse(
@@ -125,7 +127,7 @@ public sealed record ContentMessage(string Name, ActionMessage Action, IReadOnly
         }
 
         var hooks = new HookMessage[count];
-        for (int i = 0; i < count; i++)
+        for (int i = 0; i < count && !reader.HasFailed; i++)
             hooks[i] = HookMessage.Read(ref reader, depth);
         return hooks;
     }

@@ -14,6 +14,9 @@ internal sealed class FakeStore(int partitionCount)
     /// <summary>Ended tasks, skipped ranges and replayed dead letters.</summary>
     public Dictionary<TaskKey, TaskRow> Tasks { get; } = [];
 
+    /// <summary>Results of those that have one.</summary>
+    public Dictionary<TaskKey, byte[]> Results { get; } = [];
+
     public Dictionary<(TaskKey Key, int Attempt), string> Errors { get; } = [];
 
     public long[] Sequences { get; } = new long[partitionCount];
@@ -33,7 +36,13 @@ internal sealed class FakeStore(int partitionCount)
         }
 
         foreach (ref var row in batch.Tasks.Span)
+        {
             Tasks[row.Key] = row;
+            Results.Remove(row.Key);
+            if (row.HasResult)
+                Results.Add(row.Key, batch.Slice(row.Result).ToArray());
+        }
+
         foreach (ref var row in batch.Errors.Span)
             Errors[(row.Key, row.Attempt)] = Encoding.UTF8.GetString(batch.Slice(row.Text));
         foreach (ref var mark in batch.Marks.Span)

@@ -1,13 +1,20 @@
 using System.Buffers;
+using System.Text;
+using Karya.Engine.Scheduling;
 
 namespace Karya.Engine.Tests.Driving;
 
-/// <summary>A plan as a test writes it down. Without a period it runs once.</summary>
+/// <summary>A plan as a test writes it down. Without a period or a schedule it runs once.</summary>
 internal sealed record PlanDraft(PlanId Id, long DueMs)
 {
     public PlanId Parent { get; init; }
 
     public long PeriodMs { get; init; }
+
+    /// <summary>A cron expression; it takes the place of the period.</summary>
+    public string? Cron { get; init; }
+
+    public string Zone { get; init; } = CronSchedule.DefaultZone;
 
     public long EndMs { get; init; } = PlanSpec.NoEnd;
 
@@ -22,6 +29,15 @@ internal sealed record PlanDraft(PlanId Id, long DueMs)
     public uint Lane { get; init; } = 1;
 
     public HookSpec[] Hooks { get; init; } = [];
+
+    /// <summary>For workers.</summary>
+    public bool IsPulled { get; init; }
+
+    /// <summary>The client chose the id.</summary>
+    public bool MayExist { get; init; }
+
+    /// <summary>Answered from memory.</summary>
+    public bool IsAccepted { get; init; }
 
     public byte[] Body { get; init; } = [1, 2, 3, 4, 5, 6, 7, 8];
 
@@ -41,7 +57,10 @@ internal sealed record PlanDraft(PlanId Id, long DueMs)
             AtMs = nowMs,
             Key = new TaskKey(Id, 0, 0),
             Hooks = Hooks,
+            Cron = Cron is null ? null : Encoding.UTF8.GetBytes(Cron + "\n" + Zone),
             ReplyTo = replyTo,
+            MayExist = MayExist,
+            IsAccepted = IsAccepted,
             Spec = new PlanSpec
             {
                 Id = Id,
@@ -50,12 +69,13 @@ internal sealed record PlanDraft(PlanId Id, long DueMs)
                 FirstDueMs = DueMs,
                 PeriodMs = PeriodMs,
                 EndMs = EndMs,
-                Kind = PeriodMs == 0 ? ScheduleKind.Once : ScheduleKind.Every,
+                Kind = Cron is not null ? ScheduleKind.Cron : PeriodMs == 0 ? ScheduleKind.Once : ScheduleKind.Every,
                 Misfire = Misfire,
                 AttemptsMax = Attempts,
                 RetryDelayMs = RetryDelayMs,
                 RetryDelayMsMax = RetryDelayMsMax,
                 Lane = Lane,
+                IsPulled = IsPulled,
                 HookCount = Hooks.Length,
             },
         };

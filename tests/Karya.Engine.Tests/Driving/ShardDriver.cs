@@ -22,6 +22,7 @@ internal sealed class ShardDriver : IDisposable
     private readonly Dictionary<PlanId, int> _partitionOf = [];
     private readonly List<(PlanId Plan, PlanId Parent)> _family = [];
     private readonly HashSet<PlanId> _cancelled = [];
+    private readonly HashSet<PlanId> _triggered = [];
     private ShardInbox _inbox;
     private ProjectionBatch? _heldProjection;
     private bool _isAwake;
@@ -66,6 +67,9 @@ internal sealed class ShardDriver : IDisposable
 
     /// <summary>Every attempt handed out, in order.</summary>
     public List<Dispatch> Started { get; } = [];
+
+    /// <summary>Attempts that were told to stop, in order.</summary>
+    public List<Revocation> Revoked { get; } = [];
 
     /// <summary>Gets the dispatches of every turn.</summary>
     public Action<Dispatch[]>? TurnEnded { get; set; }
@@ -158,13 +162,45 @@ internal sealed class ShardDriver : IDisposable
         return answer;
     }
 
-    public Answer Succeed(Dispatch attempt) => End(attempt, CommandKind.AttemptSucceeded, null, false, 0);
+    /// <summary>How many attempts of a lane workers take at once.</summary>
+    public void SetCredits(uint lane, int credits) => _inbox.PostOutcome(new Command
+    {
+        Kind = CommandKind.SetCredits,
+        IsPulled = true,
+        Lane = lane,
+        Credits = credits,
+    });
+
+    public Answer Trigger(PlanId plan)
+    {
+        var answer = new Answer();
+        _triggered.Add(plan);
+        Post(new Command
+        {
+            Kind = CommandKind.Trigger,
+            Partition = PartitionOf(plan),
+            Key = new TaskKey(plan, 0, 0),
+            AtMs = NowMs,
+            ReplyTo = answer,
+        });
+        return answer;
+    }
+
+    /// <summary>Nobody made the attempt after all.</summary>
+    public void Release(Dispatch attempt)
+    {
+        PostOutcome(attempt, CommandKind.AttemptReleased, null, false, 0);
+        Running.Remove(attempt);
+    }
+
+    public Answer Succeed(Dispatch attempt, byte[]? result = null) =>
+        End(attempt, CommandKind.AttemptSucceeded, result, false, 0);
 
     public Answer Fail(Dispatch attempt, bool retryable = true, int retryAfterMs = 0, string error = "It failed.") =>
-        End(attempt, CommandKind.AttemptFailed, error, retryable, retryAfterMs);
+        End(attempt, CommandKind.AttemptFailed, Encoding.UTF8.GetBytes(error), retryable, retryAfterMs);
 
     /// <summary>Posts an outcome whether or not the attempt runs.</summary>
-    public Answer PostOutcome(Dispatch attempt, CommandKind kind, string? error, bool retryable, int retryAfterMs)
+    public Answer PostOutcome(Dispatch attempt, CommandKind kind, byte[]? payload, bool retryable, int retryAfterMs)
     {
         var answer = new Answer();
         var command = new Command
@@ -176,12 +212,13 @@ internal sealed class ShardDriver : IDisposable
             Attempt = attempt.Attempt,
             Epoch = attempt.Epoch,
             Lane = attempt.Lane,
+            IsPulled = attempt.IsPulled,
             Key = attempt.Key,
             AtMs = NowMs,
             ReplyTo = answer,
         };
-        if (error is not null)
-            PlanDraft.SetPayload(ref command, Encoding.UTF8.GetBytes(error));
+        if (payload is not null)
+            PlanDraft.SetPayload(ref command, payload);
         _inbox.PostOutcome(command);
         return answer;
     }
@@ -216,6 +253,7 @@ internal sealed class ShardDriver : IDisposable
             Hold(Read(Store.LoadDue(window), PlanId.None));
         }
 
+        Revoked.AddRange(effects.Revocations.Span);
         foreach (ref readonly var reply in effects.Replies.Span)
             reply.Target.Complete(reply);
         foreach (ref readonly var dispatch in effects.Dispatches.Span)
@@ -373,17 +411,18 @@ internal sealed class ShardDriver : IDisposable
 
     private void Hold(LoadedPage page) => _heldPages.Enqueue(page);
 
-    private Answer End(Dispatch attempt, CommandKind kind, string? error, bool retryable, int retryAfterMs)
+    private Answer End(Dispatch attempt, CommandKind kind, byte[]? payload, bool retryable, int retryAfterMs)
     {
         Assert.Equal(1, Running.RemoveAll(d => d.Key == attempt.Key && d.Attempt == attempt.Attempt));
         ArrayPool<byte>.Shared.Return(attempt.Body);
-        return PostOutcome(attempt, kind, error, retryable, retryAfterMs);
+        return PostOutcome(attempt, kind, payload, retryable, retryAfterMs);
     }
 
     private void Take(in Dispatch dispatch)
     {
         var key = dispatch.Key;
-        Assert.True(NowMs >= dispatch.DueMs, $"{key} started {dispatch.DueMs - NowMs} ms early.");
+        bool isDue = NowMs >= dispatch.DueMs || _triggered.Contains(key.Plan);
+        Assert.True(isDue, $"{key} started {dispatch.DueMs - NowMs} ms early.");
         Assert.True(NowMs >= dispatch.AttemptDueMs, $"An attempt of {key} started early.");
         Assert.True(Running.TrueForAll(d => d.Key != key), $"{key} runs twice.");
         Assert.DoesNotContain(key.Plan, _cancelled);

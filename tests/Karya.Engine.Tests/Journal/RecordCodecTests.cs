@@ -25,14 +25,33 @@ public sealed class RecordCodecTests
                 var hooks = new byte[hookCount * HookTable.BytesPerHook];
                 new Random(hookCount).NextBytes(hooks);
                 var written = Records.Make(kind, new UInt128(high, low), at, due, small, hooks, payload);
-                var writer = new ByteWriter();
-                RecordCodec.Write(writer, written);
-                var read = default(Record);
-                RecordCodec.Read(writer.WrittenSpan[sizeof(int)..], ref read);
-                return RecordCopy.Of(read) == RecordCopy.Of(written);
+                return RecordCopy.Of(WriteAndRead(written)) == RecordCopy.Of(written);
             });
 
     public static TheoryData<RecordKind> Kinds() => [.. Enum.GetValues<RecordKind>()];
+
+    [Fact]
+    public void The_start_of_a_cron_plans_occurrence_says_when_the_next_one_is_due() =>
+        Longs.Sample(due =>
+        {
+            var written = Records.Make(RecordKind.Started, 1, 2, 3, 4, [], default);
+            written.DueMs = due;
+            return RecordCopy.Of(WriteAndRead(written)) == RecordCopy.Of(written);
+        });
+
+    [Fact]
+    public void The_schedule_of_a_submitted_cron_plan_follows_its_hooks()
+    {
+        byte[] hooks = [.. new byte[2 * HookTable.BytesPerHook], .. new byte[Limits.CronBytesMax]];
+        new Random(1).NextBytes(hooks);
+        var written = Records.Make(RecordKind.Submitted, 1, 2, 3, 4, hooks, "body"u8);
+        written.Spec.Kind = ScheduleKind.Cron;
+        written.Spec.HookCount = 2;
+        written.Spec.CronBytes = Limits.CronBytesMax;
+
+        Assert.Equal(RecordCopy.Of(written), RecordCopy.Of(WriteAndRead(written)));
+        Assert.True(Limits.CronBytesMax <= byte.MaxValue);
+    }
 
     [Fact]
     public void A_record_starts_with_its_length()
@@ -42,6 +61,28 @@ public sealed class RecordCodecTests
 
         Assert.Equal(writer.Length - sizeof(int), BitConverter.ToInt32(writer.WrittenSpan));
     }
+
+    [Fact]
+    public void A_success_without_a_result_is_stored_as_it_was_before_there_were_results()
+    {
+        var writer = new ByteWriter();
+        RecordCodec.Write(writer, Records.Make(RecordKind.Succeeded, 1, 2, 3, 4, [], default));
+
+        Assert.Equal(
+            "17000000" + "06" + "04" + "03" + "01000000000000000000000000000000" + "02" + "030404",
+            Convert.ToHexString(writer.WrittenSpan));
+    }
+
+    [Fact]
+    public void An_empty_result_is_not_the_same_as_none()
+    {
+        Assert.True(ReadSuccess(hasResult: true, mark: 1).HasResult);
+        Assert.False(ReadSuccess(hasResult: false, mark: 0).HasResult);
+    }
+
+    [Fact]
+    public void What_follows_a_success_and_is_no_result_is_refused() =>
+        Assert.Throws<RecordDamagedException>(() => ReadSuccess(hasResult: true, mark: 2));
 
     [Theory]
     [InlineData(0)]
@@ -78,6 +119,20 @@ public sealed class RecordCodecTests
         }
     }
 
+    private static RecordCopy ReadSuccess(bool hasResult, byte mark)
+    {
+        var written = Records.Make(RecordKind.Succeeded, 1, 2, 3, 4, [], default);
+        written.HasResult = hasResult;
+        var writer = new ByteWriter();
+        RecordCodec.Write(writer, written);
+        byte[] bytes = writer.WrittenSpan[sizeof(int)..].ToArray();
+        if (hasResult)
+            bytes[^1] = mark;
+        var read = default(Record);
+        RecordCodec.Read(bytes, ref read);
+        return RecordCopy.Of(read);
+    }
+
     [Fact]
     public void Hooks_keep_their_largest_values()
     {
@@ -100,6 +155,15 @@ public sealed class RecordCodecTests
             var reader = new ByteReader(writer.WrittenSpan);
             return reader.ReadSigned() == number && reader.ReadVarint() == (ulong)number && reader.Remaining == 0;
         });
+
+    private static Record WriteAndRead(in Record written)
+    {
+        var writer = new ByteWriter();
+        RecordCodec.Write(writer, written);
+        var read = default(Record);
+        RecordCodec.Read(writer.WrittenSpan[sizeof(int)..].ToArray(), ref read);
+        return read;
+    }
 
     [Fact]
     public void A_varint_of_eleven_bytes_is_refused()

@@ -5,12 +5,13 @@ namespace Karya.Engine.Tests.Journal;
 /// <summary>A record on the heap, with all its fields, so that two can be compared.</summary>
 internal sealed record RecordCopy(
     RecordKind Kind, PlanUpdate Update, SkipReason Reason, int Partition, long Sequence, TaskKey Key, int Attempt,
-    int AttemptsMax, long AtMs, long DueMs, long OccurrenceTo, PlanSpec Spec, string Hooks, string Payload)
+    int AttemptsMax, long AtMs, long DueMs, long OccurrenceTo, PlanSpec Spec, string Hooks, bool HasResult,
+    string Payload)
 {
     public static RecordCopy Of(in Record record) => new(
         record.Kind, record.Update, record.Reason, record.Partition, record.Sequence, record.Key, record.Attempt,
         record.AttemptsMax, record.AtMs, record.DueMs, record.OccurrenceTo, record.Spec,
-        Convert.ToHexString(record.Hooks), Convert.ToHexString(record.Payload));
+        Convert.ToHexString(record.Hooks), record.HasResult, Convert.ToHexString(record.Payload));
 }
 
 /// <summary>Records of every kind, with only those fields set that the kind has.</summary>
@@ -31,8 +32,9 @@ internal static class Records
             Key = new TaskKey(new PlanId(plan), hasOccurrence ? due : 0, isAttempt ? small : 0),
             Attempt = isAttempt ? small : 0,
         };
-        if (kind is not (RecordKind.Cancelled or RecordKind.Skipped))
+        if (kind is not (RecordKind.Cancelled or RecordKind.Skipped or RecordKind.Started))
             record.Payload = payload;
+        record.HasResult = kind == RecordKind.Succeeded && payload.Length > 0;
         switch (kind)
         {
             case RecordKind.Submitted:

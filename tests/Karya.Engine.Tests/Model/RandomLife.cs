@@ -12,6 +12,9 @@ internal sealed class RandomLife
 {
     private const int RunningMax = 60; // Far fewer than a turn hands out.
 
+    private static readonly string?[] Crons =
+        [null, null, null, "*/7 * * * * *", "5,50 * * * * *", "* * * * *"];
+
     private readonly Random _random;
     private readonly List<PlanId> _plans = [];
     private readonly string _name;
@@ -98,12 +101,28 @@ internal sealed class RandomLife
                 .Select(t => (p.Draft.Id, t.Occurrence, t.Hook, t.OccurrenceTo, t.DueMs, Show(t.State)))),
             Driver.Store.Tasks.Values.Select(t =>
                 (t.Key.Plan, t.Key.Occurrence, t.Key.Hook, t.OccurrenceTo, t.DueMs, t.State)));
+        foreach (var task in Driver.Store.Tasks.Values)
+        {
+            byte[]? wanted = task.State == PlanTaskState.Success ? ResultOf(task.Key, task.Attempts) : null;
+            byte[]? found = Driver.Store.Results.GetValueOrDefault(task.Key);
+            Assert.True(
+                wanted is null ? found is null : wanted.AsSpan().SequenceEqual(found),
+                $"{_name}: the result of {task.Key} is wrong.");
+        }
+
         Equal("errors",
             model.Errors.Select(e => (e.Key.Plan, e.Key.Occurrence, e.Key.Hook, e.Attempt)),
             Driver.Store.Errors.Keys.Select(e => (e.Key.Plan, e.Key.Occurrence, e.Key.Hook, e.Attempt)));
         long resident = model.Plans.Values.Count(p => p.Open.Any(IsNear));
         Assert.True(resident == Driver.Shard.Status.ResidentPlans,
             $"{_name}: {Driver.Shard.Status.ResidentPlans} plans are in memory, {resident} have to be.");
+    }
+
+    /// <summary>None, an empty one or some bytes, the same every time.</summary>
+    private static byte[]? ResultOf(TaskKey key, int attempt)
+    {
+        ulong kind = ((ulong)key.Plan.Value + (ulong)key.Occurrence + (ulong)attempt) % 4;
+        return kind < 2 ? null : [.. Enumerable.Repeat((byte)attempt, (int)(kind - 2) * (int)(key.Occurrence % 700))];
     }
 
     private static PlanTaskState Show(PlanTaskState state) =>
@@ -128,6 +147,8 @@ internal sealed class RandomLife
         {
             Parent = parent,
             PeriodMs = isOnce ? 0 : _random.Next(300, 20_000),
+            Cron = isOnce ? null : Crons[_random.Next(Crons.Length)],
+            Zone = "Europe/Berlin",
             EndMs = _random.Next(2) == 0 ? PlanSpec.NoEnd : dueMs + _random.Next(40_000) - 2000,
             Misfire = (MisfirePolicy)_random.Next(3),
             Attempts = _random.Next(1, 4),
@@ -143,7 +164,9 @@ internal sealed class RandomLife
         bool isSuccess = _random.Next(5) < 3;
         bool isRetryable = _random.Next(4) != 0;
         int retryAfterMs = _random.Next(4) == 0 ? _random.Next(100_000) : 0;
-        var answer = isSuccess ? Driver.Succeed(attempt) : Driver.Fail(attempt, isRetryable, retryAfterMs);
+        var answer = isSuccess
+            ? Driver.Succeed(attempt, ResultOf(attempt.Key, attempt.Attempt))
+            : Driver.Fail(attempt, isRetryable, retryAfterMs);
         Check("outcome", answer, Model?.End(attempt, isSuccess, isRetryable, retryAfterMs, Driver.NowMs));
     }
 

@@ -20,7 +20,7 @@ internal sealed class ReferenceModel
         if (draft.Parent != PlanId.None && Plans[draft.Parent].State == PlanState.Cancelled)
             return ReplyCode.WrongState;
 
-        var plan = new ModelPlan { Draft = draft, IsOnce = draft.PeriodMs == 0, LastOccurrence = 1 };
+        var plan = new ModelPlan { Draft = draft, IsOnce = draft is { PeriodMs: 0, Cron: null }, LastOccurrence = 1 };
         Plans.Add(draft.Id, plan);
         plan.Tasks.Add(new ModelTask
         {
@@ -61,6 +61,8 @@ internal sealed class ReferenceModel
     {
         if (!Plans.TryGetValue(id, out var plan))
             return ReplyCode.NotFound;
+        if (what.HasFlag(PlanUpdate.Period) && plan.Draft.Cron is not null)
+            return ReplyCode.WrongState;
         if (what.HasFlag(PlanUpdate.Period))
             plan.Draft = plan.Draft with { PeriodMs = periodMs };
         if (what.HasFlag(PlanUpdate.Hooks))
@@ -165,8 +167,8 @@ internal sealed class ReferenceModel
             return false;
 
         List<long> due = [task.DueMs];
-        while (due[^1] + plan.Draft.PeriodMs <= Math.Min(nowMs, plan.Draft.EndMs))
-            due.Add(due[^1] + plan.Draft.PeriodMs);
+        while (plan.NextDueMs(due[^1]) <= Math.Min(nowMs, plan.Draft.EndMs))
+            due.Add(plan.NextDueMs(due[^1]));
         bool runsLast = plan.Draft.Misfire == MisfirePolicy.Once || nowMs - due[^1] <= Limits.MisfireGraceMs;
         int skipped = runsLast ? due.Count - 1 : due.Count;
         if (skipped == 0)
@@ -175,7 +177,7 @@ internal sealed class ReferenceModel
         task.State = PlanTaskState.Skipped;
         task.OccurrenceTo = task.Occurrence + skipped - 1;
         plan.LastOccurrence = task.OccurrenceTo;
-        long nextDueMs = task.DueMs + skipped * plan.Draft.PeriodMs;
+        long nextDueMs = runsLast ? due[^1] : plan.NextDueMs(due[^1]);
         if (nextDueMs <= plan.Draft.EndMs)
             AddOccurrence(plan, nextDueMs, nowMs);
         else
@@ -194,8 +196,8 @@ internal sealed class ReferenceModel
             return;
         if (plan.State == PlanState.Created)
             plan.State = PlanState.Running;
-        if (!plan.IsOnce && task.DueMs + plan.Draft.PeriodMs <= plan.Draft.EndMs)
-            AddOccurrence(plan, task.DueMs + plan.Draft.PeriodMs, nowMs);
+        if (!plan.IsOnce && plan.NextDueMs(task.DueMs) <= plan.Draft.EndMs)
+            AddOccurrence(plan, plan.NextDueMs(task.DueMs), nowMs);
     }
 
     private static void AddOccurrence(ModelPlan plan, long dueMs, long nowMs)
@@ -253,6 +255,14 @@ internal sealed class ModelPlan
     public List<ModelTask> Tasks { get; } = [];
 
     public IEnumerable<ModelTask> Open => Tasks.Where(t => !PlanTaskStates.IsEnded(t.State));
+
+    public long NextDueMs(long dueMs)
+    {
+        if (Draft.Cron is null)
+            return dueMs + Draft.PeriodMs;
+        CronSchedule.TryParse(Draft.Cron, Draft.Zone, out var schedule, out _);
+        return schedule!.NextMs(dueMs)!.Value;
+    }
 
     public ModelTask Find(long occurrence, int hook) => Tasks.Single(t => t.Occurrence == occurrence && t.Hook == hook);
 }

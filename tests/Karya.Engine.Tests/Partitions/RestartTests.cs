@@ -145,7 +145,7 @@ public sealed class RestartTests : IDisposable
         driver.SubmitNow(new PlanDraft(PlanDraft.Plan(2), driver.NowMs));
         driver.Crash();
         driver.Settle();
-        driver.PostOutcome(old, CommandKind.AttemptFailed, "x", true, 0);
+        driver.PostOutcome(old, CommandKind.AttemptFailed, "x"u8.ToArray(), true, 0);
         driver.Advance(10);
 
         Assert.Single(driver.Running);

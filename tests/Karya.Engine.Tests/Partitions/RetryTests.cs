@@ -139,7 +139,7 @@ public sealed class RetryTests : IDisposable
     public void The_outcome_of_a_task_that_nobody_knows_is_refused()
     {
         var stranger = new Dispatch { Key = new TaskKey(PlanDraft.Plan(7), 1, 0), Attempt = 1, Epoch = 0 };
-        var answer = _driver.PostOutcome(stranger, CommandKind.AttemptFailed, "x", true, 0);
+        var answer = _driver.PostOutcome(stranger, CommandKind.AttemptFailed, "x"u8.ToArray(), true, 0);
         _driver.Settle();
 
         Assert.Equal(ReplyCode.WrongState, answer.Code);

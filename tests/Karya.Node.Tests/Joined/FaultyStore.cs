@@ -193,16 +193,28 @@ internal sealed class FaultyStore(string path) : IStore
         return _inner.ListPlans(user, skip, take);
     }
 
+    public IReadOnlyList<StoredPlan> ListPlansBelow(UserId user, PlanId? below, int take)
+    {
+        Check(FailsReads);
+        return _inner.ListPlansBelow(user, below, take);
+    }
+
     public long CountPlans(UserId user)
     {
         Check(FailsReads);
         return _inner.CountPlans(user);
     }
 
-    public IReadOnlyList<TaskRow> ListTasks(PlanId id, int take)
+    public IReadOnlyList<StoredTask> ListTasks(PlanId id, int take)
     {
         Check(FailsReads);
         return _inner.ListTasks(id, take);
+    }
+
+    public IReadOnlyList<StoredTask> ListTasksBelow(PlanId id, (long Occurrence, int Hook)? below, int take)
+    {
+        Check(FailsReads);
+        return _inner.ListTasksBelow(id, below, take);
     }
 
     public IReadOnlyList<StoredError> ListErrors(PlanId id, int take)
@@ -211,13 +223,26 @@ internal sealed class FaultyStore(string path) : IStore
         return _inner.ListErrors(id, take);
     }
 
-    public TaskRow? FindTask(TaskKey key)
+    public IReadOnlyList<StoredError> ListErrorsBelow(
+        PlanId id, (long Occurrence, int Hook, int Attempt)? below, int take)
+    {
+        Check(FailsReads);
+        return _inner.ListErrorsBelow(id, below, take);
+    }
+
+    public StoredTask? FindTask(TaskKey key)
     {
         Check(FailsReads);
         return _inner.FindTask(key);
     }
 
-    public IReadOnlyList<TaskRow> ListDead(TaskKey? below, int take)
+    public byte[]? FindResult(TaskKey key)
+    {
+        Check(FailsReads);
+        return _inner.FindResult(key);
+    }
+
+    public IReadOnlyList<StoredTask> ListDead(TaskKey? below, int take)
     {
         Check(FailsReads);
         return _inner.ListDead(below, take);

@@ -32,6 +32,7 @@ internal sealed class NodeRig : IAsyncDisposable
     public static NodeOptions Fast { get; } = new()
     {
         Http = new() { Listen = new ListenAddress("127.0.0.1", 0) },
+        Tcp = new() { Listen = new ListenAddress("127.0.0.1", 0) },
         Engine = new() { Partitions = 16, Shards = 2 },
         Executor = new() { Concurrency = 16, PerTarget = 16, Drain = TimeSpan.FromSeconds(5) },
         Retry = new() { Delay = TimeSpan.FromMilliseconds(2), DelayMax = TimeSpan.FromMilliseconds(4) },

@@ -75,6 +75,17 @@ internal static class Batches
         return batch;
     }
 
+    public static ProjectionBatch EndedTaskWithResult(
+        this ProjectionBatch batch, TaskKey key, ReadOnlySpan<byte> result, bool isReplayed = false)
+    {
+        batch.EndedTask(key);
+        ref var row = ref batch.Tasks.Span[^1];
+        row.IsReplayed = isReplayed;
+        row.HasResult = true;
+        row.Result = batch.Bytes.Write(result);
+        return batch;
+    }
+
     public static ProjectionBatch Error(
         this ProjectionBatch batch, TaskKey key, int attempt, string text, long atMs = 4500)
     {

@@ -55,7 +55,7 @@ public sealed class SqliteStoreTests : StoreSuite
         using var store = Create();
         var exception = Assert.Throws<StoreException>(() => store.Open(4));
         Assert.Contains("999", exception.Message, StringComparison.Ordinal);
-        Assert.Contains("up to 1.", exception.Message, StringComparison.Ordinal);
+        Assert.Contains("up to 2.", exception.Message, StringComparison.Ordinal);
     }
 
     [Fact]
@@ -167,7 +167,8 @@ public sealed class SqliteStoreTests : StoreSuite
         for (ulong number = 1; number <= 200; number++)
         {
             batch.NewPlan(number, parent: number % 2).EndedTask(Key(number)).Error(Key(number), 1, "no")
-                .LaterPlan(number, Engine.PlanState.Running, 2000, body: "");
+                .LaterPlan(number, Engine.PlanState.Running, 2000, body: "")
+                .EndedTaskWithResult(Key(number, 2), body.AsSpan(0, (int)number % 3 * 500));
         }
 
         Assert.Equal(0, AllocatedBytes(() => Store.Commit(body)));

@@ -9,57 +9,8 @@ using static Karya.Node.Tests.Storage.Batches;
 namespace Karya.Node.Tests.Storage;
 
 /// <summary>What any store must do. Each store's own test class inherits it and says where its stores live.</summary>
-public abstract class StoreSuite : IDisposable
+public abstract class StoreSuite : StoreTest
 {
-    private const int PartitionCount = 4;
-
-    private static readonly UserId Bob = new(0xB);
-
-    private IStore? _store;
-
-    /// <summary>The store of this test, open.</summary>
-    protected IStore Store
-    {
-        get
-        {
-            if (_store is null)
-            {
-                _store = Create();
-                Marks = _store.Open(PartitionCount);
-                _store.AddUser(new UserView(Ann, "ann", 1000));
-                _store.AddUser(new UserView(Bob, "bob", 1000));
-            }
-
-            return _store;
-        }
-    }
-
-    /// <summary>What the last open answered.</summary>
-    protected IReadOnlyList<ProjectedMark> Marks { get; private set; } = [];
-
-    public void Dispose()
-    {
-        _store?.Dispose();
-        CleanUp();
-        GC.SuppressFinalize(this);
-    }
-
-    /// <summary>A store that does not exist yet; not open.</summary>
-    protected abstract IStore Create();
-
-    /// <summary>The store that <see cref="Create"/> made, once more, after that one was disposed; not open.</summary>
-    protected abstract IStore Reopen();
-
-    /// <summary>Removes what the test leaves behind, when its store is disposed.</summary>
-    protected abstract void CleanUp();
-
-    protected void Restart()
-    {
-        Store.Dispose();
-        _store = Reopen();
-        Marks = _store.Open(PartitionCount);
-    }
-
     [Fact]
     public void Every_open_raises_the_epoch_of_every_partition()
     {
@@ -313,8 +264,11 @@ public abstract class StoreSuite : IDisposable
             Attempts = 1000,
         };
         Project(batch);
-        Assert.Equal(batch.Tasks.Span[0], Store.FindTask(Key(1, 3)));
-        Assert.Equal(batch.Tasks.Span[0], Assert.Single(Store.ListTasks(Plan(1), 10)));
+        var stored = new StoredTask(
+            Key(1, 3), PlanTaskState.Skipped, SkipReason.Misfire, 900, CreatedMs: 1, DueMs: 2, StartedMs: 3,
+            FinishedMs: long.MaxValue, Attempts: 1000, ResultBytes: null);
+        Assert.Equal(stored, Store.FindTask(Key(1, 3)));
+        Assert.Equal(stored, Assert.Single(Store.ListTasks(Plan(1), 10)));
     }
 
     [Fact]
@@ -388,6 +342,7 @@ public abstract class StoreSuite : IDisposable
         Assert.True(Store.UserExists(Ann));
         Assert.Null(Store.FindPlan(Plan(1)));
         Assert.Null(Store.FindTask(Key(1)));
+        Assert.Null(Store.FindResult(Key(1)));
         Assert.Equal(0, Store.CountPlans(new UserId(99)));
         Assert.Empty(Store.ListPlans(new UserId(99), 0, 10));
         Assert.Empty(Store.ListTasks(Plan(1), 10));
@@ -500,12 +455,6 @@ public abstract class StoreSuite : IDisposable
         Assert.Equal(Enumerable.Range(0, 100), ReadJournal());
     }
 
-    protected void Project(ProjectionBatch batch)
-    {
-        var result = Store.Project(batch);
-        Assert.True(result == CommitResult.Committed, $"{result}: {Store.LastError}");
-    }
-
     protected List<int> ReadJournal()
     {
         var rows = new List<int>();
@@ -532,13 +481,5 @@ public abstract class StoreSuite : IDisposable
         Store.LoadPlan(id, withDescendants, (loaded, _, _) => ids.Add(loaded));
         ids.Sort();
         return ids;
-    }
-
-    private int PruneAll(long cutoffMs)
-    {
-        int removed = 0;
-        while (Store.PruneHistory(cutoffMs, rowsMax: 100) is var count and > 0)
-            removed += count;
-        return removed;
     }
 }

@@ -184,6 +184,12 @@ internal static class AnswerWriter
                 json.WritePropertyName("request");
                 WriteDraft(json, chained.Plan);
                 break;
+            case WorkerAction worker:
+                json.WriteString("type", WireNames.WorkerRequest);
+                json.WriteString("name", worker.Name);
+                json.WriteBase64String("arguments", worker.Arguments);
+                json.WriteNumber("timeout", worker.TimeoutMs);
+                break;
             default:
                 Invariant.Fail($"{action.GetType().Name} has no form in /v1");
                 break;

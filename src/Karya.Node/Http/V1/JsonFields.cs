@@ -1,5 +1,6 @@
 using System.Globalization;
 using System.Text.Json;
+using Karya.Node.Plans;
 
 namespace Karya.Node.Http.V1;
 

@@ -12,6 +12,9 @@ internal static class WireNames
     public const string KafkaProducerRequest = "karya.core.entities.Action.KafkaProducerRequest";
     public const string ChainedRequest = "karya.core.entities.Action.ChainedRequest";
 
+    /// <summary>Ours: the original knows no workers. Shown only; /v1 takes none.</summary>
+    public const string WorkerRequest = "karya.core.entities.Action.WorkerRequest";
+
     public const string JsonBody = "karya.core.entities.http.Body.JsonBody";
     public const string EmptyBody = "karya.core.entities.http.Body.EmptyBody";
 

@@ -32,7 +32,7 @@ internal sealed class PostgresProjection : IDisposable
     private const string TasksSql =
         """
         COPY task_history (plan_id, occurrence, hook, state, reason, occurrence_to, created_ms, due_ms, started_ms,
-          finished_ms, attempts)
+          finished_ms, attempts, result)
         FROM STDIN (FORMAT BINARY)
         """;
 
@@ -216,7 +216,7 @@ internal sealed class PostgresProjection : IDisposable
         foreach (int index in _sorter.TaskRows)
         {
             ref readonly var task = ref batch.Tasks.Span[index];
-            _copy.Row(11);
+            _copy.Row(12);
             CopyKey(task.Key);
             _copy.Int16((short)task.State);
             _copy.Int16((short)task.Reason);
@@ -226,6 +226,10 @@ internal sealed class PostgresProjection : IDisposable
             _copy.Int64(task.StartedMs);
             _copy.Int64(task.FinishedMs);
             _copy.Int32(task.Attempts);
+            if (task.HasResult)
+                _copy.Bytes(batch.Slice(task.Result));
+            else
+                _copy.Null();
         }
 
         _copy.End();

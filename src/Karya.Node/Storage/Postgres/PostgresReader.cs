@@ -1,6 +1,5 @@
 using System.Text;
 using Karya.Engine;
-using Karya.Engine.Journal;
 using Karya.Node.Plans;
 using Npgsql;
 
@@ -26,7 +25,7 @@ internal sealed class PostgresReader(NpgsqlDataSource source)
     private const string TaskColumns =
         """
         t.plan_id, t.occurrence, t.hook, t.occurrence_to, t.state, t.reason, t.created_ms, t.due_ms, t.started_ms,
-        t.finished_ms, t.attempts
+        t.finished_ms, t.attempts, octet_length(t.result)
         """;
 
     private const string PlanSql =
@@ -83,14 +82,27 @@ internal sealed class PostgresReader(NpgsqlDataSource source)
         ORDER BY found.id DESC
         """;
 
+    private const string PlansOfUserBelowSql =
+        $"""
+        SELECT plan.* FROM (
+          SELECT id FROM (
+            SELECT id, user_id FROM plans UNION ALL SELECT id, user_id FROM plan_history) AS both_tables
+          WHERE user_id = $1 AND id < $2 ORDER BY id DESC LIMIT $3) AS found
+        CROSS JOIN LATERAL (
+          SELECT {PlanColumns} FROM plans WHERE id = found.id
+          UNION ALL
+          SELECT {PlanColumns} FROM plan_history WHERE id = found.id LIMIT 1) AS plan
+        ORDER BY found.id DESC
+        """;
+
     /// <summary>The bytes of the tasks that are inside a plan's row, as one more row that has nothing else.</summary>
     private const string InsideSql =
         """
         UNION ALL
-        SELECT NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, tasks FROM plans
+        SELECT NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, tasks FROM plans
         WHERE id = $1 AND tasks IS NOT NULL
         UNION ALL
-        SELECT NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, tasks FROM plan_history
+        SELECT NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, tasks FROM plan_history
         WHERE id = $1 AND tasks IS NOT NULL
         """;
 
@@ -98,7 +110,8 @@ internal sealed class PostgresReader(NpgsqlDataSource source)
         $"""
         SELECT task.*, NULL::bytea FROM (
           SELECT occurrence, hook FROM task_history
-          WHERE plan_id = $1 ORDER BY occurrence DESC, hook DESC LIMIT $2) AS found
+          WHERE plan_id = $1 AND (occurrence, hook) < ($2, $3)
+          ORDER BY occurrence DESC, hook DESC LIMIT $4) AS found
         CROSS JOIN LATERAL (
           SELECT {TaskColumns} FROM task_history AS t
           WHERE t.plan_id = $1 AND t.occurrence = found.occurrence AND t.hook = found.hook LIMIT 1) AS task
@@ -112,16 +125,21 @@ internal sealed class PostgresReader(NpgsqlDataSource source)
         {InsideSql}
         """;
 
+    // Those with a result are never inside their plan's row.
+    private const string ResultSql =
+        "SELECT result FROM task_history WHERE plan_id = $1 AND occurrence = $2 AND hook = $3 LIMIT 1";
+
     private const string ErrorsSql =
         """
         SELECT error.* FROM (
           SELECT occurrence, hook, attempt FROM errors
-          WHERE plan_id = $1 ORDER BY occurrence DESC, hook DESC, attempt DESC LIMIT $2) AS found
+          WHERE plan_id = $1 AND (occurrence, hook, attempt) < ($2, $3, $4)
+          ORDER BY occurrence DESC, hook DESC, attempt DESC LIMIT $5) AS found
         CROSS JOIN LATERAL (
           SELECT plan_id, occurrence, hook, attempt, at_ms, text FROM errors
           WHERE plan_id = $1 AND occurrence = found.occurrence AND hook = found.hook AND attempt = found.attempt
           LIMIT 1) AS error
-        ORDER BY found.occurrence, found.hook, found.attempt
+        ORDER BY found.occurrence DESC, found.hook DESC, found.attempt DESC
         """;
 
     private const string DeadSql =
@@ -182,22 +200,40 @@ internal sealed class PostgresReader(NpgsqlDataSource source)
         [Value(user.ToGuid()), Value((long)skip), Value((long)take)],
         rows => ReadAll(rows, ReadPlan));
 
-    public List<TaskRow> ListTasks(PlanId id, int take)
+    public List<StoredPlan> ListPlansBelow(UserId user, PlanId? below, int take) => Ask(
+        PlansOfUserBelowSql,
+        [Value(user.ToGuid()), Value(below ?? AboveAll.Plan), Value((long)take)],
+        rows => ReadAll(rows, ReadPlan));
+
+    public List<StoredTask> ListTasksBelow(PlanId id, (long Occurrence, int Hook)? below, int take)
     {
-        var tasks = Ask(TasksSql, [Value(id), Value((long)take)], rows => ReadTasks(rows, id));
-        tasks.Sort((left, right) =>
-            (left.Key.Occurrence, left.Key.Hook).CompareTo((right.Key.Occurrence, right.Key.Hook)));
-        tasks.RemoveRange(0, Math.Max(tasks.Count - take, 0));
+        var end = below ?? (AboveAll.Occurrence, AboveAll.Hook);
+        var tasks = Ask(
+            TasksSql,
+            [Value(id), Value(end.Occurrence), Value(end.Hook), Value((long)take)],
+            rows => ReadTasks(rows, id));
+        tasks.RemoveAll(task => OrderOf(task).CompareTo(end) >= 0); // Of those inside the plan all have come.
+        tasks.Sort((left, right) => OrderOf(right).CompareTo(OrderOf(left)));
+        tasks.RemoveRange(Math.Min(take, tasks.Count), Math.Max(tasks.Count - take, 0));
         return tasks;
     }
 
-    public List<StoredError> ListErrors(PlanId id, int take) => Ask(
-        ErrorsSql,
-        [Value(id), Value((long)take)],
-        rows => ReadAll(
-            rows, row => new StoredError(ReadKey(row), row.GetInt32(3), row.GetInt64(4), Text(row, 5))));
+    public List<StoredError> ListErrorsBelow(PlanId id, (long Occurrence, int Hook, int Attempt)? below, int take)
+    {
+        var (occurrence, hook, attempt) = below ?? (AboveAll.Occurrence, AboveAll.Hook, int.MaxValue);
+        return Ask(
+            ErrorsSql,
+            [Value(id), Value(occurrence), Value(hook), Value(attempt), Value((long)take)],
+            rows => ReadAll(
+                rows, row => new StoredError(ReadKey(row), row.GetInt32(3), row.GetInt64(4), Text(row, 5))));
+    }
 
-    public TaskRow? FindTask(TaskKey key)
+    public byte[]? FindResult(TaskKey key) => Ask(
+        ResultSql,
+        [Value(key.Plan), Value(key.Occurrence), Value(key.Hook)],
+        rows => rows.Read() && !rows.IsDBNull(0) ? Bytes(rows, 0) : null);
+
+    public StoredTask? FindTask(TaskKey key)
     {
         var tasks = Ask(
             TaskSql,
@@ -212,7 +248,7 @@ internal sealed class PostgresReader(NpgsqlDataSource source)
         return null;
     }
 
-    public List<TaskRow> ListDead(TaskKey? below, int take)
+    public List<StoredTask> ListDead(TaskKey? below, int take)
     {
         var end = below ?? AboveAll;
         return Ask(
@@ -266,13 +302,13 @@ internal sealed class PostgresReader(NpgsqlDataSource source)
         new(PlanId.From(row.GetGuid(0)), row.GetInt64(1), row.GetInt32(2));
 
     /// <summary>Rows of tasks, and rows with the bytes of a plan's tasks. In no particular order.</summary>
-    private static List<TaskRow> ReadTasks(NpgsqlDataReader rows, PlanId plan)
+    private static List<StoredTask> ReadTasks(NpgsqlDataReader rows, PlanId plan)
     {
-        var tasks = new List<TaskRow>();
+        var tasks = new List<StoredTask>();
         while (rows.Read())
         {
             if (rows.IsDBNull(0))
-                TaskBytes.Read(plan, Bytes(rows, 11), tasks);
+                TaskBytes.Read(plan, Bytes(rows, 12), tasks);
             else
                 tasks.Add(ReadTask(rows));
         }
@@ -280,18 +316,19 @@ internal sealed class PostgresReader(NpgsqlDataSource source)
         return tasks;
     }
 
-    private static TaskRow ReadTask(NpgsqlDataReader row) => new()
-    {
-        Key = ReadKey(row),
-        OccurrenceTo = row.GetInt64(3),
-        State = (PlanTaskState)row.GetInt16(4),
-        Reason = (SkipReason)row.GetInt16(5),
-        CreatedMs = row.GetInt64(6),
-        DueMs = row.GetInt64(7),
-        StartedMs = row.GetInt64(8),
-        FinishedMs = row.GetInt64(9),
-        Attempts = row.GetInt32(10),
-    };
+    private static StoredTask ReadTask(NpgsqlDataReader row) => new(
+        ReadKey(row),
+        (PlanTaskState)row.GetInt16(4),
+        (SkipReason)row.GetInt16(5),
+        OccurrenceTo: row.GetInt64(3),
+        CreatedMs: row.GetInt64(6),
+        DueMs: row.GetInt64(7),
+        StartedMs: row.GetInt64(8),
+        FinishedMs: row.GetInt64(9),
+        Attempts: row.GetInt32(10),
+        ResultBytes: row.IsDBNull(11) ? null : row.GetInt32(11));
+
+    private static (long Occurrence, int Hook) OrderOf(StoredTask task) => (task.Key.Occurrence, task.Key.Hook);
 
     private static byte[] Bytes(NpgsqlDataReader row, int column) => row.GetFieldValue<byte[]>(column);
 

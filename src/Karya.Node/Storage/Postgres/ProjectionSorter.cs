@@ -102,7 +102,7 @@ internal sealed class ProjectionSorter
 
     /// <summary>
     /// The tasks of a plan come in the order of the plans, together. Few that all went well fit inside; dead letters
-    /// are looked for by themselves.
+    /// are looked for by themselves, and results would be read with their plan whenever it is.
     /// </summary>
     private ByteSlice PutInside(ProjectionBatch batch, PlanId plan, ref int task)
     {
@@ -113,8 +113,11 @@ internal sealed class ProjectionSorter
             return default;
         foreach (ref readonly var row in tasks)
         {
-            if (!PlanTaskStates.IsEnded(row.State) || row.State == PlanTaskState.Failure || row.IsReplayed)
+            if (!PlanTaskStates.IsEnded(row.State) || row.State == PlanTaskState.Failure || row.IsReplayed
+                || row.HasResult)
+            {
                 return default;
+            }
         }
 
         int start = _inside.Length;

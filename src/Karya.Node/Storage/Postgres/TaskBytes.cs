@@ -13,7 +13,7 @@ namespace Karya.Node.Storage.Postgres;
 ///           | 0 for never started, else 1 | started - created, if it is 1 | finished - created | attempts
 /// </code>
 /// All but the named bytes are varints, differences zig-zag. Entries end where they end, so that two lists put together
-/// are a list.
+/// are a list. A task that left a result has a row of its own.
 /// </remarks>
 internal static class TaskBytes
 {
@@ -34,22 +34,24 @@ internal static class TaskBytes
     }
 
     /// <summary>Appends the tasks of a plan to a list. Throws <see cref="RecordDamagedException"/>.</summary>
-    public static void Read(PlanId plan, ReadOnlySpan<byte> bytes, List<TaskRow> tasks)
+    public static void Read(PlanId plan, ReadOnlySpan<byte> bytes, List<StoredTask> tasks)
     {
         var reader = new ByteReader(bytes);
         while (reader.Remaining > 0)
         {
             long occurrence = (long)reader.ReadVarint();
-            var task = new TaskRow { OccurrenceTo = occurrence + reader.ReadSigned() };
-            task.Key = new TaskKey(plan, occurrence, (int)reader.ReadVarint());
-            task.State = (PlanTaskState)reader.ReadByte();
-            task.Reason = (SkipReason)reader.ReadByte();
-            task.CreatedMs = (long)reader.ReadVarint();
-            task.DueMs = task.CreatedMs + reader.ReadSigned();
-            task.StartedMs = reader.ReadByte() == 0 ? 0 : task.CreatedMs + reader.ReadSigned();
-            task.FinishedMs = task.CreatedMs + reader.ReadSigned();
-            task.Attempts = (int)reader.ReadVarint();
-            tasks.Add(task);
+            long occurrenceTo = occurrence + reader.ReadSigned();
+            int hook = (int)reader.ReadVarint();
+            var state = (PlanTaskState)reader.ReadByte();
+            var reason = (SkipReason)reader.ReadByte();
+            long createdMs = (long)reader.ReadVarint();
+            long dueMs = createdMs + reader.ReadSigned();
+            long startedMs = reader.ReadByte() == 0 ? 0 : createdMs + reader.ReadSigned();
+            long finishedMs = createdMs + reader.ReadSigned();
+            int attempts = (int)reader.ReadVarint();
+            tasks.Add(new StoredTask(
+                new TaskKey(plan, occurrence, hook), state, reason, occurrenceTo, createdMs, dueMs, startedMs,
+                finishedMs, attempts, ResultBytes: null));
         }
     }
 }

@@ -1,5 +1,4 @@
 using Karya.Engine;
-using Karya.Engine.Journal;
 using Karya.Node.Plans;
 using Microsoft.Data.Sqlite;
 
@@ -16,7 +15,8 @@ internal sealed class SqliteReader : IDisposable
 
     private const string TaskColumns =
         """
-        plan_id, occurrence, hook, occurrence_to, state, reason, created_ms, due_ms, started_ms, finished_ms, attempts
+        plan_id, occurrence, hook, occurrence_to, state, reason, created_ms, due_ms, started_ms, finished_ms, attempts,
+        length(result)
         FROM tasks
         """;
 
@@ -39,9 +39,11 @@ internal sealed class SqliteReader : IDisposable
     private readonly SqliteStatement _userByName;
     private readonly SqliteStatement _userById;
     private readonly SqliteStatement _plansOfUser;
+    private readonly SqliteStatement _plansOfUserBelow;
     private readonly SqliteStatement _tasks;
     private readonly SqliteStatement _errors;
     private readonly SqliteStatement _task;
+    private readonly SqliteStatement _result;
     private readonly SqliteStatement _dead;
     private readonly SqliteStatement _ping;
 
@@ -58,15 +60,23 @@ internal sealed class SqliteReader : IDisposable
         _userById = _database.Prepare("SELECT plan_count FROM users WHERE id = ?1");
         _plansOfUser = _database.Prepare(
             $"SELECT {PlanColumns} WHERE user_id = ?1 ORDER BY id DESC LIMIT ?3 OFFSET ?2");
+        _plansOfUserBelow = _database.Prepare(
+            $"SELECT {PlanColumns} WHERE user_id = ?1 AND id < ?2 ORDER BY id DESC LIMIT ?3");
         _tasks = _database.Prepare(
-            $"SELECT {TaskColumns} WHERE plan_id = ?1 AND state >= 2 ORDER BY occurrence DESC, hook DESC LIMIT ?2");
+            $"""
+            SELECT {TaskColumns} WHERE plan_id = ?1 AND (occurrence, hook) < (?2, ?3) AND state >= 2
+            ORDER BY occurrence DESC, hook DESC LIMIT ?4
+            """);
         _errors = _database.Prepare(
             """
             SELECT plan_id, occurrence, hook, attempt, at_ms, text FROM errors
-            WHERE plan_id = ?1 ORDER BY occurrence DESC, hook DESC, attempt DESC LIMIT ?2
+            WHERE plan_id = ?1 AND (occurrence, hook, attempt) < (?2, ?3, ?4)
+            ORDER BY occurrence DESC, hook DESC, attempt DESC LIMIT ?5
             """);
         _task = _database.Prepare(
             $"SELECT {TaskColumns} WHERE plan_id = ?1 AND occurrence = ?2 AND hook = ?3 AND state >= 2");
+        _result = _database.Prepare(
+            "SELECT result FROM tasks WHERE plan_id = ?1 AND occurrence = ?2 AND hook = ?3 AND state >= 2");
 
         // The planner does not see that the index is the shorter way, as the table has the same order.
         _dead = _database.Prepare(
@@ -118,39 +128,42 @@ internal sealed class SqliteReader : IDisposable
         return _plan.Step() ? ReadPlan(_plan) : null;
     }
 
-    public List<StoredPlan> ListPlans(UserId user, int skip, int take)
+    public List<StoredPlan> ListPlans(UserId user, int skip, int take) =>
+        ReadPlans(_plansOfUser.Bind(1, user.Value).Bind(2, skip).Bind(3, take));
+
+    public List<StoredPlan> ListPlansBelow(UserId user, PlanId? below, int take) =>
+        ReadPlans(_plansOfUserBelow.Bind(1, user.Value).Bind(2, below?.Value ?? UInt128.MaxValue).Bind(3, take));
+
+    public List<StoredTask> ListTasksBelow(PlanId id, (long Occurrence, int Hook)? below, int take)
     {
-        var plans = new List<StoredPlan>();
-        using var rows = new Scope(_plansOfUser.Bind(1, user.Value).Bind(2, skip).Bind(3, take));
-        while (_plansOfUser.Step())
-            plans.Add(ReadPlan(_plansOfUser));
-        return plans;
+        var (occurrence, hook) = below ?? (long.MaxValue, int.MaxValue);
+        return ReadTasks(_tasks.Bind(1, id.Value).Bind(2, occurrence).Bind(3, hook).Bind(4, take));
     }
 
-    public List<TaskRow> ListTasks(PlanId id, int take)
+    public List<StoredError> ListErrorsBelow(PlanId id, (long Occurrence, int Hook, int Attempt)? below, int take)
     {
-        var tasks = ReadTasks(_tasks.Bind(1, id.Value).Bind(2, take));
-        tasks.Reverse();
-        return tasks;
-    }
-
-    public List<StoredError> ListErrors(PlanId id, int take)
-    {
+        var (occurrence, hook, attempt) = below ?? (long.MaxValue, int.MaxValue, int.MaxValue);
         var errors = new List<StoredError>();
-        using var rows = new Scope(_errors.Bind(1, id.Value).Bind(2, take));
+        _errors.Bind(1, id.Value).Bind(2, occurrence).Bind(3, hook).Bind(4, attempt).Bind(5, take);
+        using var rows = new Scope(_errors);
         while (_errors.Step())
             errors.Add(new StoredError(ReadKey(_errors), _errors.Int32(3), _errors.Int64(4), _errors.Text(5)));
-        errors.Reverse();
         return errors;
     }
 
-    public TaskRow? FindTask(TaskKey key)
+    public StoredTask? FindTask(TaskKey key)
     {
         var tasks = ReadTasks(_task.Bind(1, key));
         return tasks.Count > 0 ? tasks[0] : null;
     }
 
-    public List<TaskRow> ListDead(TaskKey? below, int take)
+    public byte[]? FindResult(TaskKey key)
+    {
+        using var rows = new Scope(_result.Bind(1, key));
+        return _result.Step() && !_result.IsNull(0) ? _result.Bytes(0).ToArray() : null;
+    }
+
+    public List<StoredTask> ListDead(TaskKey? below, int take)
     {
         var end = below ?? new TaskKey(new PlanId(UInt128.MaxValue), long.MaxValue, int.MaxValue);
         return ReadTasks(_dead.Bind(1, end).Bind(4, take));
@@ -167,6 +180,15 @@ internal sealed class SqliteReader : IDisposable
             reader(new PlanId(statement.Key(0)), statement.Bytes(1), statement.Bytes(2));
     }
 
+    private static List<StoredPlan> ReadPlans(SqliteStatement statement)
+    {
+        var plans = new List<StoredPlan>();
+        using var rows = new Scope(statement);
+        while (statement.Step())
+            plans.Add(ReadPlan(statement));
+        return plans;
+    }
+
     private static StoredPlan ReadPlan(SqliteStatement row) => new(
         new PlanId(row.Key(0)),
         new UserId(row.Key(1)),
@@ -180,24 +202,23 @@ internal sealed class SqliteReader : IDisposable
 
     private static TaskKey ReadKey(SqliteStatement row) => new(new PlanId(row.Key(0)), row.Int64(1), row.Int32(2));
 
-    private static List<TaskRow> ReadTasks(SqliteStatement statement)
+    private static List<StoredTask> ReadTasks(SqliteStatement statement)
     {
-        var tasks = new List<TaskRow>();
+        var tasks = new List<StoredTask>();
         using var rows = new Scope(statement);
         while (statement.Step())
         {
-            tasks.Add(new TaskRow
-            {
-                Key = ReadKey(statement),
-                OccurrenceTo = statement.Int64(3),
-                State = (PlanTaskState)statement.Int32(4),
-                Reason = (SkipReason)statement.Int32(5),
-                CreatedMs = statement.Int64(6),
-                DueMs = statement.Int64(7),
-                StartedMs = statement.Int64(8),
-                FinishedMs = statement.Int64(9),
-                Attempts = statement.Int32(10),
-            });
+            tasks.Add(new StoredTask(
+                ReadKey(statement),
+                (PlanTaskState)statement.Int32(4),
+                (SkipReason)statement.Int32(5),
+                OccurrenceTo: statement.Int64(3),
+                CreatedMs: statement.Int64(6),
+                DueMs: statement.Int64(7),
+                StartedMs: statement.Int64(8),
+                FinishedMs: statement.Int64(9),
+                Attempts: statement.Int32(10),
+                ResultBytes: statement.IsNull(11) ? null : statement.Int32(11)));
         }
 
         return tasks;

@@ -100,6 +100,8 @@ internal sealed class SqliteStatement
 
     public int Int32(int column) => raw.sqlite3_column_int(_statement, column);
 
+    public bool IsNull(int column) => raw.sqlite3_column_type(_statement, column) == raw.SQLITE_NULL;
+
     /// <summary>The UUID in this column; 0 for NULL.</summary>
     public UInt128 Key(int column)
     {

@@ -191,15 +191,29 @@ internal sealed class SqliteStore(string path, TimeProvider clock, Action<Sqlite
     public IReadOnlyList<StoredPlan> ListPlans(UserId user, int skip, int take) =>
         Ask(reader => reader.ListPlans(user, skip, take));
 
+    public IReadOnlyList<StoredPlan> ListPlansBelow(UserId user, PlanId? below, int take) =>
+        Ask(reader => reader.ListPlansBelow(user, below, take));
+
     public long CountPlans(UserId user) => Ask(reader => reader.CountPlans(user)) ?? 0;
 
-    public IReadOnlyList<TaskRow> ListTasks(PlanId id, int take) => Ask(reader => reader.ListTasks(id, take));
+    public IReadOnlyList<StoredTask> ListTasks(PlanId id, int take) =>
+        [.. ListTasksBelow(id, below: null, take).Reverse()];
 
-    public IReadOnlyList<StoredError> ListErrors(PlanId id, int take) => Ask(reader => reader.ListErrors(id, take));
+    public IReadOnlyList<StoredTask> ListTasksBelow(PlanId id, (long Occurrence, int Hook)? below, int take) =>
+        Ask(reader => reader.ListTasksBelow(id, below, take));
 
-    public TaskRow? FindTask(TaskKey key) => Ask(reader => reader.FindTask(key));
+    public IReadOnlyList<StoredError> ListErrors(PlanId id, int take) =>
+        [.. ListErrorsBelow(id, below: null, take).Reverse()];
 
-    public IReadOnlyList<TaskRow> ListDead(TaskKey? below, int take) => Ask(reader => reader.ListDead(below, take));
+    public IReadOnlyList<StoredError> ListErrorsBelow(
+        PlanId id, (long Occurrence, int Hook, int Attempt)? below, int take) =>
+        Ask(reader => reader.ListErrorsBelow(id, below, take));
+
+    public StoredTask? FindTask(TaskKey key) => Ask(reader => reader.FindTask(key));
+
+    public byte[]? FindResult(TaskKey key) => Ask(reader => reader.FindResult(key));
+
+    public IReadOnlyList<StoredTask> ListDead(TaskKey? below, int take) => Ask(reader => reader.ListDead(below, take));
 
     public void Ping()
     {

@@ -54,10 +54,10 @@ internal sealed class SqliteWriter
         _writeTask = database.Prepare(
             """
             INSERT INTO tasks
-            VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)
+            VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12)
             ON CONFLICT (plan_id, occurrence, hook) DO UPDATE SET
               occurrence_to = ?4, state = ?5, reason = ?6, created_ms = ?7, due_ms = ?8,
-              started_ms = ?9, finished_ms = ?10, attempts = ?11
+              started_ms = ?9, finished_ms = ?10, attempts = ?11, result = ?12
             """);
 
         // Bound as bytes, which a STRICT table would not take for text.
@@ -110,7 +110,7 @@ internal sealed class SqliteWriter
             foreach (ref var plan in batch.Plans.Span)
                 WritePlan(batch, plan);
             foreach (ref var task in batch.Tasks.Span)
-                WriteTask(task);
+                WriteTask(batch, task);
             foreach (ref var error in batch.Errors.Span)
             {
                 _writeError.Bind(1, error.Key).Bind(4, error.Attempt).Bind(5, error.AtMs)
@@ -220,8 +220,15 @@ internal sealed class SqliteWriter
             statement.Bind(4, plan.WakeMs);
     }
 
-    private void WriteTask(in TaskRow task) =>
+    private void WriteTask(ProjectionBatch batch, in TaskRow task)
+    {
         _writeTask.Bind(1, task.Key).Bind(4, task.OccurrenceTo).Bind(5, (long)task.State).Bind(6, (long)task.Reason)
             .Bind(7, task.CreatedMs).Bind(8, task.DueMs).Bind(9, task.StartedMs).Bind(10, task.FinishedMs)
-            .Bind(11, task.Attempts).Run();
+            .Bind(11, task.Attempts);
+        if (task.HasResult)
+            _writeTask.Bind(12, batch.Slice(task.Result));
+        else
+            _writeTask.BindNull(12);
+        _writeTask.Run();
+    }
 }

@@ -14,7 +14,7 @@ public sealed class DeadLetterRoutesTests
     [Fact]
     public async Task A_page_has_all_there_is_to_know_and_the_way_to_replay()
     {
-        var task = new TaskView(Third, 3, PlanTaskState.Failure, 10, 20, 30, 40, 4);
+        var task = new TaskView(Third, 3, PlanTaskState.Failure, 10, 20, 30, 40, 4, null);
         var hook = task with { Key = Third with { Hook = 2 }, FinishedMs = null };
         var desk = new FakeDesk
         {

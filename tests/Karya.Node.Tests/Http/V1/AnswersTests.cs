@@ -145,7 +145,8 @@ public sealed class AnswersTests
     {
         var desk = new FakeDesk
         {
-            Task = new TaskView(First, 3, PlanTaskState.Created, 1_795_400_010_007, 1_795_400_040_000, null, null, 0),
+            Task = new TaskView(
+                First, 3, PlanTaskState.Created, 1_795_400_010_007, 1_795_400_040_000, null, null, 0, null),
         };
         await using var host = await ApiHost.StartAsync(desk);
         await host.PostAsync("/v1/plan", Requests.NightlyPing);
@@ -176,7 +177,7 @@ public sealed class AnswersTests
         var plan = await desk.CancelAsync(FakeDesk.FirstPlan, TestContext.Current.CancellationToken);
         var task = new TaskView(
             First, 3, PlanTaskState.Failure, 1_795_400_010_007, 1_795_400_040_000, 1_795_400_040_001,
-            1_795_400_040_412, 3);
+            1_795_400_040_412, 3, null);
         var hook = First with { Hook = 1 };
         desk.Summary = new PlanSummary(
             plan!,
@@ -226,7 +227,7 @@ public sealed class AnswersTests
     [InlineData(PlanTaskState.Skipped, "CANCELLED")]
     public async Task Task_states_have_the_names_of_the_original(PlanTaskState state, string name)
     {
-        var desk = new FakeDesk { Task = new TaskView(First, 0, state, 1, 2, null, null, 0) };
+        var desk = new FakeDesk { Task = new TaskView(First, 0, state, 1, 2, null, null, 0, null) };
         await using var host = await ApiHost.StartAsync(desk);
         await host.PostAsync("/v1/plan", Requests.Smallest);
 

@@ -27,17 +27,76 @@ public sealed class PostgresReaderTests : IDisposable
         _schema.AddTask(Key(2), 5000);
 
         TaskKey[] all = [Key(1), Key(1, 2), Key(1, 2, 1), Key(1, 3), Key(1, 4)];
-        Assert.Equal(all, _reader.ListTasks(Plan(1), 10).Select(task => task.Key));
-        Assert.Equal(all, _reader.ListTasks(Plan(1), 5).Select(task => task.Key));
-        Assert.Equal(all[2..], _reader.ListTasks(Plan(1), 3).Select(task => task.Key));
-        Assert.Empty(_reader.ListTasks(Plan(1), 0));
+        Assert.Equal(all, Latest(10));
+        Assert.Equal(all, Latest(5));
+        Assert.Equal(all[2..], Latest(3));
+        Assert.Empty(Latest(0));
+    }
+
+    [Fact]
+    public void Tasks_inside_a_plan_and_those_with_rows_come_by_pages()
+    {
+        _schema.AddEnded(1, 9000, tasks: [Task(1, 4), Task(1, 2, 1), Task(1, 2)]);
+        _schema.AddTask(Key(1), 5000);
+        _schema.AddTask(Key(1, 3), 5000, PlanTaskState.Failure);
+        _schema.AddTask(Key(1, 5), 5000);
+
+        TaskKey[] all = [Key(1, 5), Key(1, 4), Key(1, 3), Key(1, 2, 1), Key(1, 2), Key(1)];
+        for (int take = 1; take <= all.Length; take++)
+        {
+            var listed = new List<TaskKey>();
+            (long, int)? below = null;
+            while (_reader.ListTasksBelow(Plan(1), below, take) is { Count: > 0 } page)
+            {
+                listed.AddRange(page.Select(task => task.Key));
+                below = (listed[^1].Occurrence, listed[^1].Hook);
+            }
+
+            Assert.Equal(all, listed);
+        }
+    }
+
+    [Fact]
+    public void Plans_of_both_tables_and_all_ranges_come_by_pages()
+    {
+        _schema.Execute("SELECT add_history_range(5000, 6000), add_history_range(6000, 7000)");
+        for (ulong number = 1; number <= 20; number++)
+        {
+            if (number % 3 == 0)
+                _schema.AddPlan(number);
+            else
+                _schema.AddEnded(number, 4000 + (long)(number % 5) * 800);
+        }
+
+        var listed = new List<PlanId>();
+        while (_reader.ListPlansBelow(Ann, listed.Count == 0 ? null : listed[^1], 3) is { Count: > 0 } page)
+            listed.AddRange(page.Select(plan => plan.Id));
+        Assert.Equal(Enumerable.Range(1, 20).Reverse().Select(number => Plan((ulong)number)), listed);
+    }
+
+    [Fact]
+    public void Results_and_errors_of_all_ranges_are_found()
+    {
+        _schema.Execute("SELECT add_history_range(5000, 6000), add_history_range(6000, 7000)");
+        for (int occurrence = 1; occurrence <= 4; occurrence++)
+        {
+            _schema.AddTask(Key(1, occurrence), 4500 + occurrence * 700);
+            _schema.AddError(Key(1, occurrence), 4500 + occurrence * 700);
+        }
+
+        _schema.Execute("UPDATE task_history SET result = convert_to('r' || occurrence, 'UTF8') WHERE occurrence > 1");
+        Assert.Null(_reader.FindResult(Key(1)));
+        Assert.All([2, 3, 4], occurrence =>
+            Assert.Equal($"r{occurrence}", Encoding.UTF8.GetString(_reader.FindResult(Key(1, occurrence))!)));
+        Assert.Equal([Key(1, 4), Key(1, 3)], _reader.ListErrorsBelow(Plan(1), null, 2).Select(error => error.Key));
+        Assert.Equal([Key(1, 2), Key(1)], _reader.ListErrorsBelow(Plan(1), (3, 0, 1), 9).Select(error => error.Key));
     }
 
     [Fact]
     public void A_task_inside_a_plan_is_found()
     {
         _schema.AddEnded(1, 9000, tasks: [Task(1, 1), Task(1, 2, 7)]);
-        Assert.Equal(Task(1, 2, 7), _reader.FindTask(Key(1, 2, 7)));
+        Assert.Equal(Stored(1, 2, 7), _reader.FindTask(Key(1, 2, 7)));
         Assert.Null(_reader.FindTask(Key(1, 2)));
         Assert.Null(_reader.FindTask(Key(2, 2, 7)));
     }
@@ -47,8 +106,8 @@ public sealed class PostgresReaderTests : IDisposable
     {
         _schema.AddPlan(1, state: PlanState.Completed, wakeMs: 5000);
         _schema.Execute($"UPDATE plans SET tasks = {TestSchema.Inside([Task(1, 1)])}");
-        Assert.Equal([Task(1, 1)], _reader.ListTasks(Plan(1), 10));
-        Assert.Equal(Task(1, 1), _reader.FindTask(Key(1)));
+        Assert.Equal([Stored(1, 1)], _reader.ListTasksBelow(Plan(1), null, 10));
+        Assert.Equal(Stored(1, 1), _reader.FindTask(Key(1)));
     }
 
     [Fact]
@@ -217,7 +276,7 @@ public sealed class PostgresReaderTests : IDisposable
     public void Text_that_is_no_utf8_is_shown_as_far_as_it_goes()
     {
         _schema.Execute($"INSERT INTO errors VALUES ('{Plan(1)}', 1, 0, 1, 5000, '\\x6100ff62')");
-        Assert.Equal("a\0\uFFFDb", Assert.Single(_reader.ListErrors(Plan(1), 10)).Text);
+        Assert.Equal("a\0\uFFFDb", Assert.Single(_reader.ListErrorsBelow(Plan(1), null, 10)).Text);
     }
 
     [Fact]
@@ -243,6 +302,14 @@ public sealed class PostgresReaderTests : IDisposable
         Assert.Equal([Key(4), Key(3)], _reader.ListDead(null, 2).Select(task => task.Key));
         Assert.Equal([Key(2), Key(1)], _reader.ListDead(Key(3), 9).Select(task => task.Key));
     }
+
+    /// <summary>The latest tasks of the plan, oldest first.</summary>
+    private IEnumerable<TaskKey> Latest(int take) =>
+        _reader.ListTasksBelow(Plan(1), null, take).Reverse<StoredTask>().Select(task => task.Key);
+
+    private static StoredTask Stored(ulong plan, long occurrence, int hook = 0) => new(
+        Key(plan, occurrence, hook), PlanTaskState.Success, SkipReason.None, occurrence, CreatedMs: 2000, DueMs: 3000,
+        StartedMs: 3000, FinishedMs: 4000, Attempts: 1, ResultBytes: null);
 
     private static TaskRow Task(ulong plan, long occurrence, int hook = 0) => new()
     {

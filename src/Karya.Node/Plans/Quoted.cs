@@ -1,6 +1,6 @@
 using System.Text;
 
-namespace Karya.Node.Http;
+namespace Karya.Node.Plans;
 
 /// <summary>Shows values that came from outside in messages: in quotes, short, on one line.</summary>
 internal static class Quoted

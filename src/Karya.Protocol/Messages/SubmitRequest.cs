@@ -91,12 +91,12 @@ public sealed record SubmitManyRequest(Durability Durability, IReadOnlyList<Keye
     {
         reader.ReadArray("submit_many", 2, 2);
         var durability = SubmitRequest.ReadDurability(ref reader);
-        var plans = new KeyedPlan[reader.ReadArray("plans", 1, ProtocolLimits.PlansPerRequestMax)];
-        for (int i = 0; i < plans.Length; i++)
+        var plans = new KeyedPlan[reader.ReadArray("plans", 1, ProtocolLimits.PlansPerRequestMax, itemSlots: 2)];
+        for (int i = 0; i < plans.Length && !reader.HasFailed; i++)
         {
             var one = new WireReader(reader.ReadBinary("plan", int.MaxValue));
             if (reader.HasFailed)
-                break;
+                break; // It has the better reason.
             plans[i] = ReadPlan(ref one);
             if (!one.TryEnd())
                 reader.Refuse(one.Fault!.Code, one.Fault.Slot, one.Fault.Message);
@@ -164,8 +164,8 @@ public sealed record SubmitManyReply(Durability Durability, IReadOnlyList<Submit
     {
         reader.ReadArray("submit_many_reply", 2, 2);
         var durability = SubmitRequest.ReadDurability(ref reader);
-        var results = new SubmitResult[reader.ReadArray("results", 0, ProtocolLimits.PlansPerRequestMax)];
-        for (int i = 0; i < results.Length; i++)
+        var results = new SubmitResult[reader.ReadArray("results", 0, ProtocolLimits.PlansPerRequestMax, itemSlots: 2)];
+        for (int i = 0; i < results.Length && !reader.HasFailed; i++)
             results[i] = SubmitResult.Read(ref reader);
         return new SubmitManyReply(durability, results);
     }

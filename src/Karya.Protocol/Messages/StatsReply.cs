@@ -91,8 +91,8 @@ public sealed record StatsReply(
 
     private static WorkerStats[] ReadWorkers(ref WireReader reader)
     {
-        var workers = new WorkerStats[reader.ReadArray("stats.workers", 0, WorkersMax)];
-        for (int i = 0; i < workers.Length; i++)
+        var workers = new WorkerStats[reader.ReadArray("stats.workers", 0, WorkersMax, itemSlots: 4)];
+        for (int i = 0; i < workers.Length && !reader.HasFailed; i++)
             workers[i] = WorkerStats.Read(ref reader);
         return workers;
     }

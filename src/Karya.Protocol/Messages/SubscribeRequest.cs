@@ -25,8 +25,8 @@ public sealed record SubscribeRequest(IReadOnlyList<NameCredits> Names) : IMessa
     public static SubscribeRequest Read(ref WireReader reader)
     {
         reader.ReadArray("subscribe", 1, 1);
-        var names = new NameCredits[reader.ReadArray("names", 1, ProtocolLimits.NamesPerWorkerMax)];
-        for (int i = 0; i < names.Length; i++)
+        var names = new NameCredits[reader.ReadArray("names", 1, ProtocolLimits.NamesPerWorkerMax, itemSlots: 2)];
+        for (int i = 0; i < names.Length && !reader.HasFailed; i++)
         {
             reader.ReadArray("name_credits", 2, 2);
             names[i] = new NameCredits(
@@ -169,8 +169,8 @@ public sealed record FinishRequest(IReadOnlyList<DeliveryEnd> Ends) : IMessage<F
     public static FinishRequest Read(ref WireReader reader)
     {
         reader.ReadArray("finish", 1, 1);
-        var ends = new DeliveryEnd[reader.ReadArray("ends", 1, ProtocolLimits.PageMax)];
-        for (int i = 0; i < ends.Length; i++)
+        var ends = new DeliveryEnd[reader.ReadArray("ends", 1, ProtocolLimits.PageMax, itemSlots: 5)];
+        for (int i = 0; i < ends.Length && !reader.HasFailed; i++)
             ends[i] = DeliveryEnd.Read(ref reader);
         return new FinishRequest(ends);
     }
@@ -321,7 +321,7 @@ internal static class DeliveryIds
     public static ulong[] Read(ref WireReader reader)
     {
         ulong[] ids = new ulong[reader.ReadArray("ids", 0, ProtocolLimits.PageMax)];
-        for (int i = 0; i < ids.Length; i++)
+        for (int i = 0; i < ids.Length && !reader.HasFailed; i++)
             ids[i] = reader.ReadUInt64("id");
         return ids;
     }

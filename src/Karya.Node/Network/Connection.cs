@@ -1,0 +1,623 @@
+using System.Buffers;
+using System.Runtime.InteropServices;
+using System.Text;
+using Karya.Engine;
+using Karya.Node.Plans;
+using Karya.Node.Workers;
+using Karya.Protocol;
+using Karya.Protocol.Messages;
+using Microsoft.AspNetCore.Connections;
+
+namespace Karya.Node.Network;
+
+/// <summary>
+/// One peer: a loop that reads and a loop that writes. The reader cuts frames and serves what can be served without
+/// waiting; the rest goes to the <see cref="RequestRouter"/>. Replies go out in the order in which they are known.
+/// </summary>
+/// <remarks>
+/// <code>
+/// reader: frame ─► handshake │ submit ─► batch per shard, handed in when no frame is left │ request ─► router
+/// shards, router, workers' desk ─► outbox ─► writer: what has gathered, one flush
+/// </code>
+/// A frame that cannot be cut, a peer that does not greet, is silent or does not read, ends the connection, after one
+/// error with correlation 0. All else is answered, and the connection stays. The first reason counts.
+/// </remarks>
+internal sealed class Connection : IReplyTarget, IWorkerSession, IDisposable
+{
+    private readonly ConnectionContext _transport;
+    private readonly NetworkOptions _options;
+    private readonly NodeParts _node;
+    private readonly RequestRouter _router;
+    private readonly TimeProvider _clock;
+    private readonly Outbox _outbox = new();
+    private readonly RequestTable _requests;
+    private readonly List<Command>[] _batches;
+    private readonly List<ulong> _overdue = [];
+    private readonly CancellationTokenSource _closed = new();
+    private readonly Lock _closing = new();
+    private byte[] _copy = new byte[1024];
+    private string _client = "a client that has not greeted";
+    private bool _isGreeted;
+    private bool _isWorker;
+    private ErrorMessage? _reason;
+
+    // Milliseconds of the monotonic clock; 0 when it is not the case. Written by a loop, read by the listener's timer.
+    private long _heardMs;
+    private long _frameSinceMs;
+    private long _flushSinceMs;
+    private long _closedSinceMs;
+
+    public Connection(
+        ConnectionContext transport, NetworkOptions options, NodeParts node, Func<int> connectionCount,
+        TimeProvider clock)
+    {
+        _transport = transport;
+        _options = options;
+        _node = node;
+        _clock = clock;
+        _router = new RequestRouter(node, connectionCount);
+        _requests = new RequestTable(options.InFlightMax);
+        _batches = new List<Command>[node.Desk.Submits.ShardCount];
+        for (int i = 0; i < _batches.Length; i++)
+            _batches[i] = [];
+        _heardMs = NowMs();
+    }
+
+    private SubmitDesk Submits => _node.Desk.Submits;
+
+    private string Peer => _transport.RemoteEndPoint?.ToString() ?? "unknown";
+
+    /// <summary>Ends when the connection has.</summary>
+    public async Task RunAsync()
+    {
+        var writing = WriteAsync();
+        try
+        {
+            await ReadAsync();
+        }
+        catch (Exception e) when (e is IOException or ConnectionAbortedException or OperationCanceledException)
+        {
+            // The peer is gone.
+        }
+
+        if (_isWorker)
+            _node.Workers.Leave(this);
+        await _closed.CancelAsync();
+        _outbox.Close(null);
+        await writing;
+        await DiscardAsync();
+        if (_reason is { } reason)
+            NetworkLog.Closed(_node.Log, $"{Peer} ({_client})", reason.Name, reason.Message);
+    }
+
+    /// <summary>After <see cref="RunAsync"/>.</summary>
+    public void Dispose()
+    {
+        _outbox.Dispose();
+        _closed.Dispose();
+    }
+
+    /// <summary>Tells the peer why, sends what is written, and ends.</summary>
+    public void Close(ErrorMessage reason)
+    {
+        lock (_closing)
+        {
+            if (_reason is not null)
+                return;
+            _reason = reason;
+        }
+
+        Volatile.Write(ref _closedSinceMs, NowMs());
+        _outbox.Close(reason);
+        _transport.Transport.Input.CancelPendingRead();
+    }
+
+    /// <summary>The node stops: no new requests, but those that are open are answered.</summary>
+    public void SayGoodbye(GoingAway message) => _outbox.Write(0, message);
+
+    /// <summary>Ends the connection when a time limit has passed. Called a few times a second.</summary>
+    public void CheckTime(long nowMs)
+    {
+        if (Volatile.Read(ref _closedSinceMs) is > 0 and var closedMs)
+        {
+            if (nowMs - closedMs > NetworkOptions.FarewellMax.TotalMilliseconds)
+                _transport.Abort(new ConnectionAbortedException(_reason!.Message));
+            return;
+        }
+
+        if (Volatile.Read(ref _flushSinceMs) is > 0 and var flushMs
+            && nowMs - flushMs > NetworkOptions.UnreadMax.TotalMilliseconds)
+        {
+            CloseSlow($"Nothing was read for {NetworkOptions.UnreadMax.TotalSeconds:F0} s.");
+        }
+        else if (_outbox.IsOverfull)
+        {
+            CloseSlow($"More than {NetworkOptions.UnreadBytesMax} bytes wait to be read.");
+        }
+        else if (!Volatile.Read(ref _isGreeted))
+        {
+            if (nowMs - Volatile.Read(ref _heardMs) > NetworkOptions.HelloMax.TotalMilliseconds)
+                Close(PeerErrors.Of(ErrorCode.HelloTimeout, "No hello came within 5 s."));
+        }
+        else if (Volatile.Read(ref _frameSinceMs) is > 0 and var frameMs
+            && nowMs - frameMs > NetworkOptions.FrameMax.TotalMilliseconds)
+        {
+            Close(PeerErrors.Of(ErrorCode.FrameTimeout, "A frame did not end within 10 s of its beginning."));
+        }
+        else if (nowMs - Volatile.Read(ref _heardMs) > _options.Idle.TotalMilliseconds)
+        {
+            Close(PeerErrors.Of(
+                ErrorCode.IdleTimeout,
+                $"Nothing was heard for {_options.Idle.TotalSeconds:F0} s. Send a ping when there is nothing else."));
+        }
+
+        RefuseOverdue(nowMs);
+    }
+
+    public void Complete(in Reply reply)
+    {
+        if (reply.Code == ReplyCode.AlreadyExists)
+        {
+            if (_requests.TryFind(reply.Tag, out var open))
+                _ = AnswerExistingAsync(reply.Tag, reply.Plan, open);
+            return;
+        }
+
+        if (!_requests.TryClose(reply.Tag, out var request))
+            return;
+        if (reply.Code == ReplyCode.Ok)
+            _outbox.WriteSubmitted(request.Correlation, reply.Plan, request.Durability, existed: false);
+        else
+            _outbox.Write(request.Correlation, PeerErrors.Of(reply.Code));
+    }
+
+    public void Answer<T>(ulong tag, T message) where T : IMessage<T>
+    {
+        if (_requests.TryClose(tag, out var request))
+            _outbox.Write(request.Correlation, message);
+    }
+
+    public void Refuse(ulong tag, ErrorMessage error) => Answer(tag, error);
+
+    public void Deliver(
+        ulong id, in Dispatch dispatch, ReadOnlySpan<byte> name, ReadOnlySpan<byte> arguments, long timeoutMs) =>
+        _outbox.WriteDelivery(id, dispatch, name, arguments, timeoutMs);
+
+    public void Revoke(ulong id, RevokeReason reason) => _outbox.Write(0, new Revoke(id, reason));
+
+    /// <summary>Whether a plan that is there came of the same request; else why the new one is refused.</summary>
+    public async Task<ErrorMessage?> CompareAsync(PlanId plan, ulong fingerprint)
+    {
+        try
+        {
+            return await Submits.IsSameAsync(plan, fingerprint, _node.Desk, CancellationToken.None)
+                ? null
+                : PeerErrors.Of(PlanDesk.KeyIsTaken(plan));
+        }
+        catch (DeskException e)
+        {
+            return PeerErrors.Of(e);
+        }
+    }
+
+    private long NowMs() => (long)_clock.GetElapsedTime(0).TotalMilliseconds;
+
+    private void CloseSlow(string message)
+    {
+        Close(PeerErrors.Of(ErrorCode.SlowReader, message));
+        _transport.Abort(new ConnectionAbortedException(message)); // It would not read why, either.
+    }
+
+    private void RefuseOverdue(long nowMs)
+    {
+        _overdue.Clear();
+        _requests.CopyOverdue(nowMs - (long)NetworkOptions.ReplyMax.TotalMilliseconds, _overdue);
+        foreach (ulong tag in _overdue)
+            Refuse(tag, PeerErrors.Unknown());
+    }
+
+    private async Task AnswerExistingAsync(ulong tag, PlanId plan, OpenRequest open)
+    {
+        var error = await CompareAsync(plan, open.Fingerprint);
+        if (!_requests.TryClose(tag, out var request))
+            return;
+        if (error is null)
+            _outbox.WriteSubmitted(request.Correlation, plan, request.Durability, existed: true);
+        else
+            _outbox.Write(request.Correlation, error);
+    }
+
+    // ---- Reading -----------------------------------------------------------------------------------------------
+
+    private async Task ReadAsync()
+    {
+        var input = _transport.Transport.Input;
+        while (_reason is null)
+        {
+            var result = await input.ReadAsync();
+            var buffer = result.Buffer;
+            TakeFrames(ref buffer);
+            HandIn();
+            bool isCut = !buffer.IsEmpty;
+            Volatile.Write(ref _frameSinceMs, isCut ? Math.Max(1, _frameSinceMs > 0 ? _frameSinceMs : NowMs()) : 0);
+            input.AdvanceTo(buffer.Start, buffer.End);
+            if (result.IsCompleted)
+                return;
+        }
+    }
+
+    /// <summary>Serves all frames that are complete. A frame that is not keeps its time since it began.</summary>
+    private void TakeFrames(ref ReadOnlySequence<byte> buffer)
+    {
+        while (_reason is null)
+        {
+            int lengthMax = _isGreeted ? _options.FrameLengthMax : FrameHeader.GreetingLengthMax;
+            var status = FrameReader.TryRead(ref buffer, lengthMax, out var frame);
+            if (status == FrameReadStatus.Incomplete)
+                return;
+            if (status != FrameReadStatus.Complete)
+            {
+                Close(ErrorOf(status, lengthMax));
+                return;
+            }
+
+            Volatile.Write(ref _heardMs, NowMs());
+            _frameSinceMs = 0;
+            Serve(frame);
+        }
+    }
+
+    private static ErrorMessage ErrorOf(FrameReadStatus status, int lengthMax) => status switch
+    {
+        FrameReadStatus.Empty => PeerErrors.Of(ErrorCode.FrameEmpty, "A frame has the length 0."),
+        FrameReadStatus.TooShort => PeerErrors.Of(
+            ErrorCode.FrameTooShort, $"A frame is shorter than its header of {FrameHeader.LengthMin} bytes."),
+        FrameReadStatus.NotKarya => PeerErrors.Of(
+            ErrorCode.NotKaryaProtocol, "This port speaks Karya's protocol, not HTTP or TLS."),
+        _ => PeerErrors.Of(ErrorCode.FrameTooLarge, $"A frame is longer than {lengthMax} bytes."),
+    };
+
+    private void Serve(in Frame frame)
+    {
+        if (!_isGreeted)
+        {
+            Greet(frame);
+            return;
+        }
+
+        if (frame.Version != ProtocolVersion.Max)
+        {
+            Close(PeerErrors.Of(
+                ErrorCode.ProtocolVersion,
+                $"A frame has version {frame.Version}; this connection speaks {ProtocolVersion.Max}."));
+            return;
+        }
+
+        ulong tag = 0;
+        var request = new OpenRequest(frame.Correlation, default, 0, _heardMs, false);
+        var refusal = frame.Correlation == 0 ? ErrorCode.Malformed : _requests.Open(request, out tag);
+        if (refusal == ErrorCode.None)
+            Serve(frame, tag);
+        else
+            _outbox.Write(frame.Correlation, ErrorOf(refusal, frame.Correlation));
+    }
+
+    private ErrorMessage ErrorOf(ErrorCode code, uint correlation) => code switch
+    {
+        ErrorCode.CorrelationInUse => PeerErrors.Of(
+            code, $"A request with correlation {correlation} has no reply yet.", "correlation"),
+        ErrorCode.TooManyInFlight => PeerErrors.Of(
+            code, $"{_options.InFlightMax} requests of this connection have no reply yet; wait for one."),
+        _ => PeerErrors.Of(code, "correlation is 0, which stands for no request.", "correlation"),
+    };
+
+    private void Serve(in Frame frame, ulong tag)
+    {
+        var body = Contiguous(frame.Body);
+        var reader = new WireReader(body);
+        switch (frame.Opcode)
+        {
+            case Opcode.Submit:
+                Submit(ref reader, tag);
+                break;
+            case Opcode.SubmitMany:
+                SubmitMany(ref reader, tag);
+                break;
+            case Opcode.Ping when TryRead<Ping>(ref reader, tag, out _):
+                Answer(tag, new Pong(_node.NowMs()));
+                break;
+            case Opcode.Subscribe when TryRead<SubscribeRequest>(ref reader, tag, out var subscribe):
+                Subscribe(subscribe, tag);
+                break;
+            case Opcode.Finish when TryRead<FinishRequest>(ref reader, tag, out var finish):
+                Finish(finish, tag);
+                break;
+            case Opcode.Extend when TryRead<ExtendRequest>(ref reader, tag, out var extend):
+                Answer(tag, new ExtendReply([.. extend.Ids.Where(id => !_node.Workers.Extend(id))]));
+                break;
+            case Opcode.Progress when TryRead<ProgressRequest>(ref reader, tag, out var progress):
+                Answer(tag, new ProgressReply(_node.Workers.SetProgress(progress)));
+                break;
+            default:
+                Route(frame.Opcode, ref reader, tag);
+                break;
+        }
+    }
+
+    private bool TryRead<T>(ref WireReader reader, ulong tag, out T message) where T : IMessage<T>
+    {
+        message = T.Read(ref reader);
+        if (reader.TryEnd())
+            return true;
+        Refuse(tag, PeerErrors.Of(reader.Fault!));
+        return false;
+    }
+
+    private void Route(Opcode opcode, ref WireReader reader, ulong tag)
+    {
+        if (reader.HasFailed)
+            return; // Refused already.
+        if (_router.Find(opcode, ref reader) is not { } serve)
+        {
+            Refuse(tag, reader.HasFailed
+                ? PeerErrors.Of(reader.Fault!)
+                : PeerErrors.Of(ErrorCode.UnknownOpcode, $"{(int)opcode} is no request that this node knows.", "opcode"));
+            return;
+        }
+
+        _ = Task.Run(() => ServeAsync(opcode, serve, tag), CancellationToken.None);
+    }
+
+    private async Task ServeAsync(Opcode opcode, RequestRouter.Serve serve, ulong tag)
+    {
+        try
+        {
+            await serve(this, tag, _closed.Token);
+        }
+        catch (DeskException e)
+        {
+            Refuse(tag, PeerErrors.Of(e));
+        }
+        catch (Exception e) when (e is OperationCanceledException or ObjectDisposedException)
+        {
+            Refuse(tag, PeerErrors.Of(ErrorCode.GoingAway, "The connection is being closed."));
+        }
+        catch (Exception e)
+        {
+            NetworkLog.Failed(_node.Log, Peer, opcode.ToString(), e);
+            Refuse(tag, PeerErrors.Of(
+                ErrorCode.Internal, "The request failed for a reason that is the node's fault; its log has it."));
+        }
+    }
+
+    private ReadOnlySpan<byte> Contiguous(in ReadOnlySequence<byte> body)
+    {
+        if (body.IsSingleSegment)
+            return body.FirstSpan;
+        if (body.Length > _copy.Length)
+            _copy = new byte[body.Length];
+        var copy = _copy.AsSpan(0, (int)body.Length);
+        body.CopyTo(copy);
+        return copy;
+    }
+
+    private void Greet(in Frame frame)
+    {
+        if (frame.Opcode != Opcode.Hello)
+        {
+            Close(PeerErrors.Of(ErrorCode.HelloRequired, "The first frame must be a hello."));
+            return;
+        }
+
+        var reader = new WireReader(Contiguous(frame.Body));
+        var hello = Hello.Read(ref reader);
+        if (!reader.TryEnd())
+        {
+            Close(PeerErrors.Of(reader.Fault!));
+            return;
+        }
+
+        if (hello.VersionMin > ProtocolVersion.Max || hello.VersionMax < ProtocolVersion.Min)
+        {
+            Close(PeerErrors.Of(
+                ErrorCode.ProtocolVersion,
+                $"The client speaks versions {hello.VersionMin} to {hello.VersionMax}; this node speaks "
+                + $"{ProtocolVersion.Min} to {ProtocolVersion.Max}."));
+            return;
+        }
+
+        _client = Quoted.Shorten(hello.Client);
+        Volatile.Write(ref _isGreeted, true);
+        var limits = new ConnectionLimits(
+            _options.FrameLengthMax, _options.InFlightMax, (long)_options.Idle.TotalMilliseconds,
+            (long)_node.Workers.Lease.TotalMilliseconds);
+        _outbox.Write(
+            frame.Correlation,
+            new Welcome(ProtocolVersion.Max, _node.Name, _node.Version, _node.NowMs(), limits, _node.Map()));
+        NetworkLog.Greeted(_node.Log, Peer, _client);
+    }
+
+    // ---- Submits -----------------------------------------------------------------------------------------------
+
+    private void Submit(ref WireReader reader, ulong tag)
+    {
+        reader.ReadArray("submit", 3, 3);
+        var durability = SubmitRequest.ReadDurability(ref reader);
+        var key = reader.TryReadNil() ? default : reader.ReadUtf8("key", ProtocolLimits.KeyBytesMax);
+        if (!SubmissionReader.TryRead(ref reader, key, out var submission))
+        {
+            Refuse(tag, PeerErrors.Of(reader.Fault!));
+            return;
+        }
+
+        _requests.Describe(tag, durability, submission.Fingerprint);
+        var command = Submits.Prepare(submission, PlanId.None);
+        command.IsAccepted = durability == Durability.Accepted;
+        command.ReplyTo = this;
+        command.Tag = tag;
+        if (Submits.KnowsUser(command.Spec.User))
+            _batches[Submits.ShardOf(command)].Add(command);
+        else
+            _ = AskAndSubmitAsync(command);
+    }
+
+    private async Task AskAndSubmitAsync(Command command)
+    {
+        try
+        {
+            if (await Submits.KnowUserAsync(command.Spec.User, CancellationToken.None))
+            {
+                Post(Submits.ShardOf(command), [command]);
+                return;
+            }
+
+            Refuse(command.Tag, PeerErrors.UserNotFound(command.Spec.User));
+        }
+        catch (DeskException e)
+        {
+            Refuse(command.Tag, PeerErrors.Of(e));
+        }
+
+        SubmitDesk.Drop(command);
+    }
+
+    /// <summary>What came together goes to the shards together.</summary>
+    private void HandIn()
+    {
+        for (int shard = 0; shard < _batches.Length; shard++)
+        {
+            if (_batches[shard].Count == 0)
+                continue;
+            Post(shard, CollectionsMarshal.AsSpan(_batches[shard]));
+            _batches[shard].Clear();
+        }
+    }
+
+    private void Post(int shard, ReadOnlySpan<Command> commands)
+    {
+        int taken = Submits.Post(shard, commands);
+        foreach (ref readonly var command in commands[taken..])
+        {
+            SubmitDesk.Drop(command);
+            Refuse(command.Tag, PeerErrors.Overloaded());
+        }
+    }
+
+    private void SubmitMany(ref WireReader reader, ulong tag)
+    {
+        reader.ReadArray("submit_many", 2, 2);
+        var durability = SubmitRequest.ReadDurability(ref reader);
+        int count = reader.ReadArray("plans", 1, int.MaxValue);
+        if (count > ProtocolLimits.PlansPerRequestMax)
+        {
+            reader.Refuse(
+                ErrorCode.TooManyPlans, "plans",
+                $"plans has {count} items; at most {ProtocolLimits.PlansPerRequestMax} are allowed.");
+        }
+
+        int start = reader.Position;
+        for (int i = 0; i < count && !reader.HasFailed; i++)
+            reader.ReadBinary("plan", int.MaxValue);
+        var ahead = reader;
+        if (!ahead.TryEnd())
+        {
+            Refuse(tag, PeerErrors.Of(ahead.Fault!));
+            return;
+        }
+
+        _requests.Describe(tag, durability, 0);
+        var many = new ManySubmit(this, Submits, tag, durability, count);
+        var plans = new WireReader(reader.Since(start));
+        for (int i = 0; i < count; i++)
+            many.Add(i, plans.ReadBinary("plan", int.MaxValue));
+        many.Post();
+    }
+
+    // ---- Workers -----------------------------------------------------------------------------------------------
+
+    private void Subscribe(SubscribeRequest request, ulong tag)
+    {
+        foreach (var (name, _) in request.Names)
+        {
+            if (ActionChecks.IsTaskName(Encoding.UTF8.GetBytes(name)))
+                continue;
+            Refuse(tag, PeerErrors.Of(
+                ErrorCode.InvalidName,
+                $"name is {Quoted.Shorten(name)}; 1 to {ProtocolLimits.TaskNameBytesMax} of a-z, 0-9, '.', '_' and '-' "
+                + "are allowed.",
+                "name"));
+            return;
+        }
+
+        _isWorker = true;
+        Answer(tag, new SubscribeReply((long)_node.Workers.Lease.TotalMilliseconds));
+        foreach (var (name, credits) in request.Names)
+            _node.Workers.Subscribe(this, name, credits);
+    }
+
+    private void Finish(FinishRequest request, ulong tag)
+    {
+        _requests.Describe(tag, Durability.Durable, 0);
+        var wait = new FinishWait(this, tag);
+        foreach (var end in request.Ends)
+        {
+            bool isReported = end.Outcome != DeliveryOutcome.Released;
+            if (isReported)
+                wait.Expect();
+            if (_node.Workers.Finish(end, wait, end.Id))
+                continue;
+            wait.NotHeld(end.Id);
+            if (isReported)
+                wait.EndOne();
+        }
+
+        wait.EndOne();
+    }
+
+    // ---- Writing -----------------------------------------------------------------------------------------------
+
+    private async Task WriteAsync()
+    {
+        var output = _transport.Transport.Output;
+        try
+        {
+            while (await _outbox.TakeAsync() is { } bytes)
+            {
+                Volatile.Write(ref _flushSinceMs, NowMs());
+                var result = await output.WriteAsync(bytes, CancellationToken.None);
+                Volatile.Write(ref _flushSinceMs, 0);
+                if (result.IsCompleted)
+                    break;
+            }
+        }
+        catch (Exception e) when (e is IOException or ConnectionAbortedException or OperationCanceledException)
+        {
+            // The peer is gone; the reader sees it, too.
+        }
+    }
+
+    /// <summary>
+    /// A connection that is closed with bytes unread is reset, and the peer might lose what it was told: so they are
+    /// read, until the peer ends it or the listener's timer does.
+    /// </summary>
+    private async Task DiscardAsync()
+    {
+        if (_reason is null)
+            return;
+        var input = _transport.Transport.Input;
+        try
+        {
+            while (true)
+            {
+                var result = await input.ReadAsync();
+                input.AdvanceTo(result.Buffer.End);
+                if (result.IsCompleted)
+                    return;
+            }
+        }
+        catch (Exception e) when (e is IOException or ConnectionAbortedException or OperationCanceledException)
+        {
+            // That was it.
+        }
+    }
+}

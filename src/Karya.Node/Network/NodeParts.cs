@@ -1,0 +1,14 @@
+using Karya.Node.Plans;
+using Karya.Node.Workers;
+using Karya.Protocol.Messages;
+using Microsoft.Extensions.Logging;
+
+namespace Karya.Node.Network;
+
+/// <summary>What every connection needs of the node.</summary>
+/// <param name="NowMs">Store time.</param>
+/// <param name="Stats">The node's figures, but for the number of connections.</param>
+/// <param name="Map">Who owns which partition.</param>
+internal sealed record NodeParts(
+    string Name, string Version, PlanDesk Desk, WorkerDesk Workers, Func<long> NowMs, Func<StatsReply> Stats,
+    Func<PartitionMap> Map, ILogger Log);

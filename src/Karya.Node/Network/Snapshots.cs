@@ -1,0 +1,73 @@
+using Karya.Engine;
+using Karya.Node.Plans;
+using Karya.Protocol.Messages;
+using WorkerAction = Karya.Node.Plans.WorkerAction;
+
+namespace Karya.Node.Network;
+
+/// <summary>Views of the desk as they are on the wire. Pure, but for what runs just now.</summary>
+internal static class Snapshots
+{
+    public static PlanSnapshot Of(PlanView plan) => new(
+        plan.Id.Value,
+        plan.User.Value,
+        plan.Parent == PlanId.None ? null : plan.Parent.Value,
+        (PlanStatus)((int)plan.State + 1),
+        ScheduleOf(plan),
+        plan.RetriesMax,
+        plan.CreatedMs,
+        plan.UpdatedMs,
+        WireActions.ToMessage(plan.Body));
+
+    /// <param name="plan">The one that the task belongs to.</param>
+    /// <param name="node">Knows how far a worker has come, and whether there is one.</param>
+    public static TaskSnapshot Of(TaskView task, PlanView plan, NodeParts node)
+    {
+        var progress = task.State == PlanTaskState.Processing ? node.Workers.ProgressOf(task.Key) : null;
+        return new TaskSnapshot(
+            task.Key.ToTaskId(),
+            task.Key.Occurrence,
+            task.Key.Hook,
+            task.OccurrenceTo,
+            task.Partition,
+            (PlanTaskStatus)((int)task.State + 1),
+            task.CreatedMs,
+            task.DueMs,
+            task.StartedMs,
+            task.FinishedMs,
+            task.Attempts,
+            progress?.Fraction,
+            progress?.Note ?? WaitOf(task, plan, node));
+    }
+
+    public static ErrorSnapshot Of(ErrorView error) =>
+        new(error.Key.Occurrence, error.Key.Hook, error.Attempt, error.AtMs, error.Text);
+
+    public static UserSnapshot Of(UserView user) => new(user.Id.Value, user.Name, user.CreatedMs);
+
+    public static PlanState? StateOf(PlanStatus status) =>
+        status == PlanStatus.None ? null : (PlanState)((int)status - 1);
+
+    private static ScheduleMessage ScheduleOf(PlanView plan)
+    {
+        if (plan.Cron?.Split('\n') is [var expression, var zone])
+            return new ScheduleMessage.Cron(expression, zone, plan.EndAtMs);
+        return plan.Recurring
+            ? new ScheduleMessage.Every(plan.PeriodMs, null, plan.EndAtMs)
+            : new ScheduleMessage.At(plan.CreatedMs + plan.PeriodMs);
+    }
+
+    /// <summary>A task that is due and that nobody can carry out says so.</summary>
+    private static string? WaitOf(TaskView task, PlanView plan, NodeParts node)
+    {
+        bool waits = task.State is PlanTaskState.Created or PlanTaskState.Processing && task.DueMs <= node.NowMs();
+        if (!waits)
+            return null;
+        var action = task.Key.Hook == 0
+            ? plan.Body.Action
+            : plan.Body.Hooks.ElementAtOrDefault(task.Key.Hook - 1)?.Action;
+        return action is WorkerAction worker && !node.Workers.IsServed(worker.Name)
+            ? $"Waits for a worker: none serves \"{worker.Name}\" at present."
+            : null;
+    }
+}

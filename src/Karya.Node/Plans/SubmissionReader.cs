@@ -1,0 +1,211 @@
+using System.Buffers;
+using System.IO.Hashing;
+using Karya.Engine;
+using Karya.Engine.Scheduling;
+using Karya.Protocol;
+using Karya.Protocol.Messages;
+
+namespace Karya.Node.Plans;
+
+/// <summary>
+/// Reads a plan off the wire and checks all of it, without making objects of it: what the engine needs to know is taken
+/// out, the rest is copied as it is. Refusals are left with the reader.
+/// </summary>
+/// <remarks>The slots are those of <see cref="PlanMessage"/>; a test holds the two against each other.</remarks>
+internal static class SubmissionReader
+{
+    private const int AfterKind = 1;
+    private const int CronKind = 4;
+
+    /// <param name="reader">Stands before the plan.</param>
+    /// <param name="key">The idempotency key; empty for none.</param>
+    /// <param name="submission">Holds a rented body when the answer is true.</param>
+    public static bool TryRead(ref WireReader reader, ReadOnlySpan<byte> key, out Submission submission)
+    {
+        submission = default;
+        int planStart = reader.Position;
+        reader.ReadArray("plan", 5, 5);
+        submission.Spec.User = new UserId(reader.ReadUuid("plan.user"));
+        ReadSchedule(ref reader, ref submission);
+        ReadPolicy(ref reader, ref submission);
+        int contentStart = reader.Position;
+        ReadContent(ref reader, ref submission, depth: 1);
+        var content = reader.Since(contentStart);
+        var id = reader.ReadUuidOrNil("plan.id");
+        Identify(ref reader, ref submission, reader.Since(planStart), id, key);
+        if (!reader.TryEnd())
+            return false;
+
+        int spare = submission.Id == PlanId.None ? 0 : WireContent.FingerprintBytes;
+        submission.BodyBytes = content.Length + spare;
+        if (submission.BodyBytes > Limits.BodyBytesMax)
+        {
+            reader.Refuse(
+                ErrorCode.PayloadTooLarge, "plan",
+                $"The plan takes {submission.BodyBytes} bytes; at most {Limits.BodyBytesMax} are allowed. Shorten its "
+                + "bodies or hooks.");
+            return false;
+        }
+
+        submission.Body = ArrayPool<byte>.Shared.Rent(submission.BodyBytes);
+        content.CopyTo(submission.Body);
+        if (spare > 0)
+            WireContent.AddFingerprint(submission.Body.AsSpan(0, submission.BodyBytes), submission.Fingerprint);
+        return true;
+    }
+
+    private static void ReadSchedule(ref WireReader reader, ref Submission submission)
+    {
+        ref var spec = ref submission.Spec;
+        spec.EndMs = PlanSpec.NoEnd;
+        int count = reader.ReadArray("schedule", 2, 4);
+        int kind = reader.ReadInt32("schedule.kind", 0, byte.MaxValue);
+        if (!reader.HasFailed && kind is < AfterKind or > CronKind)
+        {
+            reader.Refuse(
+                ErrorCode.OutOfRange, "schedule.kind",
+                $"schedule.kind is {kind}; known are 1 (after), 2 (at), 3 (every) and 4 (cron).");
+        }
+
+        int slots = kind <= 2 ? 2 : 4;
+        if (!reader.HasFailed && count != slots)
+            reader.Refuse(ErrorCode.Malformed, "schedule", $"schedule has {count} items; expected are {slots}.");
+        switch (kind)
+        {
+            case AfterKind:
+                spec.Kind = ScheduleKind.Once;
+                submission.DelayMs = reader.ReadInt64("schedule.after", 0, ProtocolLimits.DurationMsMax);
+                spec.PeriodMs = Math.Max(1, submission.DelayMs);
+                break;
+            case 2:
+                spec.Kind = ScheduleKind.Once;
+                submission.FirstMs = reader.ReadInt64("schedule.at", 0, ProtocolLimits.InstantMsMax);
+                spec.PeriodMs = 1;
+                break;
+            case 3:
+                spec.Kind = ScheduleKind.Every;
+                spec.PeriodMs = reader.ReadInt64("schedule.every", 1, ProtocolLimits.DurationMsMax);
+                submission.DelayMs = spec.PeriodMs;
+                submission.FirstMs = reader.ReadInt64OrNil("schedule.first", 0, ProtocolLimits.InstantMsMax);
+                spec.EndMs = reader.ReadInt64OrNil("schedule.end", 0, ProtocolLimits.InstantMsMax) ?? PlanSpec.NoEnd;
+                break;
+            case CronKind:
+                ReadCron(ref reader, ref submission);
+                break;
+        }
+    }
+
+    private static void ReadCron(ref WireReader reader, ref Submission submission)
+    {
+        ref var spec = ref submission.Spec;
+        spec.Kind = ScheduleKind.Cron;
+        spec.PeriodMs = 1; // Stands for nothing.
+        string expression = reader.ReadString("schedule.cron", ProtocolLimits.CronBytesMax);
+        string zone = reader.ReadString("schedule.zone", ProtocolLimits.ZoneBytesMax);
+        spec.EndMs = reader.ReadInt64OrNil("schedule.end", 0, ProtocolLimits.InstantMsMax) ?? PlanSpec.NoEnd;
+        if (reader.HasFailed)
+            return;
+        if (CronSchedule.TryParse(expression, zone, out var schedule, out string? error))
+            submission.Schedule = schedule;
+        else
+            reader.Refuse(ErrorCode.CronInvalid, "schedule.cron", error);
+    }
+
+    private static void ReadPolicy(ref WireReader reader, ref Submission submission)
+    {
+        ref var spec = ref submission.Spec;
+        reader.ReadArray("policy", 4, 4);
+        spec.AttemptsMax = 1 + reader.ReadInt32("policy.retries", 0, ProtocolLimits.RetriesMax);
+        spec.RetryDelayMs = (int)(reader.ReadInt64OrNil("policy.delay", 1, PolicyMessage.DelayMsLimit) ?? 0);
+        spec.RetryDelayMsMax = (int)(reader.ReadInt64OrNil("policy.delay_max", 1, PolicyMessage.DelayMsLimit) ?? 0);
+        spec.Misfire = (MisfirePolicy)reader.ReadInt32("policy.missed", 0, (int)MissedRuns.All);
+        if (spec.RetryDelayMsMax > 0 && spec.RetryDelayMs > spec.RetryDelayMsMax)
+        {
+            reader.Refuse(
+                ErrorCode.OutOfRange, "policy.delay",
+                $"policy.delay is {spec.RetryDelayMs}; it must not exceed policy.delay_max, {spec.RetryDelayMsMax}.");
+        }
+    }
+
+    private static void ReadContent(ref WireReader reader, ref Submission submission, int depth)
+    {
+        reader.ReadArray("content", 3, 3);
+        reader.ReadUtf8("name", ProtocolLimits.DescriptionBytesMax);
+        ActionChecks.Read(ref reader, depth, out submission.Spec.Lane, out submission.Spec.IsPulled);
+        int count = reader.ReadArray("hooks", 0, int.MaxValue);
+        if (count > ProtocolLimits.HooksMax)
+        {
+            reader.Refuse(
+                ErrorCode.TooManyHooks, "hooks",
+                $"hooks has {count} items; at most {ProtocolLimits.HooksMax} are allowed.");
+        }
+
+        if (count == 0 || reader.HasFailed)
+            return;
+        submission.Spec.HookCount = count;
+        submission.Hooks = new HookSpec[count];
+        for (int i = 0; i < count; i++)
+            submission.Hooks[i] = ReadHook(ref reader, depth);
+    }
+
+    /// <summary>Checks a plan inside an action; what it says is read when it is started.</summary>
+    public static void CheckChained(ref WireReader reader, int depth)
+    {
+        if (depth > ProtocolLimits.ChainDepthMax)
+        {
+            reader.Refuse(
+                ErrorCode.ChainTooDeep, "plan",
+                $"A plan is nested {depth} deep; at most {ProtocolLimits.ChainDepthMax} are allowed.");
+            return;
+        }
+
+        var ignored = default(Submission);
+        reader.ReadArray("plan", 5, 5);
+        reader.ReadUuid("plan.user");
+        ReadSchedule(ref reader, ref ignored);
+        ReadPolicy(ref reader, ref ignored);
+        ReadContent(ref reader, ref ignored, depth);
+        if (reader.ReadUuidOrNil("plan.id") is not null && !reader.HasFailed)
+        {
+            reader.Refuse(
+                ErrorCode.InvalidId, "plan.id",
+                "plan.id of a plan inside an action must be nil: each start makes another plan.");
+        }
+    }
+
+    private static HookSpec ReadHook(ref WireReader reader, int depth)
+    {
+        reader.ReadArray("hook", 3, 3);
+        int trigger = reader.ReadInt32("hook.event", 0, byte.MaxValue);
+        if (!reader.HasFailed && trigger is not ((int)HookEvent.Failure or (int)HookEvent.Completion))
+        {
+            reader.Refuse(
+                ErrorCode.UnknownTrigger, "hook.event",
+                $"hook.event is {trigger}; known are 1 (failure) and 2 (completion).");
+        }
+
+        int retries = reader.ReadInt32("hook.retries", 0, ProtocolLimits.RetriesMax);
+        ActionChecks.Read(ref reader, depth, out uint lane, out bool isPulled);
+        return new HookSpec((HookTrigger)trigger, 1 + retries, lane, isPulled);
+    }
+
+    private static void Identify(
+        ref WireReader reader, ref Submission submission, ReadOnlySpan<byte> plan, UInt128? id,
+        ReadOnlySpan<byte> key)
+    {
+        if (id is null && key.IsEmpty)
+            return;
+        if (id is not null && !key.IsEmpty)
+        {
+            reader.Refuse(
+                ErrorCode.InvalidId, "plan.id", "plan.id and key exclude each other: the key decides the id.");
+        }
+        else if (id == UInt128.Zero)
+        {
+            reader.Refuse(ErrorCode.InvalidId, "plan.id", "plan.id is zero, which stands for no plan.");
+        }
+
+        submission.Id = id is { } chosen ? new PlanId(chosen) : PlanIds.OfKey(submission.Spec.User, key);
+        submission.Fingerprint = XxHash3.HashToUInt64(plan);
+    }
+}

@@ -1,0 +1,17 @@
+using Karya.Engine;
+using Karya.Protocol.Messages;
+
+namespace Karya.Node.Workers;
+
+/// <summary>
+/// A connection that takes tasks. Called with the desk's lock held: must not block, throw, or call back.
+/// </summary>
+internal interface IWorkerSession
+{
+    /// <summary>Sends an attempt. The spans are borrowed.</summary>
+    void Deliver(
+        ulong id, in Dispatch dispatch, ReadOnlySpan<byte> name, ReadOnlySpan<byte> arguments, long timeoutMs);
+
+    /// <summary>Tells that a delivery is not the worker's any more.</summary>
+    void Revoke(ulong id, RevokeReason reason);
+}

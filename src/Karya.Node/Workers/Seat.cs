@@ -1,0 +1,18 @@
+namespace Karya.Node.Workers;
+
+/// <summary>The places that one worker has for one task name. Guarded by the desk's lock.</summary>
+internal sealed class Seat(IWorkerSession session, Pool pool)
+{
+    public IWorkerSession Session { get; } = session;
+
+    public Pool Pool { get; } = pool;
+
+    public int Credits { get; set; }
+
+    public int Running { get; set; }
+
+    /// <summary>False once the worker has gone; what it has it may still end, from another connection.</summary>
+    public bool IsOpen { get; set; } = true;
+
+    public bool HasPlace => IsOpen && Running < Credits;
+}
