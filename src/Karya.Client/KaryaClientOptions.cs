@@ -12,6 +12,9 @@ public sealed class KaryaClientOptions
         "The client is where an application enters: it chooses the clock, unless told otherwise.")]
     private static readonly TimeProvider SystemTime = TimeProvider.System;
 
+    /// <summary>More is a mistake of units, and more than timers take.</summary>
+    internal static readonly TimeSpan TimeoutMax = TimeSpan.FromDays(1);
+
     /// <summary>The nodes to ask first. The default is <c>karya://localhost:7070</c>.</summary>
     public ServerAddress Address { get; set; } = ServerAddress.Parse("karya://localhost");
 
@@ -28,11 +31,11 @@ public sealed class KaryaClientOptions
 
     /// <summary>
     /// How long a request may take as a whole: waiting for a connection, for its turn, and for the answer. The default
-    /// is 10 s.
+    /// is 10 s; at most a day.
     /// </summary>
     public TimeSpan RequestTimeout { get; set; } = TimeSpan.FromSeconds(10);
 
-    /// <summary>How long one node may take to accept a connection and greet. The default is 5 s.</summary>
+    /// <summary>How long one node may take to accept a connection and greet. The default is 5 s; at most a day.</summary>
     public TimeSpan ConnectTimeout { get; set; } = TimeSpan.FromSeconds(5);
 
     /// <summary>
@@ -56,5 +59,7 @@ public sealed class KaryaClientOptions
         ArgumentException.ThrowIfNullOrEmpty(ClientName);
         ArgumentOutOfRangeException.ThrowIfLessThanOrEqual(RequestTimeout, TimeSpan.Zero);
         ArgumentOutOfRangeException.ThrowIfLessThanOrEqual(ConnectTimeout, TimeSpan.Zero);
+        ArgumentOutOfRangeException.ThrowIfGreaterThan(RequestTimeout, TimeoutMax);
+        ArgumentOutOfRangeException.ThrowIfGreaterThan(ConnectTimeout, TimeoutMax);
     }
 }

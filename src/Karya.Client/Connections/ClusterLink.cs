@@ -63,9 +63,13 @@ internal sealed class ClusterLink : IAsyncDisposable
             {
                 IsTransient = true,
             };
-        Publish(connection);
         lock (_lock)
+        {
+            // Loops must not inherit what their first caller has in its context, such as an activity.
+            using var _ = ExecutionContext.SuppressFlow();
+            Publish(connection);
             _keeping ??= Task.Run(() => KeepConnectedAsync(connection), CancellationToken.None);
+        }
     }
 
     /// <summary>Waits for a connection, as long as it takes.</summary>
@@ -282,7 +286,12 @@ internal sealed class ClusterLink : IAsyncDisposable
         if (Volatile.Read(ref _keeping) is not null)
             return;
         lock (_lock)
-            _keeping ??= Task.Run(() => KeepConnectedAsync(null), CancellationToken.None);
+        {
+            if (_keeping is not null)
+                return;
+            using var _ = ExecutionContext.SuppressFlow();
+            _keeping = Task.Run(() => KeepConnectedAsync(null), CancellationToken.None);
+        }
     }
 
     private async ValueTask<NodeConnection> ReadyAsync(

@@ -146,7 +146,7 @@ internal sealed class FinishQueue(KaryaWorker worker, ClusterLink link)
     private void Told(List<Item> batch)
     {
         foreach (var item in batch)
-            item.Task.Connection.LetGo();
+            worker.OnTold(item.Task);
         lock (_lock)
         {
             _untold -= batch.Count;

@@ -41,7 +41,8 @@ public sealed class KaryaWorker : IAsyncDisposable
 
     private readonly Lock _lock = new();
     private readonly Dictionary<ulong, RunningTask> _held = [];
-    private readonly CancellationTokenSource _stopped = new();
+    private readonly CancellationTokenSource _stoppedSource = new();
+    private readonly CancellationToken _stopped;
     private readonly TaskCompletionSource _draining = NewSignal();
     private readonly TaskCompletionSource _unsubscribed = NewSignal();
     private TaskCompletionSource _subscribed = NewSignal();
@@ -63,6 +64,7 @@ public sealed class KaryaWorker : IAsyncDisposable
         _taskLoggers = handlers.Keys.ToDictionary(
             name => name, name => link.Options.LoggerFactory.CreateLogger($"Karya.Task.{name}"));
         _scopes = options.Services?.GetService<IServiceScopeFactory>();
+        _stopped = _stoppedSource.Token;
         _finishes = new FinishQueue(this, link);
         _leases = new LeaseKeeper(this, link);
     }
@@ -97,11 +99,11 @@ public sealed class KaryaWorker : IAsyncDisposable
             if (_loops is not null || _stopping is not null)
                 throw new InvalidOperationException("A worker is started once.");
             _link.Add(this, _handlers.Keys);
-            var stopped = _stopped.Token;
+            using var _ = ExecutionContext.SuppressFlow(); // Handlers must not inherit what the caller has in it.
             _loops = Task.WhenAll(
-                Task.Run(() => SubscribeAsync(stopped)),
-                Task.Run(() => _finishes.RunAsync(stopped)),
-                Task.Run(() => _leases.RunAsync(stopped)));
+                Task.Run(() => SubscribeAsync(_stopped)),
+                Task.Run(() => _finishes.RunAsync(_stopped)),
+                Task.Run(() => _leases.RunAsync(_stopped)));
         }
     }
 
@@ -192,6 +194,14 @@ public sealed class KaryaWorker : IAsyncDisposable
             Log.Lost(_logger, task.Delivery.Name, task.Delivery.Task, reason);
     }
 
+    /// <summary>The node has answered to its end. Until then its lease is extended.</summary>
+    internal void OnTold(RunningTask task)
+    {
+        lock (_lock)
+            ForgetLocked(task);
+        task.Connection.LetGo();
+    }
+
     internal void OnEndedTooLate(RunningTask task, bool mayHaveCounted)
     {
         if (!mayHaveCounted && !task.IsLost)
@@ -205,7 +215,7 @@ public sealed class KaryaWorker : IAsyncDisposable
         try
         {
             var reply = await _link.AskOnAsync<ProgressRequest, ProgressReply>(
-                connection, Progressing, progress, new Deadline(_time, _link.Options.RequestTimeout), _stopped.Token)
+                connection, Progressing, progress, new Deadline(_time, _link.Options.RequestTimeout), _stopped)
                 .ConfigureAwait(false);
             if (!reply.Held && IsHeld(task))
                 Lose(task, TaskCancelReason.LeaseLost);
@@ -222,6 +232,12 @@ public sealed class KaryaWorker : IAsyncDisposable
     {
         lock (_lock)
             return _held.TryGetValue(task.Delivery.Id, out var held) && held == task;
+    }
+
+    private void ForgetLocked(RunningTask task)
+    {
+        if (_held.TryGetValue(task.Delivery.Id, out var held) && held == task)
+            _held.Remove(task.Delivery.Id);
     }
 
     private async Task RunAsync(RunningTask task)
@@ -287,18 +303,17 @@ public sealed class KaryaWorker : IAsyncDisposable
         TaskCompletionSource? noneRuns = null;
         lock (_lock)
         {
-            if (_held.TryGetValue(task.Delivery.Id, out var held) && held == task)
-                _held.Remove(task.Delivery.Id);
+            if (task.IsLost)
+                ForgetLocked(task);
             if (--_running == 0)
                 noneRuns = _noneRuns;
         }
 
-        // The end of what is lost is told, too: it gives the credit back. But only to the node that delivered it: to
-        // any other one the number may mean something else.
-        if (!task.IsLost)
+        // Of what is lost the node wants to hear nothing: the credit is back already.
+        if (task.IsLost)
+            task.Connection.LetGo();
+        else
             _finishes.Add(task, end);
-        else if (!task.Connection.HasEnded)
-            _finishes.Add(task, new DeliveryEnd(end.Id, DeliveryOutcome.Released, null, null, 0));
         noneRuns?.TrySetResult();
     }
 
@@ -404,10 +419,10 @@ public sealed class KaryaWorker : IAsyncDisposable
         await last.WaitAsync(Grace, _time, CancellationToken.None)
             .ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
 
-        await _stopped.CancelAsync().ConfigureAwait(false);
+        await _stoppedSource.CancelAsync().ConfigureAwait(false);
         await _loops!.ConfigureAwait(false);
         _link.Remove(this);
-        _stopped.Dispose();
+        _stoppedSource.Dispose();
     }
 
     /// <summary>Waits until no handler runs, but not longer than that.</summary>

@@ -13,7 +13,7 @@ public sealed class KaryaWorkerOptions
 
     /// <summary>
     /// How long running tasks have to end by themselves when the worker stops; then their tokens fire. The default is
-    /// 30 s.
+    /// 30 s; at most a day.
     /// </summary>
     public TimeSpan DrainTimeout { get; set; } = TimeSpan.FromSeconds(30);
 
@@ -28,5 +28,6 @@ public sealed class KaryaWorkerOptions
         ArgumentOutOfRangeException.ThrowIfLessThan(Concurrency, 1);
         ArgumentOutOfRangeException.ThrowIfGreaterThan(Concurrency, ProtocolLimits.CreditsMax);
         ArgumentOutOfRangeException.ThrowIfLessThan(DrainTimeout, TimeSpan.Zero);
+        ArgumentOutOfRangeException.ThrowIfGreaterThan(DrainTimeout, KaryaClientOptions.TimeoutMax);
     }
 }

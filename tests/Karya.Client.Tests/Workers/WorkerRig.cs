@@ -41,6 +41,14 @@ internal sealed class WorkerRig : IAsyncDisposable
         return Xunit.Assert.Single(finish.Ends);
     }
 
+    /// <summary>The same, while leases are extended at any time.</summary>
+    public static async Task<DeliveryEnd> EndBesidesExtensionsAsync(FakeConnection connection, params ulong[] notHeld)
+    {
+        while (await connection.ArrivesAsync() == Protocol.Opcode.Extend)
+            await connection.AnswerAsync<ExtendRequest, ExtendReply>(new ExtendReply([]));
+        return await EndAsync(connection, notHeld);
+    }
+
     /// <summary>Nobody answers what a worker says at its end; time passes until it gives that up.</summary>
     public async ValueTask DisposeAsync()
     {

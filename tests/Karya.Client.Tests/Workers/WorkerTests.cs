@@ -212,20 +212,37 @@ public sealed class WorkerTests : IAsyncDisposable
     [InlineData(RevokeReason.Cancelled, TaskCancelReason.PlanCancelled)]
     [InlineData(RevokeReason.TimedOut, TaskCancelReason.TimedOut)]
     [InlineData(RevokeReason.LeaseEnded, TaskCancelReason.LeaseLost)]
-    public async Task A_revoked_delivery_stops_its_handler_and_gives_its_credit_back(
+    public async Task A_revoked_delivery_stops_its_handler_and_nothing_more_is_said_of_it(
         RevokeReason reason, TaskCancelReason seen)
     {
         var handler = new HeldHandler();
-        var (_, connection) = await _rig.StartAsync(tasks => tasks.MapTask<object>("a", handler.RunAsync));
+        var (worker, connection) = await _rig.StartAsync(tasks => tasks.MapTask<object>("a", handler.RunAsync));
         await connection.PushAsync(Samples.Delivery(5, "a"));
         var context = await handler.Started;
         await connection.PushAsync(new Revoke(5, reason));
         await handler.Cancelled;
-
-        var end = await WorkerRig.EndAsync(connection, notHeld: 5);
+        await Until(() => worker.Running == 0);
+        await _rig.Client.PingAsync().Soonly();
 
         Assert.Equal(seen, context.CancelReason);
-        Assert.Equal((5UL, DeliveryOutcome.Released), (end.Id, end.Outcome));
+        Assert.Null(connection.Arrived);
+    }
+
+    [Fact]
+    public async Task A_handler_does_not_inherit_the_context_of_whoever_connected_first()
+    {
+        var local = new AsyncLocal<string?> { Value = "of the caller" };
+        await _rig.Client.PingAsync().Soonly();
+        string? seen = "nothing yet";
+        var (_, connection) = await _rig.StartAsync(tasks => tasks.MapTask<int>("a", (_, _, _) =>
+        {
+            seen = local.Value;
+            return Task.CompletedTask;
+        }));
+
+        await RunAsync(connection, "a");
+
+        Assert.Null(seen);
     }
 
     [Fact]
