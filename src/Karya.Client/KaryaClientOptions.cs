@@ -35,7 +35,9 @@ public sealed class KaryaClientOptions
     /// </summary>
     public TimeSpan RequestTimeout { get; set; } = TimeSpan.FromSeconds(10);
 
-    /// <summary>How long one node may take to accept a connection and greet. The default is 5 s; at most a day.</summary>
+    /// <summary>
+    /// How long one node may take to accept a connection and greet. The default is 5 s; at most a day.
+    /// </summary>
     public TimeSpan ConnectTimeout { get; set; } = TimeSpan.FromSeconds(5);
 
     /// <summary>

@@ -374,7 +374,8 @@ public sealed class KaryaWorker : IAsyncDisposable
                 connection, Subscribing, new SubscribeRequest(names),
                 new Deadline(_time, _link.Options.RequestTimeout), stopped).ConfigureAwait(false);
             OnSubscribed(connection, reply.LeaseMs);
-            Log.Subscribed(_logger, string.Join(", ", _handlers.Keys), connection.Node, reply.LeaseMs);
+            if (!isDraining)
+                Log.Subscribed(_logger, string.Join(", ", _handlers.Keys), connection.Node, reply.LeaseMs);
             return null;
         }
         catch (Exception e) when (e is KaryaException or ConnectionLostException)
