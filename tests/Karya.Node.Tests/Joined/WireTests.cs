@@ -1,6 +1,5 @@
 using System.Text;
 using Karya.Client;
-using Karya.Engine;
 using Karya.Protocol;
 using Karya.Protocol.Messages;
 using Xunit;
@@ -38,7 +37,7 @@ public sealed class WireTests : IAsyncLifetime
         var view = await plan.GetAsync(Stopping);
         Assert.Equal("ok", view!.Plan.Name);
         Assert.Equal(PlanStatus.Completed, view.Plan.Status);
-        Assert.Equal(1, _rig.Target.Seen.Count);
+        Assert.Single(_rig.Target.Seen);
     }
 
     [Theory]
@@ -80,7 +79,7 @@ public sealed class WireTests : IAsyncLifetime
         await _rig.RestartAsync();
         await using var later = await KaryaClient.ConnectAsync($"karya://{_rig.Node.Addresses.Tcp}", Stopping);
         Assert.True((await later.SubmitAsync(plan, Stopping)).Existed);
-        Assert.Equal(1, _rig.Target.Seen.Count);
+        Assert.Single(_rig.Target.Seen);
     }
 
     [Fact]
