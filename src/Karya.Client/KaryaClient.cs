@@ -8,14 +8,14 @@ using Karya.Protocol.Messages;
 namespace Karya.Client;
 
 /// <summary>
-/// Talks to a Karya cluster. Make one and share it: it is thread-safe, and all its requests go over one connection that it
-/// keeps. Connecting begins with the first request, or with <see cref="ConnectAsync(string, CancellationToken)"/>.
+/// Talks to a Karya cluster. Make one and share it: it is thread-safe, and all its requests go over one connection that
+/// it keeps. Connecting begins with the first request, or with <see cref="ConnectAsync(string, CancellationToken)"/>.
 /// </summary>
 /// <remarks>
 /// All requests may throw <see cref="KaryaException"/> and its subclasses: <see cref="KaryaConnectionException"/> and
 /// <see cref="KaryaTimeoutException"/> when no answer came within <see cref="KaryaClientOptions.RequestTimeout"/>, <see
-/// cref="KaryaOverloadedException"/> when the node takes no work. A request that was cancelled before it was sent is not
-/// carried out; after that, cancelling only stops waiting for the answer.
+/// cref="KaryaOverloadedException"/> when the node takes no work. A request that was cancelled before it was sent is
+/// not carried out; after that, cancelling only stops waiting for the answer.
 /// </remarks>
 public sealed class KaryaClient : IAsyncDisposable
 {
@@ -71,11 +71,13 @@ public sealed class KaryaClient : IAsyncDisposable
         }
     }
 
-    /// <summary>Hands a plan to the cluster. Returns when it is as safe as <see cref="Plan.Durability"/> says.</summary>
+    /// <summary>
+    /// Hands a plan to the cluster. Returns when it is as safe as <see cref="Plan.Durability"/> says.
+    /// </summary>
     /// <exception cref="KaryaConflictException">The idempotency key was used for another plan.</exception>
     /// <exception cref="KaryaException">
-    /// With code <see cref="ErrorCode.Unknown"/>: the connection broke after the plan was sent, and it has neither an id nor
-    /// a key by which it could be sent again.
+    /// With code <see cref="ErrorCode.Unknown"/>: the connection broke after the plan was sent, and it has neither an
+    /// id nor a key by which it could be sent again.
     /// </exception>
     public async ValueTask<PlanHandle> SubmitAsync(Plan plan, CancellationToken cancellationToken = default)
     {
@@ -83,13 +85,14 @@ public sealed class KaryaClient : IAsyncDisposable
         var user = await OwnerAsync(plan, cancellationToken).ConfigureAwait(false);
         var request = new SubmitRequest(plan.ToMessage(user), plan.Durability, plan.IdempotencyKey);
         var reply = await Link.AskAsync<SubmitRequest, SubmitReply>(
-            BulkSubmit.CallFor(nameof(SubmitAsync), plan.IsRepeatable), request, cancellationToken).ConfigureAwait(false);
+            BulkSubmit.CallFor(nameof(SubmitAsync), plan.IsRepeatable), request, cancellationToken)
+            .ConfigureAwait(false);
         return new PlanHandle(this, Uuids.ToGuid(reply.Plan), reply.Existed, reply.Durability);
     }
 
     /// <summary>
-    /// Hands many plans to the cluster, in batches of which a few are on their way at once. One outcome for each plan, in
-    /// their order; a plan that is refused does not sink the rest, and neither does a batch that got no answer.
+    /// Hands many plans to the cluster, in batches of which a few are on their way at once. One outcome for each plan,
+    /// in their order; a plan that is refused does not sink the rest, and neither does a batch that got no answer.
     /// </summary>
     public IAsyncEnumerable<SubmitOutcome> SubmitManyAsync(
         IEnumerable<Plan> plans, SubmitManyOptions? options = null, CancellationToken cancellationToken = default)
@@ -322,7 +325,8 @@ public sealed class KaryaClient : IAsyncDisposable
         Uuids.ToNumber(plan.User ?? await DefaultUserAsync(cancellationToken).ConfigureAwait(false));
 
     /// <summary>
-    /// Finds the user, or creates it and finds it again: when two clients create it at once, both end up with the older.
+    /// Finds the user, or creates it and finds it again: when two clients create it at once, both end up with the
+    /// older.
     /// </summary>
     internal async ValueTask<Guid> DefaultUserAsync(CancellationToken cancellationToken)
     {

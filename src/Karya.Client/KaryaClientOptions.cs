@@ -12,6 +12,9 @@ public sealed class KaryaClientOptions
         "The client is where an application enters: it chooses the clock, unless told otherwise.")]
     private static readonly TimeProvider SystemTime = TimeProvider.System;
 
+    /// <summary>More is a mistake of units, and more than timers take.</summary>
+    internal static readonly TimeSpan TimeoutMax = TimeSpan.FromDays(1);
+
     /// <summary>The nodes to ask first. The default is <c>karya://localhost:7070</c>.</summary>
     public ServerAddress Address { get; set; } = ServerAddress.Parse("karya://localhost");
 
@@ -27,18 +30,20 @@ public sealed class KaryaClientOptions
     public string ClientName { get; set; } = $"Karya.Client/{typeof(KaryaClientOptions).Assembly.GetName().Version}";
 
     /// <summary>
-    /// How long a request may take as a whole: waiting for a connection, for its turn, and for the answer. The default is
-    /// 10 s.
+    /// How long a request may take as a whole: waiting for a connection, for its turn, and for the answer. The default
+    /// is 10 s; at most a day.
     /// </summary>
     public TimeSpan RequestTimeout { get; set; } = TimeSpan.FromSeconds(10);
 
-    /// <summary>How long one node may take to accept a connection and greet. The default is 5 s.</summary>
+    /// <summary>
+    /// How long one node may take to accept a connection and greet. The default is 5 s; at most a day.
+    /// </summary>
     public TimeSpan ConnectTimeout { get; set; } = TimeSpan.FromSeconds(5);
 
     /// <summary>
-    /// How arguments and results of tasks are read and written by workers and <see cref="PlanHandle.GetResultAsync"/>. The
-    /// default is that of the web: camel case, read without regard to case. Applications compiled ahead of time set a source-generated
-    /// <see cref="JsonSerializerOptions.TypeInfoResolver"/>.
+    /// How arguments and results of tasks are read and written by workers and <see cref="PlanHandle.GetResultAsync"/>.
+    /// The default is that of the web: camel case, read without regard to case. Applications compiled ahead of time set
+    /// a source-generated <see cref="JsonSerializerOptions.TypeInfoResolver"/>.
     /// </summary>
     public JsonSerializerOptions Json { get; set; } = Plans.Json.Default;
 
@@ -56,5 +61,7 @@ public sealed class KaryaClientOptions
         ArgumentException.ThrowIfNullOrEmpty(ClientName);
         ArgumentOutOfRangeException.ThrowIfLessThanOrEqual(RequestTimeout, TimeSpan.Zero);
         ArgumentOutOfRangeException.ThrowIfLessThanOrEqual(ConnectTimeout, TimeSpan.Zero);
+        ArgumentOutOfRangeException.ThrowIfGreaterThan(RequestTimeout, TimeoutMax);
+        ArgumentOutOfRangeException.ThrowIfGreaterThan(ConnectTimeout, TimeoutMax);
     }
 }

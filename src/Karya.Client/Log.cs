@@ -42,6 +42,6 @@ internal static partial class Log
     [LoggerMessage(17, LogLevel.Warning, "{Count} handlers did not end in time; their tasks are left to their leases.")]
     public static partial void LeftToLeases(ILogger logger, int count);
 
-    [LoggerMessage(18, LogLevel.Warning, "A task {Name} was delivered that no worker of this client serves; given back.")]
+    [LoggerMessage(18, LogLevel.Warning, "A task {Name} was delivered that no worker here serves; given back.")]
     public static partial void NobodyServes(ILogger logger, string name);
 }

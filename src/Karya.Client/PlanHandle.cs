@@ -86,8 +86,8 @@ public sealed class PlanHandle
                 await Task.Delay(deadline.Left, time, cancellationToken).ConfigureAwait(false);
                 throw new KaryaTimeoutException(
                     ErrorCode.None,
-                    $"{nameof(WaitAsync)}: plan {Id} has not ended within {deadline.Limit.TotalSeconds:0.###} s; it is " +
-                    $"{view.Plan.Status}, its latest task {view.Task.Status}. It goes on; waiting again is safe.")
+                    $"{nameof(WaitAsync)}: plan {Id} has not ended within {deadline.Limit.TotalSeconds:0.###} s; " +
+                    $"it is {view.Plan.Status}, its latest task {view.Task.Status}. It goes on; waiting again is safe.")
                 {
                     IsTransient = true,
                 };
@@ -99,8 +99,9 @@ public sealed class PlanHandle
     }
 
     /// <summary>
-    /// The plan's tasks whenever they are seen to change, until the plan has ended. Of changes that follow one another within
-    /// a pause of asking, 20 ms to 1 s, only the last is seen; of more than 100 tasks in a pause only the newest are.
+    /// The plan's tasks whenever they are seen to change, until the plan has ended. Of changes that follow one another
+    /// within a pause of asking, 20 ms to 1 s, only the last is seen; of more than 100 tasks in a pause only the newest
+    /// are.
     /// </summary>
     /// <exception cref="KaryaNotFoundException">There is no such plan.</exception>
     public async IAsyncEnumerable<TaskState> WatchAsync(
@@ -111,7 +112,7 @@ public sealed class PlanHandle
         while (true)
         {
             var summary = await AnswerAsync(
-                token => _client.SummarizeAsync(Id, token)!, cancellationToken).ConfigureAwait(false) ?? throw NotFound();
+                token => _client.SummarizeAsync(Id, token), cancellationToken).ConfigureAwait(false);
             var latest = new Dictionary<(long Occurrence, int Hook), TaskState>();
             bool hasChanged = false;
             foreach (var task in summary.Tasks)

@@ -194,17 +194,25 @@ public sealed class FrameWriter
     {
         var bytes = Take(1 + size);
         bytes[0] = code;
-        for (int i = size; i > 0; i--, value >>= 8)
-            bytes[i] = (byte)value;
+        if (size == 1)
+            bytes[1] = (byte)value;
+        else if (size == 2)
+            BinaryPrimitives.WriteUInt16BigEndian(bytes[1..], (ushort)value);
+        else if (size == 4)
+            BinaryPrimitives.WriteUInt32BigEndian(bytes[1..], (uint)value);
+        else
+            BinaryPrimitives.WriteUInt64BigEndian(bytes[1..], value);
     }
 
     private Span<byte> Take(int count)
     {
         int needed = checked(Length + count);
         if (needed > _bytes.Length)
-            Array.Resize(ref _bytes, Math.Max(needed, _bytes.Length * 2));
+            Grow(needed);
         var taken = _bytes.AsSpan(Length, count);
         Length = needed;
         return taken;
     }
+
+    private void Grow(int needed) => Array.Resize(ref _bytes, Math.Max(needed, _bytes.Length * 2));
 }

@@ -293,10 +293,15 @@ public ref struct WireReader
             return 0;
         }
 
-        ulong value = 0;
-        for (int i = 0; i < size; i++)
-            value = (value << 8) | _bytes[_at++];
-        return value;
+        var bytes = _bytes.Slice(_at, size);
+        _at += size;
+        return size switch
+        {
+            1 => bytes[0],
+            2 => BinaryPrimitives.ReadUInt16BigEndian(bytes),
+            4 => BinaryPrimitives.ReadUInt32BigEndian(bytes),
+            _ => BinaryPrimitives.ReadUInt64BigEndian(bytes),
+        };
     }
 
     private long ReadUnsigned(string slot, int size)

@@ -29,6 +29,7 @@ public static class TypeRules
         ["IReplyTarget"] = "the engine's way out: HTTP implements it, other protocols and the simulator will",
         ["IStore"] = "one per database, plus the simulated store; all pass the same tests",
         ["IConnector"] = "one per kind of action",
+        ["IKaryaTask"] = "implemented by the users of the client",
         ["IPlanDesk"] = "protocols are tested against a desk of their own, without an engine behind it",
     };
 

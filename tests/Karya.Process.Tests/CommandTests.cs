@@ -59,7 +59,8 @@ public sealed class CommandTests
         using var data = new DataDirectory();
         await using var first = await NodeProcess.StartAsync(data.Path);
         await using var second = NodeProcess.Launch(
-            ["run", "--data", data.Path], ("KARYA_HTTP__LISTEN", "127.0.0.1:0"));
+            ["run", "--data", data.Path], ("KARYA_HTTP__LISTEN", "127.0.0.1:0"),
+            ("KARYA_TCP__LISTEN", "127.0.0.1:0"));
         Assert.Equal(1, await second.WaitForExitAsync());
         Assert.Contains("karya.db", second.Errors, StringComparison.Ordinal);
         Assert.Contains(first.Id.ToString(), second.Errors, StringComparison.Ordinal);

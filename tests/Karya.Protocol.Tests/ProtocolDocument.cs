@@ -13,9 +13,14 @@ internal sealed partial class ProtocolDocument
 
     /// <summary>Heading and slots of each message and record. No slots when there is no table.</summary>
     public IEnumerable<(string Heading, IReadOnlyList<string> Slots)> Layouts() =>
+        from layout in LayoutRows()
+        select (layout.Heading, (IReadOnlyList<string>)[.. layout.Rows.Select(SlotName)]);
+
+    /// <summary>The same with whole rows: slot, name, type, limits, meaning, since.</summary>
+    public IEnumerable<(string Heading, List<string[]> Rows)> LayoutRows() =>
         from line in _lines.Index()
         where line.Item.StartsWith("### ", StringComparison.Ordinal)
-        select (line.Item[4..], SlotsBelow(line.Index));
+        select (line.Item[4..], RowsBelow(line.Index));
 
     /// <summary>The bytes of a block of the example: on each line those before two spaces.</summary>
     public byte[] Example(string name)
@@ -27,12 +32,12 @@ internal sealed partial class ProtocolDocument
         return Convert.FromHexString(digits.ToString());
     }
 
-    private IReadOnlyList<string> SlotsBelow(int heading)
+    private List<string[]> RowsBelow(int heading)
     {
         int end = Array.FindIndex(_lines, heading + 1, line => line.StartsWith('#'));
         int table = Array.FindIndex(
             _lines, heading, end - heading, line => line.StartsWith("| slot |", StringComparison.Ordinal));
-        return table < 0 ? [] : [.. TableAfter(table).Select((row, slot) => SlotName(row, slot))];
+        return table < 0 ? [] : TableAfter(table);
     }
 
     private static string SlotName(string[] row, int slot) =>

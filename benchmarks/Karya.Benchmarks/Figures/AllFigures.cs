@@ -23,6 +23,11 @@ internal static class AllFigures
         new("postgres.recovery", "1/s", RecoveryFigures.Load),
         new("postgres.recovery.first", "ms", RecoveryFigures.FirstStart),
         new("postgres.recovery.start", "ms", RecoveryFigures.StartUp),
+        .. WireFigures.List,
+        new("worker.life", "1/s", WorkerFigures.Life),
+        new("worker.late.p50", "ms", () => WorkerFigures.Late(0.5)),
+        new("worker.late.p99", "ms", () => WorkerFigures.Late(0.99)),
+        new("worker.late.p99.9", "ms", () => WorkerFigures.Late(0.999)),
         new("late.p99.steady", "ms", NodeFigures.LateSteady),
         new("memory.pending", "MB", NodeFigures.PendingMemory),
     ];

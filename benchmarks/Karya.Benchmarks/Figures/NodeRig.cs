@@ -8,6 +8,7 @@ using Karya.Node.Execution;
 using Karya.Node.Plans;
 using Karya.Node.Storage;
 using Karya.Node.Storage.Sqlite;
+using Karya.Node.Workers;
 using Karya.Protocol;
 
 namespace Karya.Benchmarks.Figures;
@@ -39,6 +40,7 @@ internal sealed class NodeRig : IAsyncDisposable
     private readonly Projector _projector;
     private readonly Loader _loader;
     private readonly Executor _executor;
+    private readonly WorkerDesk _workers;
     private readonly ShardLoop _loop;
 
     /// <param name="store">New or filled; the rig opens it and disposes it.</param>
@@ -71,8 +73,12 @@ internal sealed class NodeRig : IAsyncDisposable
             },
             new Connectors(connector, connector),
             (in command) => _shard.Inbox.PostOutcome(command), _ticks.NowMs, TimeProvider.System);
+        _workers = new WorkerDesk(
+            new WorkerDeskOptions(
+                TimeSpan.FromSeconds(30), () => true, _ticks.NowMs, (in _, _) => { }, (in _, in _, _) => { }),
+            [_shard], TimeProvider.System);
         _loop = new ShardLoop(
-            0, _shard, waiter, _ticks, TimeProvider.System, _journal, _projector, _loader, _executor, _lease);
+            0, _shard, waiter, _ticks, TimeProvider.System, _journal, _projector, _loader, _executor, _workers, _lease);
         _lease.Start();
         LoadSent = Stopwatch.GetTimestamp();
         PartitionHost.OpenAll(store, marks, [_shard], nowMs);
@@ -168,6 +174,7 @@ internal sealed class NodeRig : IAsyncDisposable
         await _executor.StopAsync(TimeSpan.Zero);
         await _executor.DisposeAsync();
         _loop.Dispose();
+        _workers.Dispose();
         _loader.Dispose();
         _journal.Dispose();
         _projector.Dispose();

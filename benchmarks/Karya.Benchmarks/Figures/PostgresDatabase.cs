@@ -28,19 +28,20 @@ internal sealed class PostgresDatabase : IDisposable
     private static int _made;
 
     private readonly string _name;
-    private readonly string _connectionString;
+
+    public string ConnectionString { get; }
 
     public PostgresDatabase()
     {
         _name = string.Create(
             CultureInfo.InvariantCulture, $"karya_figure_{Environment.ProcessId}_{Interlocked.Increment(ref _made)}");
-        _connectionString = new NpgsqlConnectionStringBuilder(Server.Value) { Database = _name }.ConnectionString;
+        ConnectionString = new NpgsqlConnectionStringBuilder(Server.Value) { Database = _name }.ConnectionString;
         RunOnServer($"CREATE DATABASE {_name}");
     }
 
     /// <summary>With one journal stream, for one shard.</summary>
     public PostgresStore NewStore() => new(
-        new PostgresSettings(_connectionString, Schema, 1, TimeSpan.FromSeconds(5), TimeSpan.FromDays(7)),
+        new PostgresSettings(ConnectionString, Schema, 1, TimeSpan.FromSeconds(5), TimeSpan.FromDays(7)),
         TimeProvider.System);
 
     /// <summary>A node on it, with users.</summary>
@@ -54,7 +55,7 @@ internal sealed class PostgresDatabase : IDisposable
     /// <summary>A connection that finds the node's tables.</summary>
     public NpgsqlConnection Connect()
     {
-        var connection = new NpgsqlConnection(new NpgsqlConnectionStringBuilder(_connectionString)
+        var connection = new NpgsqlConnection(new NpgsqlConnectionStringBuilder(ConnectionString)
         {
             SearchPath = Schema,
             Pooling = false,

@@ -1,8 +1,8 @@
 namespace Karya.Client.Connections;
 
 /// <summary>
-/// Pauses between tries, with full jitter: anything from nothing to a bound that doubles with each failure. What drops a
-/// thousand clients at once must not have them all back at once.
+/// Pauses between tries, with full jitter: anything from nothing to a bound that doubles with each failure. What drops
+/// a thousand clients at once must not have them all back at once.
 /// </summary>
 internal sealed class Backoff(Random random)
 {

@@ -7,8 +7,8 @@ namespace Karya.Client.Connections;
 
 /// <summary>
 /// Keeps a connection to one of the nodes, for ever, and puts requests on it. Thread-safe. Connecting begins with the
-/// first need; requests wait for it. A request whose connection broke goes onto the next one if nothing of it was sent, or
-/// if it may be carried out twice.
+/// first need; requests wait for it. A request whose connection broke goes onto the next one if nothing of it was sent,
+/// or if it may be carried out twice.
 /// </summary>
 internal sealed class ClusterLink : IAsyncDisposable
 {
@@ -24,6 +24,7 @@ internal sealed class ClusterLink : IAsyncDisposable
     private TaskCompletionSource<NodeConnection> _ready = NewReady();
     private NodeConnection? _current;
     private Task? _keeping;
+    private bool _wasConnected;
     private bool _isDisposed;
     private KaryaWorker[] _workers = [];
     private PartitionMap? _map;
@@ -63,7 +64,12 @@ internal sealed class ClusterLink : IAsyncDisposable
                 IsTransient = true,
             };
         lock (_lock)
+        {
+            // Loops must not inherit what their first caller has in its context, such as an activity.
+            using var _ = ExecutionContext.SuppressFlow();
+            Publish(connection);
             _keeping ??= Task.Run(() => KeepConnectedAsync(connection), CancellationToken.None);
+        }
     }
 
     /// <summary>Waits for a connection, as long as it takes.</summary>
@@ -280,7 +286,12 @@ internal sealed class ClusterLink : IAsyncDisposable
         if (Volatile.Read(ref _keeping) is not null)
             return;
         lock (_lock)
-            _keeping ??= Task.Run(() => KeepConnectedAsync(null), CancellationToken.None);
+        {
+            if (_keeping is not null)
+                return;
+            using var _ = ExecutionContext.SuppressFlow();
+            _keeping = Task.Run(() => KeepConnectedAsync(null), CancellationToken.None);
+        }
     }
 
     private async ValueTask<NodeConnection> ReadyAsync(
@@ -327,7 +338,8 @@ internal sealed class ClusterLink : IAsyncDisposable
             new KaryaConnectionException(ErrorCode.Unavailable, $"The connection to {connection.Node} ended."), false);
     }
 
-    private static KaryaConnectionException Unknown(Call call, NodeConnection connection, ConnectionLostException lost) =>
+    private static KaryaConnectionException Unknown(
+        Call call, NodeConnection connection, ConnectionLostException lost) =>
         new(
             ErrorCode.Unknown,
             $"{call.Operation}: the connection to {connection.Node} ended before the answer came: " +
@@ -336,23 +348,24 @@ internal sealed class ClusterLink : IAsyncDisposable
             lost.Reason);
 
     /// <summary>Runs until the client is disposed.</summary>
-    /// <param name="connection">One that was made already.</param>
+    /// <param name="connection">One that is published already.</param>
     private async Task KeepConnectedAsync(NodeConnection? connection)
     {
         var backoff = new Backoff(new Random());
-        bool isFirst = true;
         try
         {
             while (!IsDisposed)
             {
-                connection ??= await TryNodesAsync(_disposed).ConfigureAwait(false);
+                if (connection is null)
+                {
+                    connection = await TryNodesAsync(_disposed).ConfigureAwait(false);
+                    if (connection is not null)
+                        Publish(connection);
+                }
+
                 if (connection is not null)
                 {
-                    if (!isFirst)
-                        Telemetry.Reconnects.Add(1);
-                    isFirst = false;
                     long since = _time.GetTimestamp();
-                    Publish(connection);
                     await connection.Retired.ConfigureAwait(false);
                     backoff.Worked(_time.GetElapsedTime(since));
                     connection = null;
@@ -374,6 +387,9 @@ internal sealed class ClusterLink : IAsyncDisposable
     private void Publish(NodeConnection connection)
     {
         Log.Connected(_logger, connection.Node, connection.Welcome.Version);
+        if (_wasConnected)
+            Telemetry.Reconnects.Add(1);
+        _wasConnected = true;
         OnMap(connection.Welcome.Map);
         bool isTooLate;
         lock (_lock)
@@ -398,7 +414,9 @@ internal sealed class ClusterLink : IAsyncDisposable
             _open.Remove(connection);
     }
 
-    /// <summary>The first of all known nodes that answers, beginning behind the one we had last; null when none does.</summary>
+    /// <summary>
+    /// The first of all known nodes that answers, beginning behind the one we had last; null when none does.
+    /// </summary>
     private async Task<NodeConnection?> TryNodesAsync(CancellationToken cancellationToken)
     {
         var failures = new List<string>();

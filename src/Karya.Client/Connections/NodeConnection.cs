@@ -89,7 +89,9 @@ internal sealed class NodeConnection
     /// <summary>Completes when nothing new may be asked: the node goes away, or the connection has ended.</summary>
     public Task Retired => _retired.Task;
 
-    /// <summary>Runs the loops. The task ends when the connection has ended and all that it owns is given back.</summary>
+    /// <summary>
+    /// Runs the loops. The task ends when the connection has ended and all that it owns is given back.
+    /// </summary>
     public async Task RunAsync()
     {
         await Task.WhenAll(Task.Run(ReadAsync), Task.Run(WriteAsync), Task.Run(KeepAliveAsync)).ConfigureAwait(false);
@@ -121,8 +123,8 @@ internal sealed class NodeConnection
     }
 
     /// <summary>
-    /// Queues a request. Whoever calls has taken a slot, which the answer gives back, whether or not somebody still waits
-    /// for it: until then the node has the request in flight.
+    /// Queues a request. Whoever calls has taken a slot, which the answer gives back, whether or not somebody still
+    /// waits for it: until then the node has the request in flight.
     /// </summary>
     /// <exception cref="ConnectionLostException">The connection has ended; nothing was sent.</exception>
     /// <exception cref="KaryaException">The request is longer than the node allows.</exception>
@@ -390,8 +392,8 @@ internal sealed class NodeConnection
     }
 
     /// <summary>
-    /// Pings so often that the node never finds us idle. A node that leaves a ping and everything else unanswered for two
-    /// more turns is gone, whatever TCP thinks.
+    /// Pings so often that the node never finds us idle. A node that leaves a ping and everything else unanswered for
+    /// two more turns is gone, whatever TCP thinks.
     /// </summary>
     private async Task KeepAliveAsync()
     {

@@ -41,7 +41,8 @@ internal sealed class PendingRequest<TReply> : PendingRequest where TReply : IMe
         if (opcode != TReply.Opcode)
         {
             return new WireFault(
-                ErrorCode.UnknownOpcode, "opcode", $"The reply has opcode {(int)opcode}; expected is {(int)TReply.Opcode}.");
+                ErrorCode.UnknownOpcode, "opcode",
+                $"The reply has opcode {(int)opcode}; expected is {(int)TReply.Opcode}.");
         }
 
         var reply = TReply.Read(ref reader);

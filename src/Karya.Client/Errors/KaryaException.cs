@@ -24,7 +24,9 @@ public class KaryaException : Exception
     /// </summary>
     public ErrorCode Code { get; }
 
-    /// <summary>The part of the request that is meant, such as <c>schedule.period</c>; null when it is not one part.</summary>
+    /// <summary>
+    /// The part of the request that is meant, such as <c>schedule.period</c>; null when it is not one part.
+    /// </summary>
     public string? Field { get; }
 
     /// <summary>

@@ -3,8 +3,8 @@ using Karya.Protocol;
 namespace Karya.Client;
 
 /// <summary>
-/// The node takes no work at present, and nothing was done. The client does not try again by itself: all of them doing so
-/// is what keeps a node overloaded.
+/// The node takes no work at present, and nothing was done. The client does not try again by itself: all of them doing
+/// so is what keeps a node overloaded.
 /// </summary>
 public sealed class KaryaOverloadedException : KaryaException
 {

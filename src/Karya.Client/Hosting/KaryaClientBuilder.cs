@@ -12,8 +12,8 @@ public sealed class KaryaClientBuilder
     public IServiceCollection Services { get; }
 
     /// <summary>
-    /// Adds a worker that starts and stops with the host. Each run has a scope of services of its own. Call it again for a
-    /// further worker, with other names.
+    /// Adds a worker that starts and stops with the host. Each run has a scope of services of its own. Call it again
+    /// for a further worker, with other names.
     /// </summary>
     public KaryaClientBuilder AddWorker(
         Action<KaryaWorkerBuilder> tasks, Action<KaryaWorkerOptions>? configure = null)

@@ -10,8 +10,8 @@ namespace Microsoft.Extensions.DependencyInjection;
 public static class KaryaClientExtensions
 {
     /// <summary>
-    /// Registers one <see cref="KaryaClient"/> for the application, which connects when it is first used. It logs with the
-    /// application's logging, and runs by its <see cref="TimeProvider"/> if one is registered.
+    /// Registers one <see cref="KaryaClient"/> for the application, which connects when it is first used. It logs with
+    /// the application's logging, and runs by its <see cref="TimeProvider"/> if one is registered.
     /// </summary>
     public static KaryaClientBuilder AddKaryaClient(
         this IServiceCollection services, Action<KaryaClientOptions>? configure = null)
@@ -31,11 +31,13 @@ public static class KaryaClientExtensions
     }
 
     /// <summary>
-    /// Registers one <see cref="KaryaClient"/>, with the connection string of that name as its address, and its other options
-    /// from the section <c>Karya:Client:name</c>.
+    /// Registers one <see cref="KaryaClient"/>, with the connection string of that name as its address, and its other
+    /// options from the section <c>Karya:Client:name</c>.
     /// </summary>
     /// <param name="configure">Has the last word.</param>
-    /// <exception cref="InvalidOperationException">The configuration is wrong; the message has all mistakes.</exception>
+    /// <exception cref="InvalidOperationException">
+    /// The configuration is wrong; the message has all mistakes.
+    /// </exception>
     public static KaryaClientBuilder AddKaryaClient(
         this IHostApplicationBuilder builder, string name = "karya", Action<KaryaClientOptions>? configure = null)
     {

@@ -8,8 +8,8 @@ namespace Microsoft.Extensions.DependencyInjection;
 public static class KaryaHealthExtensions
 {
     /// <summary>
-    /// Adds a check that is healthy when the registered <see cref="KaryaClient"/> is connected, its node answers, and its
-    /// workers are subscribed.
+    /// Adds a check that is healthy when the registered <see cref="KaryaClient"/> is connected, its node answers, and
+    /// its workers are subscribed.
     /// </summary>
     /// <param name="failureStatus">Null for unhealthy.</param>
     public static IHealthChecksBuilder AddKarya(

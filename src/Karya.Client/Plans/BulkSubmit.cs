@@ -78,7 +78,9 @@ internal sealed class BulkSubmit
                 _batch[0].Plan.Durability == next.Plan.Durability);
     }
 
-    /// <summary>A plan that cannot be put into words has its outcome already; it keeps its place in the batch.</summary>
+    /// <summary>
+    /// A plan that cannot be put into words has its outcome already; it keeps its place in the batch.
+    /// </summary>
     private async ValueTask<Item> EncodeAsync(Plan plan, long index, CancellationToken cancellationToken)
     {
         ArgumentNullException.ThrowIfNull(plan);
@@ -88,7 +90,8 @@ internal sealed class BulkSubmit
             var message = plan.ToMessage(user);
             _scale.Clear();
             message.Write(_scale);
-            return new Item(index, plan, new KeyedPlan(message, plan.IdempotencyKey), _scale.Length + Item.Overhead, null);
+            var keyed = new KeyedPlan(message, plan.IdempotencyKey);
+            return new Item(index, plan, keyed, _scale.Length + Item.Overhead, null);
         }
         catch (ArgumentException e)
         {

@@ -4,14 +4,17 @@ using System.Text.Json.Serialization.Metadata;
 
 namespace Karya.Client.Plans;
 
-/// <summary>JSON without reflection of our own, so that applications may be trimmed and compiled ahead of time.</summary>
+/// <summary>
+/// JSON without reflection of our own, so that applications may be trimmed and compiled ahead of time.
+/// </summary>
 internal static class Json
 {
     /// <summary>
     /// Those of the web, by reflection. Where the application has switched that off, they know no type, and say so when
     /// used.
     /// </summary>
-    public static JsonSerializerOptions Default { get; } = Resolved(new JsonSerializerOptions(JsonSerializerDefaults.Web));
+    public static JsonSerializerOptions Default { get; } =
+        Resolved(new JsonSerializerOptions(JsonSerializerDefaults.Web));
 
     /// <param name="options">With a resolver; else one is found anew each time.</param>
     public static JsonTypeInfo<T> TypeOf<T>(JsonSerializerOptions options) =>

@@ -99,7 +99,8 @@ public abstract record KaryaAction
         string Method, string Url, IReadOnlyList<KeyValuePair<string, string>> Headers, string? Body, TimeSpan? Timeout)
         : KaryaAction
     {
-        internal override ActionMessage ToMessage(UInt128 user) => new RestAction(Method, Url, Headers, Body, Ms(Timeout));
+        internal override ActionMessage ToMessage(UInt128 user) =>
+            new RestAction(Method, Url, Headers, Body, Ms(Timeout));
     }
 
     /// <summary>See <see cref="Slack"/>.</summary>

@@ -18,7 +18,9 @@ public sealed record Plan
     /// <summary>Attempts of a task after the first: 0 to 999.</summary>
     public int MaxRetries { get; init; } = 3;
 
-    /// <summary>Before the second attempt; doubles with each further one. Null for the node's default. At most a day.</summary>
+    /// <summary>
+    /// Before the second attempt; doubles with each further one. Null for the node's default. At most a day.
+    /// </summary>
     public TimeSpan? RetryDelay { get; init; }
 
     /// <summary>Where doubling ends. Null for the node's default. At most a day.</summary>
@@ -34,9 +36,9 @@ public sealed record Plan
     public Guid? User { get; init; }
 
     /// <summary>
-    /// The same key of the same user with the same plan gives the plan that is there; with another one it is refused with
-    /// a <see cref="KaryaConflictException"/>. At most 255 bytes of UTF-8. Makes submitting repeatable. Chained plans have
-    /// none.
+    /// The same key of the same user with the same plan gives the plan that is there; with another one it is refused
+    /// with a <see cref="KaryaConflictException"/>. At most 255 bytes of UTF-8. Makes submitting repeatable. Chained
+    /// plans have none.
     /// </summary>
     public string? IdempotencyKey { get; init; }
 

@@ -14,6 +14,7 @@ internal static class TaskNames
     {
         ArgumentNullException.ThrowIfNull(name);
         return IsValid(name) ? name : throw new ArgumentException(
-            $"'{name}' is no task name: it must have 1 to {ProtocolLimits.TaskNameBytesMax} of a-z, 0-9, '.', '_' and '-'.");
+            $"'{name}' is no task name: it must have 1 to {ProtocolLimits.TaskNameBytesMax} of a-z, 0-9, '.', '_' " +
+            "and '-'.");
     }
 }

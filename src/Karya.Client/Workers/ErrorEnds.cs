@@ -20,7 +20,8 @@ internal static class ErrorEnds
     };
 
     /// <summary>
-    /// Type and message; only the message where the type says no more than the outcome does. NUL is not allowed in texts.
+    /// Type and message; only the message where the type says no more than the outcome does. NUL is not allowed in
+    /// texts.
     /// </summary>
     private static string Text(Exception exception)
     {

@@ -6,8 +6,8 @@ namespace Karya.Client.Workers;
 
 /// <summary>
 /// Tells the node how deliveries ended. Whatever has ended when a request goes out goes with it; a few requests are on
-/// their way at once. Ends go through the connection that their delivery came from while that lives, then through the next
-/// one on which the worker has subscribed.
+/// their way at once. Ends go through the connection that their delivery came from while that lives, then through the
+/// next one on which the worker has subscribed.
 /// </summary>
 internal sealed class FinishQueue(KaryaWorker worker, ClusterLink link)
 {
@@ -146,7 +146,7 @@ internal sealed class FinishQueue(KaryaWorker worker, ClusterLink link)
     private void Told(List<Item> batch)
     {
         foreach (var item in batch)
-            item.Task.Connection.LetGo();
+            worker.OnTold(item.Task);
         lock (_lock)
         {
             _untold -= batch.Count;

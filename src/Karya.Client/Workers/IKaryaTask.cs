@@ -4,8 +4,8 @@ using Karya.Client.Workers;
 namespace Karya.Client;
 
 /// <summary>
-/// What a worker can run. Implement <see cref="IKaryaTask{TArgs}"/> or <see cref="IKaryaTask{TArgs, TResult}"/>, and name
-/// the class with <see cref="KaryaTaskAttribute"/>.
+/// What a worker can run. Implement <see cref="IKaryaTask{TArgs}"/> or <see cref="IKaryaTask{TArgs, TResult}"/>, and
+/// name the class with <see cref="KaryaTaskAttribute"/>.
 /// </summary>
 public interface IKaryaTask
 {
@@ -19,8 +19,8 @@ public interface IKaryaTask
 public interface IKaryaTask<TArgs> : IKaryaTask
 {
     /// <summary>
-    /// Carries out one attempt. Returning is success. Throwing is failure: <see cref="PermanentTaskException"/> for good, <see
-    /// cref="RetryLaterException"/> with a pause, anything else as the plan's retry policy says.
+    /// Carries out one attempt. Returning is success. Throwing is failure: <see cref="PermanentTaskException"/> for
+    /// good, <see cref="RetryLaterException"/> with a pause, anything else as the plan's retry policy says.
     /// </summary>
     /// <param name="cancellationToken">
     /// Fires when what the attempt does is in vain; <see cref="TaskContext.CancelReason"/> says why.

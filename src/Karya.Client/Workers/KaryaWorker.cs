@@ -9,17 +9,17 @@ using Microsoft.Extensions.Logging;
 namespace Karya.Client;
 
 /// <summary>
-/// Carries out tasks. Made by <see cref="KaryaClient.CreateWorker"/>; takes work from <see cref="Start"/> on, and whenever
-/// its client is connected. At most as many runs of a name as it was given are under way at once.
+/// Carries out tasks. Made by <see cref="KaryaClient.CreateWorker"/>; takes work from <see cref="Start"/> on, and
+/// whenever its client is connected. At most as many runs of a name as it was given are under way at once.
 /// </summary>
 /// <remarks>
-/// <para>Each task is leased: the worker extends the lease while the handler runs. When the connection breaks, handlers go
-/// on, and their ends are told through the next one; when a lease could not be extended in time, the handler's token
-/// fires, because another worker may have the task by then. So a task may run twice, and at the same time: handlers should
-/// bear it.</para>
+/// <para>Each task is leased: the worker extends the lease while the handler runs. When the connection breaks, handlers
+/// go on, and their ends are told through the next one; when a lease could not be extended in time, the handler's token
+/// fires, because another worker may have the task by then. So a task may run twice, and at the same time: handlers
+/// should bear it.</para>
 /// <para>Stopping: no new tasks are taken, running ones have <see cref="KaryaWorkerOptions.DrainTimeout"/> to end, then
-/// their tokens fire. What stops at that is given back at once and costs no attempt. What does not stop within 5 s more is
-/// not given back while it runs: its lease ends by itself.</para>
+/// their tokens fire. What stops at that is given back at once and costs no attempt. What does not stop within 5 s more
+/// is not given back while it runs: its lease ends by itself.</para>
 /// </remarks>
 public sealed class KaryaWorker : IAsyncDisposable
 {
@@ -41,8 +41,10 @@ public sealed class KaryaWorker : IAsyncDisposable
 
     private readonly Lock _lock = new();
     private readonly Dictionary<ulong, RunningTask> _held = [];
-    private readonly CancellationTokenSource _stopped = new();
+    private readonly CancellationTokenSource _stoppedSource = new();
+    private readonly CancellationToken _stopped;
     private readonly TaskCompletionSource _draining = NewSignal();
+    private readonly TaskCompletionSource _unsubscribed = NewSignal();
     private TaskCompletionSource _subscribed = NewSignal();
     private TaskCompletionSource? _noneRuns;
     private NodeConnection? _session;
@@ -62,6 +64,7 @@ public sealed class KaryaWorker : IAsyncDisposable
         _taskLoggers = handlers.Keys.ToDictionary(
             name => name, name => link.Options.LoggerFactory.CreateLogger($"Karya.Task.{name}"));
         _scopes = options.Services?.GetService<IServiceScopeFactory>();
+        _stopped = _stoppedSource.Token;
         _finishes = new FinishQueue(this, link);
         _leases = new LeaseKeeper(this, link);
     }
@@ -96,15 +99,17 @@ public sealed class KaryaWorker : IAsyncDisposable
             if (_loops is not null || _stopping is not null)
                 throw new InvalidOperationException("A worker is started once.");
             _link.Add(this, _handlers.Keys);
-            var stopped = _stopped.Token;
+            using var _ = ExecutionContext.SuppressFlow(); // Handlers must not inherit what the caller has in it.
             _loops = Task.WhenAll(
-                Task.Run(() => SubscribeAsync(stopped)),
-                Task.Run(() => _finishes.RunAsync(stopped)),
-                Task.Run(() => _leases.RunAsync(stopped)));
+                Task.Run(() => SubscribeAsync(_stopped)),
+                Task.Run(() => _finishes.RunAsync(_stopped)),
+                Task.Run(() => _leases.RunAsync(_stopped)));
         }
     }
 
-    /// <summary>Drains: see the remarks of the type. Cancelling the token makes it short: running handlers are told to stop.</summary>
+    /// <summary>
+    /// Drains: see the remarks of the type. Cancelling the token makes it short: running handlers are told to stop.
+    /// </summary>
     public Task StopAsync(CancellationToken cancellationToken = default)
     {
         lock (_lock)
@@ -189,6 +194,14 @@ public sealed class KaryaWorker : IAsyncDisposable
             Log.Lost(_logger, task.Delivery.Name, task.Delivery.Task, reason);
     }
 
+    /// <summary>The node has answered to its end. Until then its lease is extended.</summary>
+    internal void OnTold(RunningTask task)
+    {
+        lock (_lock)
+            ForgetLocked(task);
+        task.Connection.LetGo();
+    }
+
     internal void OnEndedTooLate(RunningTask task, bool mayHaveCounted)
     {
         if (!mayHaveCounted && !task.IsLost)
@@ -202,7 +215,7 @@ public sealed class KaryaWorker : IAsyncDisposable
         try
         {
             var reply = await _link.AskOnAsync<ProgressRequest, ProgressReply>(
-                connection, Progressing, progress, new Deadline(_time, _link.Options.RequestTimeout), _stopped.Token)
+                connection, Progressing, progress, new Deadline(_time, _link.Options.RequestTimeout), _stopped)
                 .ConfigureAwait(false);
             if (!reply.Held && IsHeld(task))
                 Lose(task, TaskCancelReason.LeaseLost);
@@ -221,6 +234,12 @@ public sealed class KaryaWorker : IAsyncDisposable
             return _held.TryGetValue(task.Delivery.Id, out var held) && held == task;
     }
 
+    private void ForgetLocked(RunningTask task)
+    {
+        if (_held.TryGetValue(task.Delivery.Id, out var held) && held == task)
+            _held.Remove(task.Delivery.Id);
+    }
+
     private async Task RunAsync(RunningTask task)
     {
         var delivery = task.Delivery;
@@ -231,7 +250,8 @@ public sealed class KaryaWorker : IAsyncDisposable
 
         var end = await OutcomeAsync(task, handler, activity).ConfigureAwait(false);
         Telemetry.TaskDuration.Record(
-            _time.GetElapsedTime(start).TotalSeconds, new("task", delivery.Name), new("outcome", OutcomeName(task, end)));
+            _time.GetElapsedTime(start).TotalSeconds,
+            new("task", delivery.Name), new("outcome", OutcomeName(task, end)));
         OnEnded(task, end);
     }
 
@@ -244,8 +264,8 @@ public sealed class KaryaWorker : IAsyncDisposable
             if (result is null || result.Length <= ProtocolLimits.ResultBytesMax)
                 return new DeliveryEnd(id, DeliveryOutcome.Success, result, null, 0);
             throw new PermanentTaskException(
-                $"The handler of '{handler.Name}' returned {result.Length} bytes; at most {ProtocolLimits.ResultBytesMax} " +
-                "are kept. Put large results elsewhere and return where they are.");
+                $"The handler of '{handler.Name}' returned {result.Length} bytes; at most " +
+                $"{ProtocolLimits.ResultBytesMax} are kept. Put large results elsewhere and return where they are.");
         }
         catch (OperationCanceledException) when (task.CancelReason != TaskCancelReason.None)
         {
@@ -263,7 +283,7 @@ public sealed class KaryaWorker : IAsyncDisposable
     private async Task<byte[]?> RunInScopeAsync(RunningTask task, TaskHandler handler)
     {
         if (_scopes is null)
-            return await RunAsync(task, handler, NoServices.Instance).ConfigureAwait(false);
+            return await RunAsync(task, handler, EmptyProvider.Instance).ConfigureAwait(false);
         var scope = _scopes.CreateAsyncScope();
         await using (scope.ConfigureAwait(false))
             return await RunAsync(task, handler, scope.ServiceProvider).ConfigureAwait(false);
@@ -283,18 +303,17 @@ public sealed class KaryaWorker : IAsyncDisposable
         TaskCompletionSource? noneRuns = null;
         lock (_lock)
         {
-            if (_held.TryGetValue(task.Delivery.Id, out var held) && held == task)
-                _held.Remove(task.Delivery.Id);
+            if (task.IsLost)
+                ForgetLocked(task);
             if (--_running == 0)
                 noneRuns = _noneRuns;
         }
 
-        // The end of what is lost is told, too: it gives the credit back. But only to the node that delivered it: to any
-        // other one the number may mean something else.
-        if (!task.IsLost)
+        // Of what is lost the node wants to hear nothing: the credit is back already.
+        if (task.IsLost)
+            task.Connection.LetGo();
+        else
             _finishes.Add(task, end);
-        else if (!task.Connection.HasEnded)
-            _finishes.Add(task, new DeliveryEnd(end.Id, DeliveryOutcome.Released, null, null, 0));
         noneRuns?.TrySetResult();
     }
 
@@ -307,7 +326,9 @@ public sealed class KaryaWorker : IAsyncDisposable
             _ => "released",
         };
 
-    /// <summary>Subscribes on every connection that comes; while draining with no credits, for the ends of what runs.</summary>
+    /// <summary>
+    /// Subscribes on every connection that comes; while draining with no credits, for the ends of what runs.
+    /// </summary>
     private async Task SubscribeAsync(CancellationToken stopped)
     {
         var backoff = new Backoff(new Random());
@@ -325,6 +346,8 @@ public sealed class KaryaWorker : IAsyncDisposable
                     continue;
                 }
 
+                if (isDraining)
+                    _unsubscribed.TrySetResult();
                 long since = _time.GetTimestamp();
                 var next = isDraining ? connection.Retired : Task.WhenAny(connection.Retired, _draining.Task);
                 await next.WaitAsync(stopped).ConfigureAwait(false);
@@ -351,7 +374,8 @@ public sealed class KaryaWorker : IAsyncDisposable
                 connection, Subscribing, new SubscribeRequest(names),
                 new Deadline(_time, _link.Options.RequestTimeout), stopped).ConfigureAwait(false);
             OnSubscribed(connection, reply.LeaseMs);
-            Log.Subscribed(_logger, string.Join(", ", _handlers.Keys), connection.Node, reply.LeaseMs);
+            if (!isDraining)
+                Log.Subscribed(_logger, string.Join(", ", _handlers.Keys), connection.Node, reply.LeaseMs);
             return null;
         }
         catch (Exception e) when (e is KaryaException or ConnectionLostException)
@@ -363,8 +387,10 @@ public sealed class KaryaWorker : IAsyncDisposable
     private void OnSubscribed(NodeConnection connection, long leaseMs)
     {
         TaskCompletionSource subscribed;
+        bool hasOlder;
         lock (_lock)
         {
+            hasOlder = _held.Values.Any(task => task.Connection != connection);
             _lease = TimeSpan.FromMilliseconds(leaseMs);
             Volatile.Write(ref _session, connection);
             subscribed = _subscribed;
@@ -372,7 +398,7 @@ public sealed class KaryaWorker : IAsyncDisposable
         }
 
         subscribed.TrySetResult();
-        _leases.ExtendNow();
+        _leases.OnSubscribed(isUrgent: hasOlder);
     }
 
     private async Task DrainAsync(CancellationToken cancellationToken)
@@ -388,13 +414,16 @@ public sealed class KaryaWorker : IAsyncDisposable
         await QuietAsync(Grace, CancellationToken.None).ConfigureAwait(false);
         if (Running > 0)
             Log.LeftToLeases(_logger, Running);
-        await _finishes.IdleAsync().WaitAsync(Grace, _time, CancellationToken.None)
+        var last = _finishes.IdleAsync();
+        if (Volatile.Read(ref _session) is { HasEnded: false }) // Else the node knows that nobody serves the names.
+            last = Task.WhenAll(last, _unsubscribed.Task);
+        await last.WaitAsync(Grace, _time, CancellationToken.None)
             .ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
 
-        await _stopped.CancelAsync().ConfigureAwait(false);
+        await _stoppedSource.CancelAsync().ConfigureAwait(false);
         await _loops!.ConfigureAwait(false);
         _link.Remove(this);
-        _stopped.Dispose();
+        _stoppedSource.Dispose();
     }
 
     /// <summary>Waits until no handler runs, but not longer than that.</summary>

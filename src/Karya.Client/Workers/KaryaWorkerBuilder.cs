@@ -59,7 +59,8 @@ public sealed class KaryaWorkerBuilder
         ArgumentNullException.ThrowIfNull(handler);
         return Add(name, concurrency, async (arguments, context, cancellationToken) =>
         {
-            await handler(TaskJson.Read<TArgs>(arguments, _json, name), context, cancellationToken).ConfigureAwait(false);
+            var args = TaskJson.Read<TArgs>(arguments, _json, name);
+            await handler(args, context, cancellationToken).ConfigureAwait(false);
             return null;
         });
     }
@@ -70,9 +71,11 @@ public sealed class KaryaWorkerBuilder
         string name, Func<TArgs, TaskContext, CancellationToken, Task<TResult>> handler, int? concurrency = null)
     {
         ArgumentNullException.ThrowIfNull(handler);
-        return Add(name, concurrency, async (arguments, context, cancellationToken) => TaskJson.Write(
-            await handler(TaskJson.Read<TArgs>(arguments, _json, name), context, cancellationToken).ConfigureAwait(false),
-            _json));
+        return Add(name, concurrency, async (arguments, context, cancellationToken) =>
+        {
+            var args = TaskJson.Read<TArgs>(arguments, _json, name);
+            return TaskJson.Write(await handler(args, context, cancellationToken).ConfigureAwait(false), _json);
+        });
     }
 
     /// <summary>Adds a function from bytes to bytes; null for no result.</summary>

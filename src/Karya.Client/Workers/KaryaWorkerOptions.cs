@@ -6,11 +6,14 @@ namespace Karya.Client;
 /// <summary>How a worker behaves. Read when the worker is made.</summary>
 public sealed class KaryaWorkerOptions
 {
-    /// <summary>Runs of each task name at once, unless it is given its own number: 1 to 10,000. The default is 16.</summary>
+    /// <summary>
+    /// Runs of each task name at once, unless it is given its own number: 1 to 10,000. The default is 16.
+    /// </summary>
     public int Concurrency { get; set; } = 16;
 
     /// <summary>
-    /// How long running tasks have to end by themselves when the worker stops; then their tokens fire. The default is 30 s.
+    /// How long running tasks have to end by themselves when the worker stops; then their tokens fire. The default is
+    /// 30 s; at most a day.
     /// </summary>
     public TimeSpan DrainTimeout { get; set; } = TimeSpan.FromSeconds(30);
 
@@ -25,5 +28,6 @@ public sealed class KaryaWorkerOptions
         ArgumentOutOfRangeException.ThrowIfLessThan(Concurrency, 1);
         ArgumentOutOfRangeException.ThrowIfGreaterThan(Concurrency, ProtocolLimits.CreditsMax);
         ArgumentOutOfRangeException.ThrowIfLessThan(DrainTimeout, TimeSpan.Zero);
+        ArgumentOutOfRangeException.ThrowIfGreaterThan(DrainTimeout, KaryaClientOptions.TimeoutMax);
     }
 }

@@ -5,8 +5,8 @@ using Karya.Protocol.Messages;
 namespace Karya.Client.Workers;
 
 /// <summary>
-/// Extends the leases of all that runs, three times per lease, with one request for all of it; and tells handlers to stop
-/// whose lease ended all the same.
+/// Extends the leases of all that runs, three times per lease, with one request for all of it; and tells handlers to
+/// stop whose lease ended all the same.
 /// </summary>
 internal sealed class LeaseKeeper(KaryaWorker worker, ClusterLink link)
 {
@@ -15,10 +15,18 @@ internal sealed class LeaseKeeper(KaryaWorker worker, ClusterLink link)
 
     private static readonly Call Extending = Call.Change("Extend");
 
-    private readonly Signal _now = new();
+    private readonly Signal _changed = new();
+    private volatile bool _isUrgent;
 
-    /// <summary>Extends before its time: the connection is new, and the node may know nothing of what runs.</summary>
-    public void ExtendNow() => _now.Set();
+    /// <summary>There is a new connection, and maybe another lease.</summary>
+    /// <param name="isUrgent">
+    /// Something runs that came by another connection: whether it is still held is asked now.
+    /// </param>
+    public void OnSubscribed(bool isUrgent)
+    {
+        _isUrgent |= isUrgent;
+        _changed.Set();
+    }
 
     public async Task RunAsync(CancellationToken stopping)
     {
@@ -28,12 +36,13 @@ internal sealed class LeaseKeeper(KaryaWorker worker, ClusterLink link)
             while (true)
             {
                 var period = worker.Lease / TurnsPerLease;
-                bool isEarly = await WaitAsync(period - link.Time.GetElapsedTime(lastAt), stopping).ConfigureAwait(false);
+                await WaitAsync(period - link.Time.GetElapsedTime(lastAt), stopping).ConfigureAwait(false);
                 Expire();
-                if (!isEarly && link.Time.GetElapsedTime(lastAt) < period)
+                if (!_isUrgent && link.Time.GetElapsedTime(lastAt) < period)
                     continue;
+                _isUrgent = false;
                 lastAt = link.Time.GetTimestamp();
-                await ExtendAsync(period, stopping).ConfigureAwait(false);
+                await ExtendAsync(period / 2, stopping).ConfigureAwait(false);
             }
         }
         catch (OperationCanceledException) when (stopping.IsCancellationRequested)
@@ -42,8 +51,8 @@ internal sealed class LeaseKeeper(KaryaWorker worker, ClusterLink link)
         }
     }
 
-    /// <summary>Until the next extension is due, a lease ends, or somebody asks for one: true.</summary>
-    private async Task<bool> WaitAsync(TimeSpan untilExtension, CancellationToken stopping)
+    /// <summary>Until the next extension is due, a lease ends, or there is a new connection.</summary>
+    private async Task WaitAsync(TimeSpan untilExtension, CancellationToken stopping)
     {
         long now = link.Time.GetTimestamp();
         var pause = untilExtension;
@@ -55,14 +64,12 @@ internal sealed class LeaseKeeper(KaryaWorker worker, ClusterLink link)
         }
 
         using var early = CancellationTokenSource.CreateLinkedTokenSource(stopping);
-        var asked = _now.WaitAsync(early.Token);
+        var changed = _changed.WaitAsync(early.Token);
         var due = Task.Delay(pause > TimeSpan.Zero ? pause : TimeSpan.Zero, link.Time, early.Token);
-        bool isEarly = await Task.WhenAny(asked, due).ConfigureAwait(false) == asked;
+        await Task.WhenAny(changed, due).ConfigureAwait(false);
         await early.CancelAsync().ConfigureAwait(false);
-        if (!isEarly)
-            await asked.ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+        await changed.ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing); // It may be waited for by one at a time.
         stopping.ThrowIfCancellationRequested();
-        return isEarly || asked.IsCompletedSuccessfully;
     }
 
     private void Expire()
@@ -75,6 +82,7 @@ internal sealed class LeaseKeeper(KaryaWorker worker, ClusterLink link)
         }
     }
 
+    /// <param name="timeout">Half a turn: what gets no answer in it is asked again at the next.</param>
     private async Task ExtendAsync(TimeSpan timeout, CancellationToken stopping)
     {
         var ways = from task in worker.Held()

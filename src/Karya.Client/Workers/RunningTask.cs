@@ -37,7 +37,9 @@ internal sealed class RunningTask(KaryaWorker worker, NodeConnection connection,
     /// <summary>The delivery is not ours any more: whatever comes of the handler does not count.</summary>
     public bool IsLost => CancelReason is not (TaskCancelReason.None or TaskCancelReason.Shutdown);
 
-    /// <summary>Fires the handler's token. The first reason stays, but that a delivery is lost overrides a shutdown.</summary>
+    /// <summary>
+    /// Fires the handler's token. The first reason stays, but that a delivery is lost overrides a shutdown.
+    /// </summary>
     /// <returns>False: that was known.</returns>
     public bool Cancel(TaskCancelReason reason)
     {

@@ -40,8 +40,8 @@ public sealed class TaskContext
     public TimeSpan Lateness { get; }
 
     /// <summary>
-    /// Grows with every change of the node that owns the plan: a system that sees a lower one than before deals with a run
-    /// that is out of date.
+    /// Grows with every change of the node that owns the plan: a system that sees a lower one than before deals with a
+    /// run that is out of date.
     /// </summary>
     public long Epoch => _running.Delivery.Epoch;
 
@@ -54,8 +54,8 @@ public sealed class TaskContext
     public TaskCancelReason CancelReason => _running.CancelReason;
 
     /// <summary>
-    /// Shows how far the run has come. Returns at once: of values that follow one another faster than the node answers, the
-    /// latest is sent. Not stored.
+    /// Shows how far the run has come. Returns at once: of values that follow one another faster than the node answers,
+    /// the latest is sent. Not stored.
     /// </summary>
     /// <param name="fraction">From 0 to 1; what is outside counts as the nearest of them.</param>
     /// <param name="note">At most 1 KiB of UTF-8; the rest is cut off.</param>

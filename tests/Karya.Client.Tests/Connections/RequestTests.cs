@@ -43,7 +43,8 @@ public sealed class RequestTests : IAsyncDisposable
         var plan = new Plan
         {
             Name = "crm-sync",
-            Action = KaryaAction.Http(HttpMethod.Post, "https://crm.local/sync", "{}", timeout: TimeSpan.FromSeconds(30)),
+            Action = KaryaAction.Http(
+                HttpMethod.Post, "https://crm.local/sync", "{}", timeout: TimeSpan.FromSeconds(30)),
             Schedule = Schedule.Cron("30 2 * * *", "Europe/Berlin") with { EndAt = end },
             MaxRetries = 5,
             RetryDelay = TimeSpan.FromSeconds(2),
@@ -52,7 +53,7 @@ public sealed class RequestTests : IAsyncDisposable
             Hooks =
             [
                 Hook.OnFailure(KaryaAction.Slack("#ops", "[]"), maxRetries: 1),
-                Hook.OnCompletion(KaryaAction.Chain(new Plan { Name = "report", Action = KaryaAction.Task("report", 1) })),
+                Hook.OnCompletion(KaryaAction.Chain(new Plan { Action = KaryaAction.Task("report", 1) })),
             ],
             User = Samples.UserId,
             IdempotencyKey = "crm:1",
@@ -74,7 +75,8 @@ public sealed class RequestTests : IAsyncDisposable
         Assert.Equal(new PolicyMessage(5, 2000, 60_000, MissedRuns.Skip), sent.Plan.Policy);
         Assert.Equal("crm-sync", sent.Plan.Content.Name);
         var rest = Assert.IsType<RestAction>(sent.Plan.Content.Action);
-        Assert.Equal(("POST", "https://crm.local/sync", "{}", 30_000L), (rest.Method, rest.Url, rest.Body, rest.TimeoutMs));
+        Assert.Equal(
+            ("POST", "https://crm.local/sync", "{}", 30_000L), (rest.Method, rest.Url, rest.Body, rest.TimeoutMs));
         Assert.Equal(1, sent.Plan.Content.Hooks[0].Retries);
         var chained = Assert.IsType<ChainAction>(sent.Plan.Content.Hooks[1].Action).Plan;
         Assert.Equal(sent.Plan.User, chained.User);
@@ -85,7 +87,8 @@ public sealed class RequestTests : IAsyncDisposable
     [Fact]
     public async Task A_delay_is_rounded_up_to_milliseconds()
     {
-        var submitting = _client.SubmitAsync(Samples.Plan with { Schedule = Schedule.After(TimeSpan.FromTicks(10_001)) });
+        var schedule = Schedule.After(TimeSpan.FromTicks(10_001));
+        var submitting = _client.SubmitAsync(Samples.Plan with { Schedule = schedule });
 
         var sent = await AnswerAsync<SubmitRequest, SubmitReply>(Samples.Submitted());
         await submitting.Soonly();
@@ -152,8 +155,8 @@ public sealed class RequestTests : IAsyncDisposable
     [Fact]
     public async Task A_list_asks_for_pages_until_there_is_none()
     {
-        var listing = _client.ListAsync(new PlanFilter { User = Samples.UserId, Status = PlanStatus.Running, PageSize = 2 })
-            .ToListAsync();
+        var filter = new PlanFilter { User = Samples.UserId, Status = PlanStatus.Running, PageSize = 2 };
+        var listing = _client.ListAsync(filter).ToListAsync();
 
         var first = await AnswerAsync<ListRequest, ListReply>(
             new ListReply([Samples.Snapshot(), Samples.Snapshot()], [9]));
@@ -249,7 +252,8 @@ public sealed class RequestTests : IAsyncDisposable
     [InlineData(ErrorCode.Unavailable, typeof(KaryaOverloadedException), true)]
     [InlineData(ErrorCode.InvalidUrl, typeof(KaryaException), false)]
     [InlineData(ErrorCode.Unknown, typeof(KaryaException), false)]
-    public async Task A_refusal_is_an_exception_with_its_code_field_and_node(ErrorCode code, Type type, bool isTransient)
+    public async Task A_refusal_is_an_exception_with_its_code_field_and_node(
+        ErrorCode code, Type type, bool isTransient)
     {
         var cancelling = _client.CancelAsync(Samples.PlanId).AsTask();
         await AnswerAsync<CancelRequest, ErrorMessage>(Samples.Error(code, "Not like this.", retryAfterMs: 250));

@@ -36,6 +36,13 @@ internal sealed class FakeConnection : IAsyncDisposable
     /// <summary>The opcode of the next request that has arrived; null when none has.</summary>
     public Opcode? Arrived => _frames.Reader.TryPeek(out var frame) ? frame.Opcode : null;
 
+    /// <summary>Waits for the next request, and leaves it.</summary>
+    public async Task<Opcode?> ArrivesAsync()
+    {
+        await _frames.Reader.WaitToReadAsync().AsTask().Soonly("a request");
+        return Arrived;
+    }
+
     /// <summary>The next request, which must be of that kind.</summary>
     public async Task<(uint Id, T Message)> ExpectAsync<T>() where T : IMessage<T>
     {

@@ -34,19 +34,21 @@ internal sealed class WatchedTime : FakeTimeProvider
     }
 
     /// <summary>Somebody waits for so long, for that many times since the beginning.</summary>
-    public async Task ArmedAsync(TimeSpan due, int times = 1)
+    public Task ArmedAsync(TimeSpan due, int times = 1) => ArmedAsync(armed => armed == due, times, $"{due}");
+
+    public async Task ArmedAsync(Func<TimeSpan, bool> isMeant, int times, string what = "that kind")
     {
         while (true)
         {
             Task changed;
             lock (_lock)
             {
-                if (_armed.Count(armed => armed == due) >= times)
+                if (_armed.Count(isMeant) >= times)
                     return;
                 changed = _changed.Task;
             }
 
-            await changed.Soonly($"timer {times} of {due}");
+            await changed.Soonly($"timer {times} of {what}");
         }
     }
 

@@ -30,6 +30,15 @@ internal sealed record PlanDraft(PlanId Id, long DueMs)
 
     public HookSpec[] Hooks { get; init; } = [];
 
+    /// <summary>For workers.</summary>
+    public bool IsPulled { get; init; }
+
+    /// <summary>The client chose the id.</summary>
+    public bool MayExist { get; init; }
+
+    /// <summary>Answered from memory.</summary>
+    public bool IsAccepted { get; init; }
+
     public byte[] Body { get; init; } = [1, 2, 3, 4, 5, 6, 7, 8];
 
     public static PlanId Plan(int number) => new(new UInt128(0x0190_0000_0000_7000, (ulong)number));
@@ -50,6 +59,8 @@ internal sealed record PlanDraft(PlanId Id, long DueMs)
             Hooks = Hooks,
             Cron = Cron is null ? null : Encoding.UTF8.GetBytes(Cron + "\n" + Zone),
             ReplyTo = replyTo,
+            MayExist = MayExist,
+            IsAccepted = IsAccepted,
             Spec = new PlanSpec
             {
                 Id = Id,
@@ -64,6 +75,7 @@ internal sealed record PlanDraft(PlanId Id, long DueMs)
                 RetryDelayMs = RetryDelayMs,
                 RetryDelayMsMax = RetryDelayMsMax,
                 Lane = Lane,
+                IsPulled = IsPulled,
                 HookCount = Hooks.Length,
             },
         };

@@ -22,6 +22,7 @@ internal sealed class ShardDriver : IDisposable
     private readonly Dictionary<PlanId, int> _partitionOf = [];
     private readonly List<(PlanId Plan, PlanId Parent)> _family = [];
     private readonly HashSet<PlanId> _cancelled = [];
+    private readonly HashSet<PlanId> _triggered = [];
     private ShardInbox _inbox;
     private ProjectionBatch? _heldProjection;
     private bool _isAwake;
@@ -66,6 +67,9 @@ internal sealed class ShardDriver : IDisposable
 
     /// <summary>Every attempt handed out, in order.</summary>
     public List<Dispatch> Started { get; } = [];
+
+    /// <summary>Attempts that were told to stop, in order.</summary>
+    public List<Revocation> Revoked { get; } = [];
 
     /// <summary>Gets the dispatches of every turn.</summary>
     public Action<Dispatch[]>? TurnEnded { get; set; }
@@ -158,6 +162,37 @@ internal sealed class ShardDriver : IDisposable
         return answer;
     }
 
+    /// <summary>How many attempts of a lane workers take at once.</summary>
+    public void SetCredits(uint lane, int credits) => _inbox.PostOutcome(new Command
+    {
+        Kind = CommandKind.SetCredits,
+        IsPulled = true,
+        Lane = lane,
+        Credits = credits,
+    });
+
+    public Answer Trigger(PlanId plan)
+    {
+        var answer = new Answer();
+        _triggered.Add(plan);
+        Post(new Command
+        {
+            Kind = CommandKind.Trigger,
+            Partition = PartitionOf(plan),
+            Key = new TaskKey(plan, 0, 0),
+            AtMs = NowMs,
+            ReplyTo = answer,
+        });
+        return answer;
+    }
+
+    /// <summary>Nobody made the attempt after all.</summary>
+    public void Release(Dispatch attempt)
+    {
+        PostOutcome(attempt, CommandKind.AttemptReleased, null, false, 0);
+        Running.Remove(attempt);
+    }
+
     public Answer Succeed(Dispatch attempt, byte[]? result = null) =>
         End(attempt, CommandKind.AttemptSucceeded, result, false, 0);
 
@@ -177,6 +212,7 @@ internal sealed class ShardDriver : IDisposable
             Attempt = attempt.Attempt,
             Epoch = attempt.Epoch,
             Lane = attempt.Lane,
+            IsPulled = attempt.IsPulled,
             Key = attempt.Key,
             AtMs = NowMs,
             ReplyTo = answer,
@@ -217,6 +253,7 @@ internal sealed class ShardDriver : IDisposable
             Hold(Read(Store.LoadDue(window), PlanId.None));
         }
 
+        Revoked.AddRange(effects.Revocations.Span);
         foreach (ref readonly var reply in effects.Replies.Span)
             reply.Target.Complete(reply);
         foreach (ref readonly var dispatch in effects.Dispatches.Span)
@@ -384,7 +421,8 @@ internal sealed class ShardDriver : IDisposable
     private void Take(in Dispatch dispatch)
     {
         var key = dispatch.Key;
-        Assert.True(NowMs >= dispatch.DueMs, $"{key} started {dispatch.DueMs - NowMs} ms early.");
+        bool isDue = NowMs >= dispatch.DueMs || _triggered.Contains(key.Plan);
+        Assert.True(isDue, $"{key} started {dispatch.DueMs - NowMs} ms early.");
         Assert.True(NowMs >= dispatch.AttemptDueMs, $"An attempt of {key} started early.");
         Assert.True(Running.TrueForAll(d => d.Key != key), $"{key} runs twice.");
         Assert.DoesNotContain(key.Plan, _cancelled);

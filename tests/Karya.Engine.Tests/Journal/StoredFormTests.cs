@@ -58,9 +58,9 @@ public sealed class StoredFormTests
     }
 
     [Fact]
-    public void Every_kind_of_record_is_among_them() =>
+    public void Every_kind_of_record_that_there_was_then_is_among_them() =>
         Assert.Equal(
-            Enum.GetValues<RecordKind>(),
+            Enum.GetValues<RecordKind>().Where(kind => kind <= RecordKind.Replayed),
             JournalRows.SelectMany(row => Records.Read(Convert.FromHexString(row)))
                 .Select(r => r.Kind).Distinct().Order());
 

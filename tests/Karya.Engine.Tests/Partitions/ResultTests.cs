@@ -117,6 +117,7 @@ public sealed class ResultTests : IDisposable
         driver.Advance(10);
         foreach (var attempt in driver.Running.ToArray())
             driver.Succeed(attempt, result);
+        driver.Settle();
 
         driver.ProjectNow();
         driver.WriteProjection();

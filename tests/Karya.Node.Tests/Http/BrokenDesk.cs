@@ -27,6 +27,11 @@ internal sealed class BrokenDesk : IPlanDesk
 
     public ValueTask<PlanView> SubmitAsync(PlanDraft draft, CancellationToken stopping) => throw Bug();
 
+    public ValueTask<(PlanId Plan, bool Existed)> SubmitAsync(
+        ReadOnlyMemory<byte> plan, string? key, bool isAccepted, CancellationToken stopping) => throw Bug();
+
+    public ValueTask<PlanView?> TriggerAsync(PlanId id, CancellationToken stopping) => throw Bug();
+
     public ValueTask<PlanView?> UpdateAsync(PlanId id, PlanChange change, CancellationToken stopping) => throw Bug();
 
     public ValueTask<PlanView?> CancelAsync(PlanId id, CancellationToken stopping) => throw Bug();

@@ -22,6 +22,9 @@ internal sealed class FakeDesk : IPlanDesk
 
     public PlanDraft? Submitted { get; private set; }
 
+    /// <summary>The plan that came in the form of the wire.</summary>
+    public (byte[] Plan, string? Key, bool IsAccepted) Wire { get; private set; }
+
     public PlanChange? Change { get; private set; }
 
     public TaskView? Task { get; set; }
@@ -50,6 +53,20 @@ internal sealed class FakeDesk : IPlanDesk
     {
         using var turn = Enter();
         return ValueTask.FromResult(_users.Find(user => user.Name == name));
+    }
+
+    public ValueTask<(PlanId Plan, bool Existed)> SubmitAsync(
+        ReadOnlyMemory<byte> plan, string? key, bool isAccepted, CancellationToken stopping)
+    {
+        using var turn = Enter();
+        Wire = (plan.ToArray(), key, isAccepted);
+        return ValueTask.FromResult((FirstPlan, key == "again"));
+    }
+
+    public ValueTask<PlanView?> TriggerAsync(PlanId id, CancellationToken stopping)
+    {
+        using var turn = Enter();
+        return ValueTask.FromResult(_plans.GetValueOrDefault(id));
     }
 
     public ValueTask<PlanView> SubmitAsync(PlanDraft draft, CancellationToken stopping)

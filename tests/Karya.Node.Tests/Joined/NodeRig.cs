@@ -32,6 +32,7 @@ internal sealed class NodeRig : IAsyncDisposable
     public static NodeOptions Fast { get; } = new()
     {
         Http = new() { Listen = new ListenAddress("127.0.0.1", 0) },
+        Tcp = new() { Listen = new ListenAddress("127.0.0.1", 0) },
         Engine = new() { Partitions = 16, Shards = 2 },
         Executor = new() { Concurrency = 16, PerTarget = 16, Drain = TimeSpan.FromSeconds(5) },
         Retry = new() { Delay = TimeSpan.FromMilliseconds(2), DelayMax = TimeSpan.FromMilliseconds(4) },
@@ -116,6 +117,17 @@ internal sealed class NodeRig : IAsyncDisposable
     public async Task<(int Status, string Text)> HttpAsync(string path)
     {
         using var response = await Browser.GetAsync(new Uri(Node.Addresses.Http, path), Stopping);
+        return ((int)response.StatusCode, await response.Content.ReadAsStringAsync(Stopping));
+    }
+
+    public async Task<(int Status, string Text)> PostAsync(
+        string path, string json, params (string Name, string Value)[] headers)
+    {
+        using var request = new HttpRequestMessage(HttpMethod.Post, new Uri(Node.Addresses.Http, path));
+        request.Content = new StringContent(json, System.Text.Encoding.UTF8, "application/json");
+        foreach (var (name, value) in headers)
+            request.Headers.Add(name, value);
+        using var response = await Browser.SendAsync(request, Stopping);
         return ((int)response.StatusCode, await response.Content.ReadAsStringAsync(Stopping));
     }
 

@@ -1,9 +1,9 @@
 namespace Karya.Client.Workers;
 
 /// <summary>For workers without dependency injection.</summary>
-internal sealed class NoServices : IServiceProvider
+internal sealed class EmptyProvider : IServiceProvider
 {
-    public static readonly NoServices Instance = new();
+    public static readonly EmptyProvider Instance = new();
 
     public object? GetService(Type serviceType) => null;
 }
