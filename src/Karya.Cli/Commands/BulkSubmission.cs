@@ -7,7 +7,9 @@ using Karya.Client;
 
 namespace Karya.Cli.Commands;
 
-/// <summary>Submits many plans. One that is refused, or cannot be read, does not sink the rest: it is told and counted.</summary>
+/// <summary>
+/// Submits many plans. One that is refused, or cannot be read, does not sink the rest: it is told and counted.
+/// </summary>
 internal sealed class BulkSubmission(Session session)
 {
     /// <summary>Where the plans came from that are on their way, in the order in which their outcomes come.</summary>
@@ -24,7 +26,9 @@ internal sealed class BulkSubmission(Session session)
 
     /// <summary>With an id, submitting can be tried again when a connection breaks, and is still done once.</summary>
     public static Plan Repeatable(Plan plan, TimeProvider clock) =>
-        plan.Id is null && plan.IdempotencyKey is null ? plan with { Id = Guid.CreateVersion7(clock.GetUtcNow()) } : plan;
+        plan.Id is null && plan.IdempotencyKey is null
+            ? plan with { Id = Guid.CreateVersion7(clock.GetUtcNow()) }
+            : plan;
 
     private async Task<int> RunAsync(IEnumerable<Plan> plans, CancellationToken stopping)
     {

@@ -14,8 +14,8 @@ internal static class CancelCommand
           karya cancel --yes 01a20a7b-5d5f-7000-aae0-21f5763fed03 01a20a7b-5d5f-7000-aae0-21f5763fed04
 
         Asks first when more than one plan is meant; where nobody can answer, --yes is needed. When one cannot be
-        cancelled the others are, and the exit code is that of the first: 4 there is no such plan. A plan that has ended is
-        cancelled as any other.
+        cancelled the others are, and the exit code is that of the first: 4 there is no such plan. A plan that has
+        ended is cancelled as any other.
         """;
 
     public static Command Define(ServerFlags server)

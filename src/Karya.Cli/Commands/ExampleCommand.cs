@@ -7,7 +7,7 @@ internal sealed class ExampleCommand(string name, string description, string exa
 {
     /// <summary>Null when neither the command nor one above it has any.</summary>
     public static string? Of(Command command) =>
-        command is ExampleCommand own ? own.Examples : command.Parents.OfType<ExampleCommand>().FirstOrDefault()?.Examples;
+        (command as ExampleCommand ?? command.Parents.OfType<ExampleCommand>().FirstOrDefault())?.Examples;
 
     public string Examples => examples;
 }

@@ -5,7 +5,9 @@ using Karya.Protocol.Messages;
 
 namespace Karya.Cli.Commands;
 
-/// <summary>Follows a plan until it ends, and prints each change when it is seen, unless JSON has to wait for all of them.</summary>
+/// <summary>
+/// Follows a plan until it ends, and prints each change when it is seen, unless JSON has to wait for all of them.
+/// </summary>
 internal sealed class Following(Session session)
 {
     private readonly List<TaskState> _changes = [];
@@ -55,7 +57,8 @@ internal sealed class Following(Session session)
             if (TimedOut is { } limit)
             {
                 session.Terminal.Error($"plan {Plan} has not ended within {DurationText.Show(limit)}");
-                session.Terminal.Why($"its latest task is {(Task is null ? "not made" : PlanWriter.Word(Task.Status))}");
+                session.Terminal.Why(
+                    Task is null ? "it has no task yet" : $"its latest task is {PlanWriter.Word(Task.Status)}");
                 session.Terminal.Hint($"karya watch {Plan}");
                 return ExitCodes.TimedOut;
             }

@@ -29,7 +29,8 @@ internal static class ListCommand
         var status = Flags.Value(
             "--status", "STATUS", "Only these: created, running, completed or cancelled.", Status);
         var limit = Flags.Value(
-            "--limit", "N", string.Create(CultureInfo.InvariantCulture, $"At most so many (default: {LimitDefault})."), Count);
+            "--limit", "N",
+            string.Create(CultureInfo.InvariantCulture, $"At most so many (default: {LimitDefault})."), Count);
         var all = Flags.Switch("--all", "All of them.");
         var command = new ExampleCommand("list", "List plans, newest first.", Examples) { status, limit, all };
         server.AddTo(command);

@@ -5,8 +5,8 @@ using Karya.Client;
 namespace Karya.Cli.Commands;
 
 /// <summary>
-/// The options that all commands share which talk to a node: which one, for whom, and how to print what it says. Makes the
-/// connection, and turns the ways in which it can end into exit codes.
+/// The options that all commands share which talk to a node: which one, for whom, and how to print what it says. Makes
+/// the connection, and turns the ways in which it can end into exit codes.
 /// </summary>
 internal sealed class ServerFlags(TimeProvider clock, Terminal terminal)
 {
@@ -46,7 +46,7 @@ internal sealed class ServerFlags(TimeProvider clock, Terminal terminal)
 
     public Printer PrinterOf(ParseResult parsed) => new(terminal, parsed.GetValue(_output), clock);
 
-    /// <summary>Connects, has the work done, and gives its exit code, or that of the signal that cut it short.</summary>
+    /// <summary>Connects, has the work done, and gives its exit code, or that of the signal that cuts it off.</summary>
     public async Task<int> RunAsync(ParseResult parsed, Func<Session, Task<int>> work)
     {
         using var signals = new StopSignals();

@@ -26,7 +26,8 @@ internal static class StatsCommand
     {
         var stats = await session.Client.GetStatsAsync(session.Stopping);
         session.Printer.One(
-            json => StatsText.WriteJson(json, stats), terminal => StatsText.Print(terminal, session.Client.Node, stats));
+            json => StatsText.WriteJson(json, stats),
+            terminal => StatsText.Print(terminal, session.Client.Node, stats));
         return ExitCodes.Done;
     }
 }

@@ -14,7 +14,8 @@ internal sealed class Submission(ServerFlags server)
     private readonly Option<TimeSpan?> _timeout = Flags.Value(
         "--timeout", "DURATION", "With --wait: how long at most (default: as long as it takes).", DurationText.Read);
 
-    private readonly Option<bool> _dryRun = Flags.Switch("--dry-run", "Print what would be submitted, and submit nothing.");
+    private readonly Option<bool> _dryRun = Flags.Switch(
+        "--dry-run", "Print what would be submitted, and submit nothing.");
 
     public void AddTo(Command command)
     {
@@ -31,7 +32,8 @@ internal sealed class Submission(ServerFlags server)
         if (timeout is not null && !waits)
         {
             throw new UsageException(
-                "--timeout says how long --wait waits", hint: "add --wait; the limit of one attempt is --attempt-timeout");
+                "--timeout says how long --wait waits",
+                hint: "add --wait; the limit of one attempt is --attempt-timeout");
         }
 
         if (waits && plans.Count != 1)
@@ -74,7 +76,12 @@ internal sealed class Submission(ServerFlags server)
         var handle = await session.Client.SubmitAsync(BulkSubmission.Repeatable(plan, session.Clock), session.Stopping);
         bool isLast = session.Printer.Form != OutputForm.Json || !waits;
         if (isLast)
-            session.Printer.One(json => WriteJson(json, handle, end: null), terminal => terminal.Line(Line(session, handle, plan)));
+        {
+            session.Printer.One(
+                json => WriteJson(json, handle, end: null),
+                terminal => terminal.Line(Line(session, handle, plan)));
+        }
+
         if (!waits)
             return ExitCodes.Done;
 

@@ -17,8 +17,8 @@ internal static class SubmitCommand
           karya submit -f plan.json
           karya submit --from-jsonl plans.jsonl
 
-        --dry-run prints the plan as JSON, in the form that -f reads. Exit codes: 0 done; 1 the plan failed, with --wait;
-        2 wrong usage; 3 no node reachable; 5 the key belongs to another plan; 124 --timeout has passed.
+        --dry-run prints the plan as JSON, in the form that -f reads. Exit codes: 0 done; 1 the plan failed, with
+        --wait; 2 wrong usage; 3 no node reachable; 5 the key belongs to another plan; 124 --timeout has passed.
         """;
 
     public static Command Define(ServerFlags server)

@@ -10,8 +10,8 @@ internal static class TriggerCommand
         Examples:
           karya trigger 01a20a7b-5d5f-7000-aae0-21f5763fed03
 
-        Later tasks keep their instants. Exit codes: 0 done, 2 wrong usage, 3 no node reachable, 4 there is no such plan,
-        5 it has ended.
+        Later tasks keep their instants. Exit codes: 0 done, 2 wrong usage, 3 no node reachable, 4 there is no such
+        plan, 5 no task of it waits.
         """;
 
     public static Command Define(ServerFlags server)

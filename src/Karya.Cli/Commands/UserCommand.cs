@@ -37,7 +37,8 @@ internal static class UserCommand
             subcommand.SetAction(parsed => server.RunAsync(parsed, async session =>
             {
                 var user = await ask(session, parsed.GetRequiredValue(name));
-                session.Printer.One(json => WriteJson(json, user), terminal => Print(terminal, session.Printer.Times, user));
+                session.Printer.One(
+                    json => WriteJson(json, user), terminal => Print(terminal, session.Printer.Times, user));
                 return ExitCodes.Done;
             }));
             command.Add(subcommand);

@@ -43,7 +43,7 @@ internal static class DurationText
         return text.Length > 0 ? ToDuration(text, ms) : throw NotOne(text);
     }
 
-    /// <summary>The largest units that are needed: <c>1h30m</c>. What is finer than a millisecond is left out.</summary>
+    /// <summary>As in <c>1h30m</c>. What is finer than a millisecond is left out.</summary>
     public static string Show(TimeSpan duration)
     {
         long left = (long)duration.Duration().TotalMilliseconds;
@@ -68,7 +68,8 @@ internal static class DurationText
         int start = at;
         while (at < text.Length && char.IsAsciiDigit(text[at]))
             at++;
-        return long.TryParse(text.AsSpan(start, at - start), NumberStyles.None, CultureInfo.InvariantCulture, out long count)
+        var digits = text.AsSpan(start, at - start);
+        return long.TryParse(digits, NumberStyles.None, CultureInfo.InvariantCulture, out long count)
             ? count
             : throw NotOne(text);
     }

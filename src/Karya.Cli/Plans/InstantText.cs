@@ -2,7 +2,9 @@ using System.Globalization;
 
 namespace Karya.Cli.Plans;
 
-/// <summary>Instants: read with their offset from UTC, so that nobody has to guess whose clock is meant; written in UTC.</summary>
+/// <summary>
+/// Instants: read with their offset from UTC, so that nobody has to guess whose clock is meant; written in UTC.
+/// </summary>
 internal static class InstantText
 {
     private static readonly string[] Forms =

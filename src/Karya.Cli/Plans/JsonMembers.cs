@@ -4,8 +4,8 @@ using Karya.Node.Configuration;
 namespace Karya.Cli.Plans;
 
 /// <summary>
-/// An object in a plan file. Each member is asked for by its name; one that nobody asked for is a mistake of the writer,
-/// not something to pass over.
+/// An object in a plan file. Each member is asked for by its name; one that nobody asked for is a mistake of the
+/// writer, not something to pass over.
 /// </summary>
 internal sealed class JsonMembers
 {
@@ -98,9 +98,8 @@ internal sealed class JsonMembers
             if (_asked.Contains(member.Name))
                 continue;
             string? nearest = NearestName.Of(member.Name, _asked);
-            throw Wrong(
-                nearest is null ? $"is unknown; there are {string.Join(", ", _asked)}" : $"is unknown; did you mean {nearest}?",
-                member.Name);
+            string advice = nearest is null ? $"there are {string.Join(", ", _asked)}" : $"did you mean {nearest}?";
+            throw Wrong($"is unknown; {advice}", member.Name);
         }
     }
 

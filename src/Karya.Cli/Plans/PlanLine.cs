@@ -7,7 +7,7 @@ namespace Karya.Cli.Plans;
 /// <param name="Number">From 1.</param>
 internal sealed record PlanLine(string Path, int Number, string Text)
 {
-    /// <summary>Read when they are needed, because a file may be larger than the memory. Empty lines are passed over.</summary>
+    /// <summary>Read when needed: a file may be larger than the memory. Empty lines are passed over.</summary>
     public static IEnumerable<PlanLine> ReadAll(string path)
     {
         using var reader = TextFile.Open(path);

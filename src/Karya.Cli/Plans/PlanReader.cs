@@ -20,8 +20,9 @@ internal static class PlanReader
     public static List<Plan> ReadAll(string text, string source)
     {
         using var document = Parse(text, source);
-        return document.RootElement.ValueKind == JsonValueKind.Array
-            ? [.. document.RootElement.EnumerateArray().Select((plan, index) => Plan(new(plan, $"{source}: plan[{index}]")))]
+        var root = document.RootElement;
+        return root.ValueKind == JsonValueKind.Array
+            ? [.. root.EnumerateArray().Select((plan, index) => Plan(new(plan, $"{source}: plan[{index}]")))]
             : [Plan(new JsonMembers(document.RootElement, $"{source}: plan"))];
     }
 
@@ -76,7 +77,10 @@ internal static class PlanReader
             Name = members.FindText("name") ?? "",
             RetryDelay = members.FindValue("retry_delay", DurationText.Read),
             RetryDelayMax = members.FindValue("retry_delay_max", DurationText.Read),
-            Hooks = [.. members.List("hooks").Select((hook, index) => Hook(new(hook, $"{members.Path}.hooks[{index}]")))],
+            Hooks =
+            [
+                .. members.List("hooks").Select((hook, index) => Hook(new(hook, $"{members.Path}.hooks[{index}]"))),
+            ],
             IdempotencyKey = members.FindText("key"),
             Id = members.FindValue("id", Guid.Parse),
         };
@@ -159,7 +163,9 @@ internal static class PlanReader
         var action = Action(members.Object("action"));
         int retries = members.FindNumber("retries") ?? 3;
         members.CheckNoOthers();
-        return on == HookEvent.Failure ? Client.Hook.OnFailure(action, retries) : Client.Hook.OnCompletion(action, retries);
+        return on == HookEvent.Failure
+            ? Client.Hook.OnFailure(action, retries)
+            : Client.Hook.OnCompletion(action, retries);
     }
 
     /// <summary>The client checks what it is handed; here it gets its place in the file.</summary>

@@ -4,8 +4,8 @@ using Karya.Client;
 namespace Karya.Cli.Plans;
 
 /// <summary>
-/// Plans as JSON: what <c>--dry-run</c> prints and <c>submit -f</c> reads (<see cref="PlanReader"/>), and the plan part of
-/// what other commands print. The names of fields never change. The members of a schedule are named as the options are.
+/// Plans as JSON: what <c>--dry-run</c> prints and <c>submit -f</c> reads (<see cref="PlanReader"/>), and the plan part
+/// of what other commands print. The names of fields never change; those of a schedule are the options.
 /// </summary>
 internal static class PlanWriter
 {
@@ -134,7 +134,8 @@ internal static class PlanWriter
         {
             json.WritePropertyName("data");
             json.WriteRawValue(
-                json.Options.Indented ? task.Arguments.Span : OnOneLine(task.Arguments.Span), skipInputValidation: true);
+                json.Options.Indented ? task.Arguments.Span : OnOneLine(task.Arguments.Span),
+                skipInputValidation: true);
         }
         else
         {

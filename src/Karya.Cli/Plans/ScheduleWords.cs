@@ -2,7 +2,7 @@ using Karya.Client;
 
 namespace Karya.Cli.Plans;
 
-/// <summary>A schedule as it is written, in options or in a file: exactly one kind, and only what belongs to it.</summary>
+/// <summary>A schedule as it is written, in options or in a file: one kind, and only what belongs to it.</summary>
 internal sealed record ScheduleWords(
     TimeSpan? In, DateTimeOffset? At, TimeSpan? Every, string? Cron, DateTimeOffset? First, DateTimeOffset? Until,
     string? Zone)

@@ -5,7 +5,8 @@ namespace Karya.Cli.Plans;
 /// <summary>Text that the command line names: on its own, as <c>@FILE</c>, or <c>-</c> for stdin.</summary>
 internal static class TextFile
 {
-    private static readonly UTF8Encoding Strict = new(encoderShouldEmitUTF8Identifier: false, throwOnInvalidBytes: true);
+    private static readonly UTF8Encoding Strict =
+        new(encoderShouldEmitUTF8Identifier: false, throwOnInvalidBytes: true);
 
     /// <summary>The text itself, or, behind an <c>@</c>, the content of a file.</summary>
     /// <exception cref="UsageException">There is no such file.</exception>
@@ -34,7 +35,8 @@ internal static class TextFile
         }
         catch (Exception exception) when (exception is IOException or UnauthorizedAccessException or ArgumentException)
         {
-            throw new UsageException($"the file '{path}' cannot be read", exception.Message, "name a file that is there");
+            throw new UsageException(
+                $"the file '{path}' cannot be read", exception.Message, "name a file that is there");
         }
     }
 }

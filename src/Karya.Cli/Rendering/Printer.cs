@@ -24,7 +24,7 @@ internal sealed class Printer(Terminal terminal, OutputForm form, TimeProvider c
             Document(json);
     }
 
-    /// <summary>Things that people see together. JSON has them as <c>items</c>, so that more can be said beside them.</summary>
+    /// <summary>Things that people see together. JSON has them as <c>items</c>: more may stand beside them.</summary>
     public async Task ManyAsync<T>(
         IAsyncEnumerable<T> items, Action<Utf8JsonWriter, T> json, Action<Terminal, IReadOnlyList<T>> table,
         CancellationToken stopping)
@@ -35,7 +35,7 @@ internal sealed class Printer(Terminal terminal, OutputForm form, TimeProvider c
             await EachAsync(items, json, (_, _) => { }, stopping);
     }
 
-    /// <summary>Things that are worth a line each when they come. Only a JSON document has to wait for the last one.</summary>
+    /// <summary>Things that are worth a line each when they come. Only a JSON document waits for the last.</summary>
     public async Task EachAsync<T>(
         IAsyncEnumerable<T> items, Action<Utf8JsonWriter, T> json, Action<Terminal, T> line, CancellationToken stopping)
     {

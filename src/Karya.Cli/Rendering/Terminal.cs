@@ -17,13 +17,9 @@ internal sealed class Terminal(TextWriter output, TextWriter error, bool hasColo
     /// <summary>Where answers are typed; null when nobody is there to ask.</summary>
     public TextReader? Answers { get; init; }
 
-    /// <summary>Columns that a table may have; null when it goes to no terminal.</summary>
-    public int? Width { get; init; }
-
     public static Terminal OfConsole() => new(Console.Out, Console.Error, WantsColour())
     {
         Answers = Console.IsInputRedirected || Console.IsErrorRedirected ? null : Console.In,
-        Width = Console.IsOutputRedirected || Console.WindowWidth <= 0 ? null : Console.WindowWidth,
     };
 
     public void Title(string text) => output.WriteLine(hasColour ? Bold + text + Plain : text);

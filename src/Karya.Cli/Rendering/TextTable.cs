@@ -3,7 +3,9 @@ using Spectre.Console.Rendering;
 
 namespace Karya.Cli.Rendering;
 
-/// <summary>Columns without boxes, so that what people see is also what a pipe gets. Collects rows, then prints them.</summary>
+/// <summary>
+/// Columns without boxes, never broken: what people see is what a pipe gets. Collects rows, then prints them.
+/// </summary>
 internal sealed class TextTable
 {
     private readonly Table _table = new Table().Border(TableBorder.None);
@@ -20,9 +22,8 @@ internal sealed class TextTable
     {
         foreach (string column in columns)
         {
-            // Ids and times are pasted elsewhere: only the column that takes what is left may be broken.
-            var header = new TableColumn(new Text(column, new Style(decoration: Decoration.Dim))).PadLeft(0).PadRight(2);
-            _table.AddColumn(column == columns[^1] ? header : header.NoWrap());
+            var header = new Text(column, new Style(decoration: Decoration.Dim));
+            _table.AddColumn(new TableColumn(header).PadLeft(0).PadRight(2).NoWrap());
         }
     }
 
@@ -39,7 +40,7 @@ internal sealed class TextTable
             Out = new AnsiConsoleOutput(text),
             Enrichment = new ProfileEnrichment { UseDefaultEnrichers = false },
         });
-        console.Profile.Width = terminal.Width ?? short.MaxValue;
+        console.Profile.Width = short.MaxValue;
         console.Write(_table);
 
         // The library fills up each line to the width of the table.

@@ -4,10 +4,10 @@ using Microsoft.Extensions.Time.Testing;
 
 namespace Karya.Process.Tests.Shell;
 
-/// <summary>What a command said and how it ended. It runs in this process, which costs nothing like starting another.</summary>
+/// <summary>What a command said and how it ended. It runs in this process: that is much faster.</summary>
 internal sealed record Capture(int ExitCode, string Output, string Errors)
 {
-    /// <summary>Half past one in a zone that is an hour ahead of UTC: a quarter of an hour after the samples' plans.</summary>
+    /// <summary>Half past one in a zone that is an hour ahead of UTC.</summary>
     public static FakeTimeProvider Clock()
     {
         var clock = new FakeTimeProvider(new DateTimeOffset(2026, 11, 26, 12, 30, 0, TimeSpan.Zero));

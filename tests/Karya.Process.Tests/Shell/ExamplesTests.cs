@@ -1,5 +1,6 @@
 using System.CommandLine;
 using System.Text;
+using System.Text.RegularExpressions;
 using Karya.Cli;
 using Karya.Cli.Commands;
 using Karya.Cli.Rendering;
@@ -8,7 +9,7 @@ using Xunit;
 namespace Karya.Process.Tests.Shell;
 
 /// <summary>Every example, of docs/cli.md and of the help, is a command line that works.</summary>
-public sealed class ExamplesTests
+public sealed partial class ExamplesTests
 {
     private static readonly string Top = FindTop();
 
@@ -42,10 +43,8 @@ public sealed class ExamplesTests
 
         foreach (string example in examples)
         {
-            var words = Words(example)[1..].Select(
-                word => word.EndsWith(".json", StringComparison.Ordinal) || word.EndsWith(".jsonl", StringComparison.Ordinal)
-                    ? (word.StartsWith('@') ? "@" : "") + file
-                    : word).ToArray();
+            string[] words =
+                [.. Words(example)[1..].Select(word => FileName().Replace(word, match => match.Groups[1] + file))];
             Assert.Empty(Root().Parse(words).Errors);
             bool isSubmit = words[0] == "submit" && !words.Contains("--help");
             var run = await Capture.RunAsync([.. words, isSubmit ? "--dry-run" : "--help"]);
@@ -53,6 +52,9 @@ public sealed class ExamplesTests
             Assert.NotEqual("", run.Output);
         }
     }
+
+    [GeneratedRegex(@"^(@?)[\w-]+\.jsonl?$")]
+    private static partial Regex FileName();
 
     private static List<string> Documented() => [.. Examples(File.ReadAllText(Path.Combine(Top, "docs", "cli.md")))];
 

@@ -1,4 +1,3 @@
-using System.Globalization;
 using System.Text.Json;
 using Xunit;
 
@@ -28,7 +27,8 @@ public sealed class NodeCommandTests(NodeFixture fixture) : IClassFixture<NodeFi
     [Fact]
     public async Task A_call_that_fails_is_exit_code_1_with_the_reason()
     {
-        var run = await AskAsync("submit", "http", "GET", "http://127.0.0.1:1/", "--retries", "0", "--wait", "-o", "json");
+        var run = await AskAsync(
+            "submit", "http", "GET", "http://127.0.0.1:1/", "--retries", "0", "--wait", "-o", "json");
         Assert.Equal(1, run.ExitCode);
         using var json = JsonDocument.Parse(run.Output);
         Assert.Equal("failure", json.RootElement.GetProperty("task").GetProperty("status").GetString());
@@ -135,8 +135,7 @@ public sealed class NodeCommandTests(NodeFixture fixture) : IClassFixture<NodeFi
         Assert.Equal(1, run.ExitCode);
         Assert.Contains("plans.jsonl:2 is not JSON\n", run.Errors, StringComparison.Ordinal);
         Assert.EndsWith("accepted 1  duplicate 1  rejected 2\n", run.Errors, StringComparison.Ordinal);
-        int[] numbers = [.. Lines(run).Select(line => JsonDocument.Parse(line).RootElement.GetProperty("number").GetInt32())];
-        Assert.Equal([1, 3, 5], numbers);
+        Assert.Equal(["1", "3", "5"], Lines(run).Select(line => line.Split(',')[0].Split(':')[1]));
     }
 
     [Fact]
@@ -198,11 +197,7 @@ public sealed class NodeCommandTests(NodeFixture fixture) : IClassFixture<NodeFi
     {
         var ids = new List<string>();
         for (int i = 0; i < count; i++)
-        {
-            ids.Add(IdOf(await AskAsync(
-                "submit", "task", "nobody-serves-it", "--in", "1h", "--name", i.ToString(CultureInfo.InvariantCulture))));
-        }
-
+            ids.Add(IdOf(await AskAsync("submit", "task", "nobody-serves-it", "--in", "1h")));
         return ids;
     }
 

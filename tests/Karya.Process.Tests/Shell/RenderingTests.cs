@@ -16,7 +16,8 @@ public sealed class RenderingTests
     public void A_list_is_a_table_without_boxes_that_cannot_steer_a_terminal() => Assert.Equal(
     [
         "ID | STATUS | SCHEDULE | CREATED | ACTION | NAME",
-        "01a20a7b-5d5f-7000-aae0-21f5763fed03 | running | every 5m until 2026-11-28 13:15:00 | 13:15:00 (15m ago) | POST https://crm.local/sync | nightly [31m ping",
+        "01a20a7b-5d5f-7000-aae0-21f5763fed03 | running | every 5m until 2026-11-28 13:15:00 | 13:15:00 (15m ago)"
+            + " | POST https://crm.local/sync | nightly [31m ping",
         "01a20a7b-5d60-7000-aae0-21f5763fed03 | created | at 13:33:00 (in 3m) | 13:15:00 (15m ago) | task resize-image",
     ], Regex.Replace(Capture.Print(terminal => Plans.Print(terminal, [Samples.Call, Samples.Work])), " {2,}", " | ")
         .TrimEnd().Split('\n'));
@@ -114,8 +115,8 @@ public sealed class RenderingTests
     public void A_time_says_how_far_away_it_is_and_when_on_the_wall(int seconds, string shown) =>
         Assert.Equal(shown, Times.Show(Capture.Clock().GetUtcNow().AddSeconds(seconds)));
 
-    private static string Json(OutputForm form) => Capture.Print(terminal => new Printer(terminal, form, Capture.Clock())
-        .One(json => PlanText.WriteJson(json, Samples.Work), _ => { }));
+    private static string Json(OutputForm form) => Capture.Print(terminal =>
+        new Printer(terminal, form, Capture.Clock()).One(json => PlanText.WriteJson(json, Samples.Work), _ => { }));
 
     private static void Same(string expected, string actual) =>
         Assert.Equal(expected.ReplaceLineEndings("\n"), actual.TrimEnd('\n'));

@@ -27,7 +27,8 @@ internal static class Samples
         Status = PlanStatus.Created,
         Schedule = Schedule.At(Created.AddMinutes(18)),
         Action = KaryaAction.Task(
-            "resize-image", (ReadOnlyMemory<byte>)Encoding.UTF8.GetBytes("{\n \"id\": 12345678901234567890 }"), timeout: null),
+            "resize-image", (ReadOnlyMemory<byte>)Encoding.UTF8.GetBytes("{\n \"id\": 12345678901234567890 }"),
+            timeout: null),
         Hooks = [],
     };
 
