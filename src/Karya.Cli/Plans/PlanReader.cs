@@ -56,6 +56,9 @@ internal static class PlanReader
             : throw new FormatException($"'{text}' is no header such as 'content-type: application/json'.");
     }
 
+    private static Guid Id(string text) =>
+        Guid.TryParse(text, out var id) ? id : throw new FormatException($"'{text}' is no UUID.");
+
     private static JsonDocument Parse(string text, string source)
     {
         try
@@ -81,8 +84,9 @@ internal static class PlanReader
             [
                 .. members.List("hooks").Select((hook, index) => Hook(new(hook, $"{members.Path}.hooks[{index}]"))),
             ],
+            User = members.FindValue("user_id", Id),
             IdempotencyKey = members.FindText("key"),
-            Id = members.FindValue("id", Guid.Parse),
+            Id = members.FindValue("id", Id),
         };
         plan = plan with
         {
@@ -97,17 +101,17 @@ internal static class PlanReader
     private static Schedule Schedule(JsonMembers members)
     {
         var words = new ScheduleWords(
-            In: members.FindValue("in", DurationText.Read),
+            In: members.FindValue("after", DurationText.Read),
             At: members.FindValue("at", InstantText.Read),
             Every: members.FindValue("every", DurationText.Read),
             Cron: members.FindText("cron"),
             First: members.FindValue("first", InstantText.Read),
-            Until: members.FindValue("until", InstantText.Read),
-            Zone: members.FindText("tz"));
+            Until: members.FindValue("end", InstantText.Read),
+            Zone: members.FindText("zone"));
         members.CheckNoOthers();
         try
         {
-            return words.ToSchedule(name => name);
+            return words.ToSchedule(name => name switch { "in" => "after", "until" => "end", "tz" => "zone", _ => name });
         }
         catch (FormatException exception)
         {
@@ -115,41 +119,45 @@ internal static class PlanReader
         }
     }
 
-    private static KaryaAction Action(JsonMembers members)
+    private static KaryaAction Action(JsonMembers members) => members.Text("kind") switch
     {
-        KaryaAction?[] actions =
-        [
-            members.FindObject("http") is { } http ? Http(http) : null,
-            members.FindObject("task") is { } task ? WorkerTask(task) : null,
-            members.FindObject("chain") is { } chained ? KaryaAction.Chain(Plan(chained)) : null,
-            members.FindObject("slack") is { } slack ? Slack(slack) : null,
-            members.FindObject("email") is { } email ? Email(email) : null,
-            members.FindObject("kafka") is { } kafka ? Kafka(kafka) : null,
-        ];
-        members.CheckNoOthers();
-        return actions.Count(action => action is not null) == 1
-            ? actions.First(action => action is not null)!
-            : throw members.Wrong("must have exactly one of http, task, chain, slack, email and kafka");
-    }
+        "http" => Http(members),
+        "task" => WorkerTask(members),
+        "chain" => Checked(members, () => KaryaAction.Chain(Plan(members.Object("plan")))),
+        "slack" => Slack(members),
+        "email" => Email(members),
+        "kafka" => Kafka(members),
+        var kind => throw members.Wrong($"'{kind}' is none of http, task, chain, slack, email and kafka", "kind"),
+    };
 
     private static KaryaAction Http(JsonMembers members) => Checked(members, () => KaryaAction.Http(
-        new HttpMethod(members.Text("method")),
+        new HttpMethod(members.FindText("method") ?? "GET"),
         members.Text("url"),
         members.FindText("body"),
-        [.. members.List("headers").Select(header => Header(header.ToString()))],
-        members.FindValue("timeout", DurationText.Read)));
+        Headers(members),
+        Timeout(members)));
+
+    /// <summary>An object, or an array of lines where a name is there twice.</summary>
+    private static IEnumerable<KeyValuePair<string, string>> Headers(JsonMembers members) =>
+        members.Find("headers") is { ValueKind: JsonValueKind.Object } map
+            ? [.. map.EnumerateObject().Select(header => KeyValuePair.Create(header.Name, header.Value.ToString()))]
+            : [.. members.List("headers").Select(header => Header(header.ToString()))];
+
+    /// <summary>0 is none.</summary>
+    private static TimeSpan? Timeout(JsonMembers members) =>
+        members.FindValue("timeout", DurationText.Read) is { Ticks: > 0 } timeout ? timeout : null;
 
     private static KaryaAction WorkerTask(JsonMembers members) => Checked(members, () =>
     {
-        byte[]? bytes = members.FindText("data_base64") is { } base64 ? Convert.FromBase64String(base64) : null;
-        string data = members.Find("data")?.GetRawText() ?? "null";
+        byte[]? bytes = members.FindText("arguments_base64") is { } base64 ? Convert.FromBase64String(base64) : null;
+        string json = members.Find("arguments")?.GetRawText() ?? "null";
         return KaryaAction.Task(
-            members.Text("name"), (ReadOnlyMemory<byte>)(bytes ?? Encoding.UTF8.GetBytes(data)),
-            members.FindValue("timeout", DurationText.Read));
+            members.Text("name"), (ReadOnlyMemory<byte>)(bytes ?? Encoding.UTF8.GetBytes(json)),
+            Timeout(members));
     });
 
     private static KaryaAction Slack(JsonMembers members) =>
-        Checked(members, () => KaryaAction.Slack(members.Text("channel"), members.Text("blocks")));
+        Checked(members, () => KaryaAction.Slack(members.Text("channel"), members.Text("message")));
 
     private static KaryaAction Email(JsonMembers members) => Checked(
         members, () => KaryaAction.Email(members.Text("recipient"), members.Text("subject"), members.Text("message")));

@@ -5,7 +5,7 @@ namespace Karya.Cli.Plans;
 
 /// <summary>
 /// Plans as JSON: what <c>--dry-run</c> prints and <c>submit -f</c> reads (<see cref="PlanReader"/>), and the plan part
-/// of what other commands print. The names of fields never change; those of a schedule are the options.
+/// of what other commands print. The form is that of <c>POST /api/plans</c>, and its names never change.
 /// </summary>
 internal static class PlanWriter
 {
@@ -13,18 +13,7 @@ internal static class PlanWriter
     public static void Write(Utf8JsonWriter json, Plan plan)
     {
         json.WriteStartObject();
-        if (plan.Id is { } id)
-            json.WriteString("id", id);
-        if (plan.IdempotencyKey is { } key)
-            json.WriteString("key", key);
-        json.WriteString("name", plan.Name);
-        Write(json, "schedule", plan.Schedule);
-        Write(json, "action", plan.Action);
-        json.WriteNumber("retries", plan.MaxRetries);
-        WriteDuration(json, "retry_delay", plan.RetryDelay);
-        WriteDuration(json, "retry_delay_max", plan.RetryDelayMax);
-        json.WriteString("missed", Word(plan.Missed));
-        Write(json, plan.Hooks);
+        WriteMembers(json, plan);
         json.WriteString("durability", Word(plan.Durability));
         json.WriteEndObject();
     }
@@ -51,13 +40,31 @@ internal static class PlanWriter
     /// <summary>As JSON and tables spell a value of an enumeration.</summary>
     public static string Word<T>(T value) where T : struct, Enum => value.ToString().ToLowerInvariant();
 
+    private static void WriteMembers(Utf8JsonWriter json, Plan plan)
+    {
+        if (plan.Id is { } id)
+            json.WriteString("id", id);
+        if (plan.User is { } user)
+            json.WriteString("user_id", user);
+        if (plan.IdempotencyKey is { } key)
+            json.WriteString("key", key);
+        json.WriteString("name", plan.Name);
+        Write(json, "schedule", plan.Schedule);
+        Write(json, "action", plan.Action);
+        json.WriteNumber("retries", plan.MaxRetries);
+        WriteDuration(json, "retry_delay", plan.RetryDelay);
+        WriteDuration(json, "retry_delay_max", plan.RetryDelayMax);
+        json.WriteString("missed", Word(plan.Missed));
+        Write(json, plan.Hooks);
+    }
+
     private static void Write(Utf8JsonWriter json, string name, Schedule schedule)
     {
         json.WriteStartObject(name);
         switch (schedule.Kind)
         {
             case ScheduleKind.After:
-                json.WriteString("in", DurationText.ToIso(schedule.Period));
+                json.WriteString("after", DurationText.ToIso(schedule.Period));
                 break;
             case ScheduleKind.At:
                 WriteInstant(json, "at", schedule.FirstAt);
@@ -68,11 +75,11 @@ internal static class PlanWriter
                 break;
             default:
                 json.WriteString("cron", schedule.Expression);
-                json.WriteString("tz", schedule.TimeZone);
+                json.WriteString("zone", schedule.TimeZone);
                 break;
         }
 
-        WriteInstant(json, "until", schedule.EndAt);
+        WriteInstant(json, "end", schedule.EndAt);
         json.WriteEndObject();
     }
 
@@ -88,11 +95,13 @@ internal static class PlanWriter
                 Write(json, task);
                 break;
             case KaryaAction.ChainedPlan chained:
-                json.WritePropertyName("chain");
-                Write(json, chained.Plan);
+                json.WriteString("kind", "chain");
+                json.WriteStartObject("plan");
+                WriteMembers(json, chained.Plan);
+                json.WriteEndObject();
                 break;
             case KaryaAction.SlackPost slack:
-                WriteTexts(json, "slack", ("channel", slack.Channel), ("blocks", slack.Blocks));
+                WriteTexts(json, "slack", ("channel", slack.Channel), ("message", slack.Blocks));
                 break;
             case KaryaAction.Mail mail:
                 WriteTexts(
@@ -108,42 +117,53 @@ internal static class PlanWriter
 
     private static void Write(Utf8JsonWriter json, KaryaAction.HttpCall http)
     {
-        json.WriteStartObject("http");
+        json.WriteString("kind", "http");
         json.WriteString("method", http.Method);
         json.WriteString("url", http.Url);
-        if (http.Headers.Count > 0)
-        {
-            json.WriteStartArray("headers");
-            foreach (var (name, value) in http.Headers)
-                json.WriteStringValue($"{name}: {value}");
-            json.WriteEndArray();
-        }
-
+        Write(json, http.Headers);
         if (http.Body is { } body)
             json.WriteString("body", body);
         WriteDuration(json, "timeout", http.Timeout);
-        json.WriteEndObject();
+    }
+
+    /// <summary>An object, unless a name is there twice.</summary>
+    private static void Write(Utf8JsonWriter json, IReadOnlyList<KeyValuePair<string, string>> headers)
+    {
+        if (headers.Count == 0)
+            return;
+        if (headers.Select(header => header.Key).Distinct().Count() == headers.Count)
+        {
+            json.WriteStartObject("headers");
+            foreach (var (name, value) in headers)
+                json.WriteString(name, value);
+            json.WriteEndObject();
+            return;
+        }
+
+        json.WriteStartArray("headers");
+        foreach (var (name, value) in headers)
+            json.WriteStringValue($"{name}: {value}");
+        json.WriteEndArray();
     }
 
     /// <summary>Arguments stand there as they are, number for number; what is not JSON as base64.</summary>
     private static void Write(Utf8JsonWriter json, KaryaAction.WorkerTask task)
     {
-        json.WriteStartObject("task");
+        json.WriteString("kind", "task");
         json.WriteString("name", task.Name);
         if (IsJson(task.Arguments.Span))
         {
-            json.WritePropertyName("data");
+            json.WritePropertyName("arguments");
             json.WriteRawValue(
                 json.Options.Indented ? task.Arguments.Span : OnOneLine(task.Arguments.Span),
                 skipInputValidation: true);
         }
         else
         {
-            json.WriteBase64String("data_base64", task.Arguments.Span);
+            json.WriteBase64String("arguments_base64", task.Arguments.Span);
         }
 
         WriteDuration(json, "timeout", task.Timeout);
-        json.WriteEndObject();
     }
 
     private static void Write(Utf8JsonWriter json, IReadOnlyList<Hook> hooks)
@@ -161,16 +181,14 @@ internal static class PlanWriter
         json.WriteEndArray();
     }
 
-    private static void WriteTexts(Utf8JsonWriter json, string name, params (string Name, string? Value)[] texts)
+    private static void WriteTexts(Utf8JsonWriter json, string kind, params (string Name, string? Value)[] texts)
     {
-        json.WriteStartObject(name);
+        json.WriteString("kind", kind);
         foreach (var (member, value) in texts)
         {
             if (value is not null)
                 json.WriteString(member, value);
         }
-
-        json.WriteEndObject();
     }
 
     private static void WriteDuration(Utf8JsonWriter json, string name, TimeSpan? duration)

@@ -125,11 +125,11 @@ public sealed class NodeCommandTests(NodeFixture fixture) : IClassFixture<NodeFi
         string file = Path.Combine(directory.Path, "plans.jsonl");
         await File.WriteAllLinesAsync(file,
         [
-            """{"action":{"task":{"name":"a"}},"schedule":{"in":"1h"},"key":"1"}""",
+            """{"action":{"kind":"task","name":"a"},"schedule":{"after":"1h"},"key":"1"}""",
             "no plan",
-            """{"action":{"http":{"method":"GET","url":"nonsense"}}}""",
+            """{"action":{"kind":"http","url":"nonsense"}}""",
             "",
-            """{"action":{"task":{"name":"a"}},"schedule":{"in":"1h"},"key":"1"}""",
+            """{"action":{"kind":"task","name":"a"},"schedule":{"after":"1h"},"key":"1"}""",
         ], TestContext.Current.CancellationToken);
         var run = await AskAsync("submit", "--from-jsonl", file, "-o", "jsonl");
         Assert.Equal(1, run.ExitCode);

@@ -8,6 +8,7 @@ namespace Karya.Process.Tests.Shell;
 public sealed class PlanFileTests
 {
     [Theory]
+    [InlineData("http", "GET", "https://h/x", "--header", "a: b", "--header", "a: c")]
     [InlineData("http", "POST", "https://h/x", "--header", "a: b", "--data", "hi", "--attempt-timeout", "2s")]
     [InlineData("task", "resize", "--data", "{\"id\":12345678901234567890}", "--key", "k", "--accepted")]
     [InlineData("task", "resize", "--every", "30s", "--first", "2026-12-01T08:00Z", "--until", "2027-01-01T00:00Z")]
@@ -25,7 +26,8 @@ public sealed class PlanFileTests
 
         var chained = await Capture.RunAsync("submit", "chain", file, "--in", "1h", "--dry-run", "-o", "jsonl");
         var plan = await Capture.RunAsync("submit", "-f", file, "--dry-run", "-o", "jsonl");
-        Assert.Contains("{\"chain\":" + plan.Output.TrimEnd(), chained.Output, StringComparison.Ordinal);
+        string inner = plan.Output[..plan.Output.IndexOf(",\"durability\"", StringComparison.Ordinal)];
+        Assert.Contains("{\"kind\":\"chain\",\"plan\":" + inner + "}", chained.Output, StringComparison.Ordinal);
 
         await File.WriteAllTextAsync(
             file, plan.Output + "\n" + plan.Output, TestContext.Current.CancellationToken);
@@ -38,19 +40,19 @@ public sealed class PlanFileTests
     [InlineData("1", "p: plan: must be an object, and is a number")]
     [InlineData("{}", "p: plan.action: is missing")]
     [InlineData("[{}]", "p: plan[0].action: is missing")]
-    [InlineData("{'action':{}}", "p: plan.action: must have exactly one of")]
-    [InlineData("{'action':{'task':{'name':'a'},'http':{'method':'GET','url':'u'}}}", "must have exactly one of")]
-    [InlineData("{'action':{'tsk':{'name':'a'}}}", "p: plan.action.tsk: is unknown; did you mean task?")]
-    [InlineData("{'action':{'task':{'name':'A'}}}", "p: plan.action.task: 'A' is no task name")]
-    [InlineData("{'action':{'task':{'name':1}}}", "p: plan.action.task.name: must be a text, and is a number")]
-    [InlineData("{'action':{'task':{'name':'a','timeout':'5'}}}", "p: plan.action.task.timeout: '5' is not a duration")]
-    [InlineData("{'action':{'http':{'method':'GET','url':'u','headers':['x']}}}", "'x' is no header")]
-    [InlineData("{'action':{'task':{'name':'a'}},'schedule':{'in':'1s','every':'1s'}}", "in and every do not go")]
-    [InlineData("{'action':{'task':{'name':'a'}},'schedule':{'every':'0s'}}", "every: Must be more than 0")]
-    [InlineData("{'action':{'task':{'name':'a'}},'missed':'none'}", "plan.missed: 'none' is none of once, skip, all")]
-    [InlineData("{'action':{'task':{'name':'a'}},'hooks':[{'on':'never'}]}", "hooks[0].on: 'never' is none of failure")]
-    [InlineData("{'action':{'task':{'name':'a'}},'id':'x'}", "p: plan.id:")]
-    [InlineData("{'action':{'task':{'name':'a'}},'retries':1.5}", "p: plan.retries: must be a whole number")]
+    [InlineData("{'action':{}}", "p: plan.action.kind: is missing")]
+    [InlineData("{'action':{'kind':'tsk'}}", "p: plan.action.kind: 'tsk' is none of http, task,")]
+    [InlineData("{'action':{'kind':'task','name':'a','argument':1}}", "argument: is unknown; did you mean arguments?")]
+    [InlineData("{'action':{'kind':'task','name':'A'}}", "p: plan.action: 'A' is no task name")]
+    [InlineData("{'action':{'kind':'task','name':1}}", "p: plan.action.name: must be a text, and is a number")]
+    [InlineData("{'action':{'kind':'task','name':'a','timeout':'5'}}", "p: plan.action.timeout: '5' is not a duration")]
+    [InlineData("{'action':{'kind':'http','url':'u','headers':['x']}}", "'x' is no header")]
+    [InlineData("{'action':{'kind':'task','name':'a'},'schedule':{'after':'1s','every':'1s'}}", "after and every do not go")]
+    [InlineData("{'action':{'kind':'task','name':'a'},'schedule':{'every':'0s'}}", "every: Must be more than 0")]
+    [InlineData("{'action':{'kind':'task','name':'a'},'missed':'none'}", "plan.missed: 'none' is none of once, skip, all")]
+    [InlineData("{'action':{'kind':'task','name':'a'},'hooks':[{'on':'never'}]}", "hooks[0].on: 'never' is none of failure")]
+    [InlineData("{'action':{'kind':'task','name':'a'},'id':'x'}", "p: plan.id:")]
+    [InlineData("{'action':{'kind':'task','name':'a'},'retries':1.5}", "p: plan.retries: must be a whole number")]
     public void A_mistake_is_told_with_its_place(string json, string mistake)
     {
         var thrown = Assert.Throws<UsageException>(() => PlanReader.ReadAll(json.Replace('\'', '"'), "p"));

@@ -76,11 +76,10 @@ public sealed class RenderingTests
             "at": "2026-11-26T12:33:00.000Z"
           },
           "action": {
-            "task": {
-              "name": "resize-image",
-              "data": {
+            "kind": "task",
+            "name": "resize-image",
+            "arguments": {
          "id": 12345678901234567890 }
-            }
           },
           "retries": 3,
           "hooks": [],
@@ -94,7 +93,7 @@ public sealed class RenderingTests
     {
         string[] lines = Json(OutputForm.Jsonl).TrimEnd('\n').Split('\n');
         Assert.Single(lines);
-        Assert.Contains("\"data\":{  \"id\": 12345678901234567890 }", lines[0], StringComparison.Ordinal);
+        Assert.Contains("\"arguments\":{  \"id\": 12345678901234567890 }", lines[0], StringComparison.Ordinal);
     }
 
     [Fact]
