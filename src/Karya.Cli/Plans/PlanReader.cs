@@ -111,7 +111,8 @@ internal static class PlanReader
         members.CheckNoOthers();
         try
         {
-            return words.ToSchedule(name => name switch { "in" => "after", "until" => "end", "tz" => "zone", _ => name });
+            return words.ToSchedule(
+                name => name switch { "in" => "after", "until" => "end", "tz" => "zone", _ => name });
         }
         catch (FormatException exception)
         {

