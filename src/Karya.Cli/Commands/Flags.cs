@@ -1,5 +1,6 @@
 using System.CommandLine;
 using System.CommandLine.Parsing;
+using System.Globalization;
 
 namespace Karya.Cli.Commands;
 
@@ -14,6 +15,13 @@ internal static class Flags
         Description = description,
         CustomParser = result => Read<T?>(result, text => read(text), $"{name}: "),
     };
+
+    /// <summary>Reads a whole number that is large enough.</summary>
+    public static Func<string, int> NumberFrom(int min) => text =>
+        int.TryParse(text, NumberStyles.None, CultureInfo.InvariantCulture, out int number) && number >= min
+            ? number
+            : throw new FormatException(
+                string.Create(CultureInfo.InvariantCulture, $"'{text}' must be a whole number from {min}."));
 
     public static Option<string?> Text(string name, string helpName, string description) => new(name)
     {

@@ -30,7 +30,8 @@ internal static class ListCommand
             "--status", "STATUS", "Only these: created, running, completed or cancelled.", Status);
         var limit = Flags.Value(
             "--limit", "N",
-            string.Create(CultureInfo.InvariantCulture, $"At most so many (default: {LimitDefault})."), Count);
+            string.Create(CultureInfo.InvariantCulture, $"At most so many (default: {LimitDefault})."),
+            Flags.NumberFrom(1));
         var all = Flags.Switch("--all", "All of them.");
         var command = new ExampleCommand("list", "List plans, newest first.", Examples) { status, limit, all };
         server.AddTo(command);
@@ -88,9 +89,4 @@ internal static class ListCommand
             ? status
             : throw new FormatException($"'{text}' is none of {string.Join(", ", all.Select(PlanWriter.Word))}.");
     }
-
-    private static int Count(string text) =>
-        int.TryParse(text, NumberStyles.None, CultureInfo.InvariantCulture, out int count) && count > 0
-            ? count
-            : throw new FormatException($"'{text}' must be a whole number from 1.");
 }

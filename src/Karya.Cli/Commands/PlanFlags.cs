@@ -29,11 +29,8 @@ internal sealed class PlanFlags
     private readonly Option<string?> _zone = Flags.Text(
         "--tz", "ZONE", "With --cron: its time zone, such as Europe/Berlin (default: UTC).");
 
-    private readonly Option<int?> _retries = new("--retries")
-    {
-        HelpName = "N",
-        Description = "Attempts after the first one that fails (default: 3).",
-    };
+    private readonly Option<int?> _retries = Flags.Value(
+        "--retries", "N", "Attempts after the first one that fails (default: 3).", Flags.NumberFrom(0));
 
     private readonly Option<string?> _name = Flags.Text("--name", "TEXT", "What people shall see.");
 

@@ -74,8 +74,13 @@ internal sealed class Submission(ServerFlags server)
     private static async Task<int> SubmitAsync(Session session, Plan plan, bool waits, TimeSpan? timeout)
     {
         var handle = await session.Client.SubmitAsync(BulkSubmission.Repeatable(plan, session.Clock), session.Stopping);
-        bool isLast = session.Printer.Form != OutputForm.Json || !waits;
-        if (isLast)
+        bool isOneDocument = waits && session.Printer.Form == OutputForm.Json;
+        if (isOneDocument)
+        {
+            // It comes at the end, and who does not want to wait so long needs the id.
+            session.Terminal.Message(Line(session, handle, plan));
+        }
+        else
         {
             session.Printer.One(
                 json => WriteJson(json, handle, end: null),
@@ -86,7 +91,7 @@ internal sealed class Submission(ServerFlags server)
             return ExitCodes.Done;
 
         var end = await new Following(session).RunAsync(handle.Id, timeout);
-        if (!isLast)
+        if (isOneDocument)
             session.Printer.One(json => WriteJson(json, handle, end.Task), _ => { });
         return await end.JudgeAsync(session);
     }

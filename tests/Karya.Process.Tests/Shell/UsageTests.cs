@@ -24,6 +24,7 @@ public sealed class UsageTests
     [InlineData("'x' is no id", "cancel", "x")]
     [InlineData("'lost' is none of created, running, completed, cancelled", "list", "--status", "lost")]
     [InlineData("--limit: '0' must be a whole number from 1", "list", "--limit", "0")]
+    [InlineData("--retries: '-1' must be a whole number from 0", "submit", "task", "a", "--retries", "-1")]
     [InlineData("--limit and --all do not go together", "list", "--limit", "5", "--all")]
     [InlineData("--output: 'xml' is none of table, json and jsonl", "stats", "-o", "xml")]
     [InlineData("--server: Node 1 of the server address", "stats", "--server", "localhost:0")]
