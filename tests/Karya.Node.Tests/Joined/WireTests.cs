@@ -137,7 +137,8 @@ public sealed class WireTests : IAsyncLifetime
     {
         var plan = await _client.SubmitAsync(
             Call("later") with { Schedule = Schedule.Every(TimeSpan.FromHours(1)) }, Stopping);
-        var updated = await _client.UpdateAsync(plan.Id, new Client.PlanUpdate { Period = TimeSpan.FromHours(2) }, Stopping);
+        var change = new Client.PlanUpdate { Period = TimeSpan.FromHours(2) };
+        var updated = await _client.UpdateAsync(plan.Id, change, Stopping);
         Assert.Equal(TimeSpan.FromHours(2), updated.Schedule.Period);
 
         await plan.TriggerAsync(Stopping);
@@ -159,8 +160,9 @@ public sealed class WireTests : IAsyncLifetime
         Assert.Equal(PlanTaskStatus.Created, view!.Task.Status);
         var due = TimeZoneInfo.ConvertTime(view.Task.DueAt, TimeZoneInfo.FindSystemTimeZoneById("Europe/Berlin"));
         Assert.Equal((30, 0), (due.Minute, due.Second));
+        var bad = Call("bad") with { Schedule = Schedule.Cron("60 * * * *") };
         var refused = await Assert.ThrowsAsync<KaryaException>(
-            async () => await _client.SubmitAsync(Call("bad") with { Schedule = Schedule.Cron("60 * * * *") }, Stopping));
+            async () => await _client.SubmitAsync(bad, Stopping));
         Assert.Equal(ErrorCode.CronInvalid, refused.Code);
     }
 
@@ -174,7 +176,8 @@ public sealed class WireTests : IAsyncLifetime
             new Plan { Name = "twice", Action = KaryaAction.Task("double", 21) }, Stopping);
         var task = await plan.WaitAsync(cancellationToken: Stopping);
         Assert.Equal(PlanTaskStatus.Success, task.Status);
-        Assert.Equal("42", Encoding.UTF8.GetString((await _client.GetResultAsync(plan.Id, cancellationToken: Stopping))!));
+        byte[]? result = await _client.GetResultAsync(plan.Id, cancellationToken: Stopping);
+        Assert.Equal("42", Encoding.UTF8.GetString(result!));
     }
 
     [Fact]
@@ -186,8 +189,8 @@ public sealed class WireTests : IAsyncLifetime
             async () => (await plan.GetAsync(Stopping))!, view => view.Task.Note is not null, "the task says why");
         Assert.Contains("nobody-home", waiting.Task.Note, StringComparison.Ordinal);
         Assert.Equal(PlanTaskStatus.Created, waiting.Task.Status);
-        await Until.TrueAsync(
-            () => _client.GetStatsAsync(Stopping).AsTask().GetAwaiter().GetResult().WaitingForWorker == 1, "it is counted");
+        await Until.AskAsync(
+            () => _client.GetStatsAsync(Stopping), stats => stats.WaitingForWorker == 1, "it is counted");
 
         await using var worker = _client.CreateWorker(tasks => tasks.MapTask<int>(
             "nobody-home", (n, context, stopping) => Task.CompletedTask));
@@ -201,7 +204,9 @@ public sealed class WireTests : IAsyncLifetime
         int tries = 0;
         await using var worker = _client.CreateWorker(tasks => tasks
             .MapTask<int>("shaky", (n, context, stopping) =>
-                Interlocked.Increment(ref tries) < 3 ? throw new InvalidOperationException("not yet") : Task.CompletedTask)
+                Interlocked.Increment(ref tries) < 3
+                    ? throw new InvalidOperationException("not yet")
+                    : Task.CompletedTask)
             .MapTask<int>("hopeless", (n, context, stopping) => throw new PermanentTaskException("never")));
         worker.Start();
         var shaky = await _client.SubmitAsync(
@@ -220,7 +225,7 @@ public sealed class WireTests : IAsyncLifetime
     {
         var running = new TaskCompletionSource();
         var reached = new TaskCompletionSource<TaskCancelReason?>();
-        await using var worker = _client.CreateWorker(tasks => tasks.MapTask<int>("long", async (n, context, stopping) =>
+        await using var worker = _client.CreateWorker(tasks => tasks.MapTask<int>("long", async (_, context, stopping) =>
         {
             running.SetResult();
             try
@@ -233,7 +238,8 @@ public sealed class WireTests : IAsyncLifetime
             }
         }));
         worker.Start();
-        var plan = await _client.SubmitAsync(new Plan { Name = "long", Action = KaryaAction.Task("long", 1) }, Stopping);
+        var plan = await _client.SubmitAsync(
+            new Plan { Name = "long", Action = KaryaAction.Task("long", 1) }, Stopping);
         await running.Task.WaitAsync(Stopping);
         await plan.CancelAsync(Stopping);
         Assert.Equal(TaskCancelReason.PlanCancelled, await reached.Task.WaitAsync(Stopping));
@@ -247,8 +253,8 @@ public sealed class WireTests : IAsyncLifetime
         await using var worker = _client.CreateWorker(tasks => tasks.MapTask<string, string>(
             "greet", (name, context, stopping) => Task.FromResult("hello " + name)));
         worker.Start();
-        string plan = $$"""
-            {"user_id":"{{_rig.Ann}}","name":"by http","action":{"kind":"task","name":"greet","arguments":"ann"}}
+        string plan = $$$"""
+            {"user_id":"{{{_rig.Ann}}}","name":"by http","action":{"kind":"task","name":"greet","arguments":"ann"}}
             """;
         var (status, text) = await _rig.PostAsync("/api/plans", plan, ("Idempotency-Key", "greeting"));
         Assert.Equal(201, status);
