@@ -106,6 +106,9 @@ internal sealed class Node : IAsyncDisposable
     /// <summary>The counter for callers in this process; there is one once the node has started.</summary>
     public IPlanDesk Desk => _desk!;
 
+    /// <summary>What connections get; there is something once the node has started.</summary>
+    internal NodeParts? Parts { get; private set; }
+
     /// <summary>
     /// Completes with the reason when the node cannot go on. It must then be stopped; a restart reads what is true.
     /// </summary>
@@ -244,7 +247,8 @@ internal sealed class Node : IAsyncDisposable
                 (int)_options.Retry.DelayMax.TotalMilliseconds),
             _store, _shards, _loops, _ticks, _clock);
         _startedTimestamp = _clock.GetTimestamp();
-        _tcp = new Listener(NetworkOptionsOf(_options.Tcp), PartsOf(_desk, _workers, journal, projector), _loggers, _clock);
+        Parts = PartsOf(_desk, _workers, journal, projector);
+        _tcp = new Listener(NetworkOptionsOf(_options.Tcp), Parts, _loggers, _clock);
         AddGauges(journal);
         _http = http = new HttpApi(HttpOptionsOf(_options), _desk, Metrics, HealthOf(journal, projector), _loggers);
     }

@@ -18,10 +18,14 @@ internal sealed partial class NodeProcess : IAsyncDisposable
     private readonly StringBuilder _output = new();
     private readonly StringBuilder _errors = new();
     private readonly TaskCompletionSource<Uri> _address = new(TaskCreationOptions.RunContinuationsAsynchronously);
+    private readonly TaskCompletionSource<string> _tcp = new(TaskCreationOptions.RunContinuationsAsynchronously);
 
     private NodeProcess(System.Diagnostics.Process process) => _process = process;
 
     public Uri Http => _address.Task.Result;
+
+    /// <summary>Where clients and workers connect: <c>127.0.0.1:port</c>.</summary>
+    public string Tcp => _tcp.Task.Result;
 
     public int Id => _process.Id;
 
@@ -58,7 +62,7 @@ internal sealed partial class NodeProcess : IAsyncDisposable
             arguments,
             [("KARYA_HTTP__LISTEN", "127.0.0.1:0"), ("KARYA_TCP__LISTEN", "127.0.0.1:0"), .. environment]);
         var exited = node._process.WaitForExitAsync();
-        if (await Task.WhenAny(node._address.Task, exited).WaitAsync(StartMax) == exited)
+        if (await Task.WhenAny(Task.WhenAll(node._address.Task, node._tcp.Task), exited).WaitAsync(StartMax) == exited)
         {
             throw new InvalidOperationException(
                 $"karya ended with {node._process.ExitCode}.\n{node.Output}\n{node.Errors}");
@@ -121,6 +125,18 @@ internal sealed partial class NodeProcess : IAsyncDisposable
         return _process.ExitCode;
     }
 
+    /// <summary>Waits until a text has been printed.</summary>
+    public async Task WaitForOutputAsync(string text)
+    {
+        var limit = Stopwatch.StartNew();
+        while (!Output.Contains(text, StringComparison.Ordinal))
+        {
+            if (_process.HasExited || limit.Elapsed > StartMax)
+                throw new TimeoutException($"'{text}' was not printed.\n{Output}\n{Errors}");
+            await Task.Delay(20);
+        }
+    }
+
     public async ValueTask DisposeAsync()
     {
         if (!_process.HasExited)
@@ -131,6 +147,9 @@ internal sealed partial class NodeProcess : IAsyncDisposable
     [GeneratedRegex(@"http://127\.0\.0\.1:\d+")]
     private static partial Regex Address();
 
+    [GeneratedRegex(@"^  tcp +(127\.0\.0\.1:\d+)$")]
+    private static partial Regex TcpAddress();
+
     private void Hear(string? line, StringBuilder target)
     {
         if (line is null)
@@ -139,6 +158,8 @@ internal sealed partial class NodeProcess : IAsyncDisposable
             target.AppendLine(line);
         if (Address().Match(line) is { Success: true } match)
             _address.TrySetResult(new Uri(match.Value));
+        if (TcpAddress().Match(line) is { Success: true } tcp)
+            _tcp.TrySetResult(tcp.Groups[1].Value);
     }
 
     private static string Copy(StringBuilder text)

@@ -15,7 +15,8 @@ internal static class WireFigures
     private const int Deep = 256;
     private const int DeepMany = 4;
 
-    private static readonly TimeSpan Time = TimeSpan.FromSeconds(4);
+    private const int Plans = 300_000;
+    private const int WarmUpPlans = 60_000;
 
     /// <summary>One connection, 16, 64; and 16 with frames of 100 plans.</summary>
     private static readonly (string Name, int Connections, bool Many)[] Loads =
@@ -77,7 +78,13 @@ internal static class WireFigures
     {
         await using var server = await EchoServer.StartAsync();
         var client = new LoadClient(server.Endpoint, 1, Durability.Accepted);
-        return client.Run(connections, many ? DeepMany : Deep, many, Time);
+        return Run(client, connections, many);
+    }
+
+    private static double Run(LoadClient client, int connections, bool many)
+    {
+        client.Run(connections, many ? DeepMany : Deep, many, WarmUpPlans);
+        return client.Run(connections, many ? DeepMany : Deep, many, Plans);
     }
 
     private static async Task<double> SubmitAsync(
@@ -99,7 +106,7 @@ internal static class WireFigures
                 await node.StartAsync(CancellationToken.None);
                 var user = await node.Desk.CreateUserAsync("figures", CancellationToken.None);
                 var client = new LoadClient(node.Addresses.Tcp, user.Id.Value, durability);
-                return client.Run(connections, many ? DeepMany : Deep, many, Time);
+                return Run(client, connections, many);
             }
         }
         finally

@@ -24,20 +24,21 @@ internal sealed class LoadClient(IPEndPoint server, UInt128 user, Durability dur
 
     private readonly byte[] _manyFrame = MakeFrame(user, durability, many: true);
 
-    /// <summary>Plans per second, over some seconds.</summary>
+    /// <summary>Plans per second, until the last answer.</summary>
+    /// <param name="plans">In all.</param>
     /// <param name="deep">Frames of a connection that are unanswered.</param>
     /// <param name="many">Frames of <see cref="PlansPerFrame"/> plans.</param>
-    public double Run(int connections, int deep, bool many, TimeSpan time)
+    public double Run(int connections, int deep, bool many, int plans)
     {
-        var deadline = Stopwatch.GetTimestamp() + (long)(time.TotalSeconds * Stopwatch.Frequency);
+        int framesEach = plans / connections / (many ? PlansPerFrame : 1);
         long started = Stopwatch.GetTimestamp();
         var running = Enumerable.Range(0, connections)
-            .Select(_ => Task.Run(() => RunOneAsync(many ? _manyFrame : _frame, deep, deadline))).ToArray();
+            .Select(_ => Task.Run(() => RunOneAsync(many ? _manyFrame : _frame, deep, framesEach))).ToArray();
         long frames = Task.WhenAll(running).GetAwaiter().GetResult().Sum();
         return frames * (many ? PlansPerFrame : 1) / Stopwatch.GetElapsedTime(started).TotalSeconds;
     }
 
-    private async Task<long> RunOneAsync(byte[] frame, int deep, long deadline)
+    private async Task<long> RunOneAsync(byte[] frame, int deep, int frames)
     {
         using var socket = new Socket(AddressFamily.InterNetwork, SocketType.Stream, ProtocolType.Tcp)
         {
@@ -59,20 +60,23 @@ internal sealed class LoadClient(IPEndPoint server, UInt128 user, Durability dur
         long answered = 0;
         int unanswered = 0;
         int allowed = deep;
+        long toSend = frames;
         int filled = 0;
         while (true)
         {
-            if (Stopwatch.GetTimestamp() < deadline && allowed > 0)
+            int count = (int)Math.Min(allowed, toSend);
+            if (count > 0)
             {
-                var batch = outgoing.AsMemory(0, allowed * frame.Length);
-                for (int i = 0; i < allowed; i++)
+                var batch = outgoing.AsMemory(0, count * frame.Length);
+                for (int i = 0; i < count; i++)
                 {
                     BinaryPrimitives.WriteUInt32BigEndian(
                         outgoing.AsSpan(i * frame.Length + FrameHeader.CorrelationOffset), ++correlation);
                 }
 
-                unanswered += allowed;
-                allowed = 0;
+                unanswered += count;
+                allowed -= count;
+                toSend -= count;
                 while (!batch.IsEmpty)
                     batch = batch[await socket.SendAsync(batch)..];
             }
@@ -80,14 +84,15 @@ internal sealed class LoadClient(IPEndPoint server, UInt128 user, Durability dur
             if (unanswered == 0)
                 return answered;
             filled += await ReceiveAsync(socket, incoming.AsMemory(filled));
-            int taken = CountReplies(incoming.AsSpan(0, filled), out int count, out int refused);
+            int taken = CountReplies(incoming.AsSpan(0, filled), out int replies, out int refused);
             incoming.AsSpan(taken, filled - taken).CopyTo(incoming);
             filled -= taken;
-            answered += count - refused;
-            unanswered -= count;
-            allowed += count;
+            answered += replies - refused;
+            unanswered -= replies;
+            allowed += replies;
+            toSend += refused;
             if (refused > 0)
-                await Task.Delay(RefusedPauseMs); // Too fast for the store; what is refused does not count.
+                await Task.Delay(RefusedPauseMs); // Too fast for the store: sent again.
         }
     }
 

@@ -25,7 +25,9 @@ internal static class CommandOptions
         return reading.Problems.Count > 0 ? null : reading.Options;
     }
 
+    /// <summary>Without what is for commands that talk to a node: one shell may do both.</summary>
     private static Dictionary<string, string> Environment() =>
         System.Environment.GetEnvironmentVariables().Cast<DictionaryEntry>()
+            .Where(variable => variable.Key is not (ServerFlags.ServerVariable or ServerFlags.UserVariable))
             .ToDictionary(variable => (string)variable.Key, variable => (string?)variable.Value ?? "");
 }

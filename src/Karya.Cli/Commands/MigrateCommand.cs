@@ -14,10 +14,7 @@ namespace Karya.Cli.Commands;
 /// </summary>
 internal sealed class MigrateCommand(Terminal terminal, NodeOptions options)
 {
-    public const string Name = "migrate";
-
-    /// <summary>Stands below the help of the command and of its verbs.</summary>
-    public const string Examples = """
+    private const string Examples = """
         Examples:
           karya migrate status
           karya migrate up --config /etc/karya/karya-node.yml
@@ -32,7 +29,8 @@ internal sealed class MigrateCommand(Terminal terminal, NodeOptions options)
 
     public static Command Define(Terminal terminal)
     {
-        var command = new Command(Name, "Show or bring about the version of the tables in Postgres.");
+        var command = new ExampleCommand(
+            "migrate", "Show or bring about the version of the tables in Postgres.", Examples);
         Add("status", "Show the version of the database and what is pending.", command => command.Status());
         Add("up", "Apply what is pending.", command => command.Up());
         AddSql();
@@ -69,9 +67,6 @@ internal sealed class MigrateCommand(Terminal terminal, NodeOptions options)
                 ? run(new MigrateCommand(terminal, options))
                 : ExitCodes.Usage;
     }
-
-    public static bool IsNamed(Command command) =>
-        command.Name == Name || command.Parents.Any(parent => parent.Name == Name);
 
     private int Status()
     {

@@ -10,10 +10,7 @@ namespace Karya.Cli.Commands;
 /// <summary><c>karya run</c>: reads the configuration, starts a node, and stops it when asked.</summary>
 internal sealed class RunCommand(TimeProvider clock, Terminal terminal)
 {
-    public const string Name = "run";
-
-    /// <summary>Stands below the command's help.</summary>
-    public const string Examples = """
+    private const string Examples = """
         Examples:
           karya run
           karya run --demo
@@ -37,7 +34,10 @@ internal sealed class RunCommand(TimeProvider clock, Terminal terminal)
         {
             Description = "Add a few sample plans against a small target inside the process, and print each firing.",
         };
-        var command = new Command(Name, "Start a node and run it until Ctrl-C or SIGTERM.") { config, data, demo };
+        var command = new ExampleCommand("run", "Start a node and run it until Ctrl-C or SIGTERM.", Examples)
+        {
+            config, data, demo,
+        };
         command.SetAction(parsed => new RunCommand(clock, terminal).RunAsync(
             parsed.GetValue(config), parsed.GetValue(data), parsed.GetValue(demo)));
         return command;

@@ -6,7 +6,7 @@ namespace Karya.Cli.Commands;
 internal sealed class StopSignals : IDisposable
 {
     private readonly CancellationTokenSource _stopping = new();
-    private readonly TaskCompletionSource _asked = new(TaskCreationOptions.RunContinuationsAsynchronously);
+    private readonly TaskCompletionSource<int> _asked = new(TaskCreationOptions.RunContinuationsAsynchronously);
     private readonly PosixSignalRegistration _interrupt;
     private readonly PosixSignalRegistration _terminate;
 
@@ -19,8 +19,8 @@ internal sealed class StopSignals : IDisposable
     /// <summary>Cancelled by the first signal.</summary>
     public CancellationToken Stopping => _stopping.Token;
 
-    /// <summary>Ends with the first signal.</summary>
-    public Task Asked => _asked.Task;
+    /// <summary>Ends with the first signal, with the exit code of a command that it cuts short.</summary>
+    public Task<int> Asked => _asked.Task;
 
     public void Dispose()
     {
@@ -35,7 +35,7 @@ internal sealed class StopSignals : IDisposable
     private void OnSignal(PosixSignalContext signal, int exitCode)
     {
         signal.Cancel = true;
-        if (!_asked.TrySetResult())
+        if (!_asked.TrySetResult(exitCode))
             Environment.Exit(exitCode);
 
         _stopping.Cancel();

@@ -1,5 +1,6 @@
 using System.Globalization;
 using Karya.Node.Plans;
+using Karya.Protocol;
 using Microsoft.AspNetCore.Http;
 
 namespace Karya.Node.Http;
@@ -11,8 +12,17 @@ internal static class DeskAnswers
 
     public static Task RefuseAsync(HttpContext context, bool ours, DeskException refusal)
     {
+        if (ours && refusal.Fault is { } fault)
+        {
+            return Answer.ProblemAsync(
+                context,
+                new Problem(StatusCodes.Status400BadRequest, ErrorNames.Of(fault.Code), fault.Message, fault.Slot));
+        }
+
         (int status, string code) = refusal.Error switch
         {
+            DeskError.Conflict => (StatusCodes.Status409Conflict, ErrorNames.Of(ErrorCode.IdempotencyKeyReused)),
+            DeskError.WrongState => (StatusCodes.Status409Conflict, ErrorNames.Of(ErrorCode.WrongState)),
             DeskError.UserNotFound => (StatusCodes.Status404NotFound, "USER_NOT_FOUND"),
             DeskError.Invalid => (StatusCodes.Status400BadRequest, "INVALID"),
             DeskError.Overloaded => (StatusCodes.Status503ServiceUnavailable, "OVERLOADED"),

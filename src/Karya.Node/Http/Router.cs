@@ -10,14 +10,16 @@ namespace Karya.Node.Http;
 internal sealed class Router
 {
     private readonly UserRoutes _users;
-    private readonly PlanRoutes _plans;
+    private readonly V1.PlanRoutes _plans;
+    private readonly Api.PlanRoutes _ourPlans;
     private readonly DeadLetterRoutes _deadLetters;
     private readonly Probes _probes;
 
     public Router(HttpOptions options, IPlanDesk desk, Metrics metrics, Health health)
     {
         _users = new UserRoutes(desk, options.BodyBytesMax);
-        _plans = new PlanRoutes(desk, options);
+        _plans = new V1.PlanRoutes(desk, options);
+        _ourPlans = new Api.PlanRoutes(desk, options.BodyBytesMax);
         _deadLetters = new DeadLetterRoutes(desk);
         _probes = new Probes(metrics, health);
     }
@@ -32,6 +34,7 @@ internal sealed class Router
             patch: http => _plans.UpdateAsync(http, id)),
         ["v1", "plan", var id, "summary"] => Choose(context, path, http => _plans.SummarizeAsync(http, id)),
         ["api", "dead-letters"] => Choose(context, path, _deadLetters.ListAsync),
+        ["api", "plans"] => Choose(context, path, post: _ourPlans.SubmitAsync),
         ["api", "plans", var plan, "tasks", var occurrence, "replay"] => Choose(
             context, path, post: http => _deadLetters.ReplayAsync(http, plan, occurrence, null)),
         ["api", "plans", var plan, "tasks", var occurrence, "hooks", var hook, "replay"] => Choose(

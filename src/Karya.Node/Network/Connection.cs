@@ -1,5 +1,5 @@
 using System.Buffers;
-using System.Runtime.InteropServices;
+using System.IO.Pipelines;
 using System.Text;
 using Karya.Engine;
 using Karya.Node.Plans;
@@ -24,6 +24,8 @@ namespace Karya.Node.Network;
 /// </remarks>
 internal sealed class Connection : IReplyTarget, IWorkerSession, IDisposable
 {
+    private const int WrittenAtOnce = 64 * 1024;
+
     private readonly ConnectionContext _transport;
     private readonly NetworkOptions _options;
     private readonly NodeParts _node;
@@ -31,14 +33,15 @@ internal sealed class Connection : IReplyTarget, IWorkerSession, IDisposable
     private readonly TimeProvider _clock;
     private readonly Outbox _outbox = new();
     private readonly RequestTable _requests;
-    private readonly List<Command>[] _batches;
+    private readonly SubmitIntake _submits;
     private readonly List<ulong> _overdue = [];
+    private readonly HashSet<string> _names = new(StringComparer.Ordinal); // That it takes tasks of.
     private readonly CancellationTokenSource _closed = new();
     private readonly Lock _closing = new();
-    private byte[] _copy = new byte[1024];
     private string _client = "a client that has not greeted";
     private bool _isGreeted;
     private bool _isWorker;
+    private bool _isLeaving;
     private ErrorMessage? _reason;
 
     // Milliseconds of the monotonic clock; 0 when it is not the case. Written by a loop, read by the listener's timer.
@@ -57,13 +60,9 @@ internal sealed class Connection : IReplyTarget, IWorkerSession, IDisposable
         _clock = clock;
         _router = new RequestRouter(node, connectionCount);
         _requests = new RequestTable(options.InFlightMax);
-        _batches = new List<Command>[node.Desk.Submits.ShardCount];
-        for (int i = 0; i < _batches.Length; i++)
-            _batches[i] = [];
+        _submits = new SubmitIntake(this, _requests, node.Desk.Submits);
         _heardMs = NowMs();
     }
-
-    private SubmitDesk Submits => _node.Desk.Submits;
 
     private string Peer => _transport.RemoteEndPoint?.ToString() ?? "unknown";
 
@@ -113,7 +112,11 @@ internal sealed class Connection : IReplyTarget, IWorkerSession, IDisposable
     }
 
     /// <summary>The node stops: no new requests, but those that are open are answered.</summary>
-    public void SayGoodbye(GoingAway message) => _outbox.Write(0, message);
+    public void SayGoodbye(GoingAway message)
+    {
+        Volatile.Write(ref _isLeaving, true);
+        _outbox.Write(0, message);
+    }
 
     /// <summary>Ends the connection when a time limit has passed. Called a few times a second.</summary>
     public void CheckTime(long nowMs)
@@ -179,6 +182,19 @@ internal sealed class Connection : IReplyTarget, IWorkerSession, IDisposable
 
     public void Refuse(ulong tag, ErrorMessage error) => Answer(tag, error);
 
+    /// <summary>A shard does not take a request: it has too many, or the node stops.</summary>
+    public ErrorMessage NotTaken() => Volatile.Read(ref _isLeaving)
+        ? PeerErrors.Of(ErrorCode.GoingAway, "The node is stopping. Ask another one, or this one later.")
+        : PeerErrors.Overloaded();
+
+    /// <summary>Logs a failure that is nobody's but the node's, and says what the peer is told of it.</summary>
+    public ErrorMessage Fault(Exception e, string what)
+    {
+        NetworkLog.Failed(_node.Log, Peer, what, e);
+        return PeerErrors.Of(
+            ErrorCode.Internal, "The request failed for a reason that is the node's fault; its log has it.");
+    }
+
     public void Deliver(
         ulong id, in Dispatch dispatch, ReadOnlySpan<byte> name, ReadOnlySpan<byte> arguments, long timeoutMs) =>
         _outbox.WriteDelivery(id, dispatch, name, arguments, timeoutMs);
@@ -190,13 +206,17 @@ internal sealed class Connection : IReplyTarget, IWorkerSession, IDisposable
     {
         try
         {
-            return await Submits.IsSameAsync(plan, fingerprint, _node.Desk, CancellationToken.None)
+            return await _node.Desk.Submits.IsSameAsync(plan, fingerprint, _node.Desk, CancellationToken.None)
                 ? null
                 : PeerErrors.Of(PlanDesk.KeyIsTaken(plan));
         }
         catch (DeskException e)
         {
             return PeerErrors.Of(e);
+        }
+        catch (Exception e)
+        {
+            return Fault(e, nameof(Opcode.Submit)); // Nobody awaits this, and the client waits for the answer.
         }
     }
 
@@ -236,8 +256,16 @@ internal sealed class Connection : IReplyTarget, IWorkerSession, IDisposable
         {
             var result = await input.ReadAsync();
             var buffer = result.Buffer;
-            TakeFrames(ref buffer);
-            HandIn();
+            try
+            {
+                TakeFrames(ref buffer);
+                _submits.HandIn();
+            }
+            catch (Exception e)
+            {
+                Close(Fault(e, "frame")); // What else came with it is void; the node and its other peers go on.
+            }
+
             bool isCut = !buffer.IsEmpty;
             Volatile.Write(ref _frameSinceMs, isCut ? Math.Max(1, _frameSinceMs > 0 ? _frameSinceMs : NowMs()) : 0);
             input.AdvanceTo(buffer.Start, buffer.End);
@@ -293,35 +321,66 @@ internal sealed class Connection : IReplyTarget, IWorkerSession, IDisposable
             return;
         }
 
-        ulong tag = 0;
+        if (frame.Correlation == 0)
+        {
+            Close(PeerErrors.Of(
+                ErrorCode.Malformed, "correlation is 0, which stands for no request.", "correlation"));
+            return;
+        }
+
+        if (frame.Opcode == Opcode.Hello)
+        {
+            Close(PeerErrors.Of(ErrorCode.HelloRequired, "The hello came twice; only the first frame may be one."));
+            return;
+        }
+
         var request = new OpenRequest(frame.Correlation, default, 0, _heardMs, false);
-        var refusal = frame.Correlation == 0 ? ErrorCode.Malformed : _requests.Open(request, out tag);
+        var refusal = _requests.Open(request, out ulong tag);
         if (refusal == ErrorCode.None)
-            Serve(frame, tag);
+            ServeOpen(frame, tag);
         else
             _outbox.Write(frame.Correlation, ErrorOf(refusal, frame.Correlation));
     }
 
-    private ErrorMessage ErrorOf(ErrorCode code, uint correlation) => code switch
-    {
-        ErrorCode.CorrelationInUse => PeerErrors.Of(
-            code, $"A request with correlation {correlation} has no reply yet.", "correlation"),
-        ErrorCode.TooManyInFlight => PeerErrors.Of(
-            code, $"{_options.InFlightMax} requests of this connection have no reply yet; wait for one."),
-        _ => PeerErrors.Of(code, "correlation is 0, which stands for no request.", "correlation"),
-    };
+    private ErrorMessage ErrorOf(ErrorCode code, uint correlation) => code == ErrorCode.CorrelationInUse
+        ? PeerErrors.Of(code, $"A request with correlation {correlation} has no reply yet.", "correlation")
+        : PeerErrors.Of(code, $"{_options.InFlightMax} requests of this connection have no reply yet; wait for one.");
 
-    private void Serve(in Frame frame, ulong tag)
+    /// <summary>
+    /// Bodies are read as one span. Nearly all lie in one piece; of the others the long ones are copied to memory that
+    /// is given back, lest every connection keep room for the longest frame that it ever had.
+    /// </summary>
+    private void ServeOpen(in Frame frame, ulong tag)
     {
-        var body = Contiguous(frame.Body);
+        if (frame.Body.IsSingleSegment)
+        {
+            Serve(frame.Opcode, frame.Body.FirstSpan, tag);
+            return;
+        }
+
+        int length = (int)frame.Body.Length;
+        byte[] copy = ArrayPool<byte>.Shared.Rent(length);
+        try
+        {
+            frame.Body.CopyTo(copy);
+            Serve(frame.Opcode, copy.AsSpan(0, length), tag);
+        }
+        finally
+        {
+            ArrayPool<byte>.Shared.Return(copy);
+        }
+    }
+
+    private void Serve(Opcode opcode, ReadOnlySpan<byte> body, ulong tag)
+    {
         var reader = new WireReader(body);
-        switch (frame.Opcode)
+        switch (opcode)
         {
             case Opcode.Submit:
-                Submit(ref reader, tag);
+                _submits.Take(ref reader, tag);
                 break;
             case Opcode.SubmitMany:
-                SubmitMany(ref reader, tag);
+                _submits.TakeMany(ref reader, tag);
                 break;
             case Opcode.Ping when TryRead<Ping>(ref reader, tag, out _):
                 Answer(tag, new Pong(_node.NowMs()));
@@ -339,7 +398,7 @@ internal sealed class Connection : IReplyTarget, IWorkerSession, IDisposable
                 Answer(tag, new ProgressReply(_node.Workers.SetProgress(progress)));
                 break;
             default:
-                Route(frame.Opcode, ref reader, tag);
+                Route(opcode, ref reader, tag);
                 break;
         }
     }
@@ -384,21 +443,8 @@ internal sealed class Connection : IReplyTarget, IWorkerSession, IDisposable
         }
         catch (Exception e)
         {
-            NetworkLog.Failed(_node.Log, Peer, opcode.ToString(), e);
-            Refuse(tag, PeerErrors.Of(
-                ErrorCode.Internal, "The request failed for a reason that is the node's fault; its log has it."));
+            Refuse(tag, Fault(e, opcode.ToString()));
         }
-    }
-
-    private ReadOnlySpan<byte> Contiguous(in ReadOnlySequence<byte> body)
-    {
-        if (body.IsSingleSegment)
-            return body.FirstSpan;
-        if (body.Length > _copy.Length)
-            _copy = new byte[body.Length];
-        var copy = _copy.AsSpan(0, (int)body.Length);
-        body.CopyTo(copy);
-        return copy;
     }
 
     private void Greet(in Frame frame)
@@ -409,7 +455,7 @@ internal sealed class Connection : IReplyTarget, IWorkerSession, IDisposable
             return;
         }
 
-        var reader = new WireReader(Contiguous(frame.Body));
+        var reader = new WireReader(frame.Body.ToArray()); // Once, and 1 KiB at most.
         var hello = Hello.Read(ref reader);
         if (!reader.TryEnd())
         {
@@ -437,106 +483,21 @@ internal sealed class Connection : IReplyTarget, IWorkerSession, IDisposable
         NetworkLog.Greeted(_node.Log, Peer, _client);
     }
 
-    // ---- Submits -----------------------------------------------------------------------------------------------
-
-    private void Submit(ref WireReader reader, ulong tag)
-    {
-        reader.ReadArray("submit", 3, 3);
-        var durability = SubmitRequest.ReadDurability(ref reader);
-        var key = reader.TryReadNil() ? default : reader.ReadUtf8("key", ProtocolLimits.KeyBytesMax);
-        if (!SubmissionReader.TryRead(ref reader, key, out var submission))
-        {
-            Refuse(tag, PeerErrors.Of(reader.Fault!));
-            return;
-        }
-
-        _requests.Describe(tag, durability, submission.Fingerprint);
-        var command = Submits.Prepare(submission, PlanId.None);
-        command.IsAccepted = durability == Durability.Accepted;
-        command.ReplyTo = this;
-        command.Tag = tag;
-        if (Submits.KnowsUser(command.Spec.User))
-            _batches[Submits.ShardOf(command)].Add(command);
-        else
-            _ = AskAndSubmitAsync(command);
-    }
-
-    private async Task AskAndSubmitAsync(Command command)
-    {
-        try
-        {
-            if (await Submits.KnowUserAsync(command.Spec.User, CancellationToken.None))
-            {
-                Post(Submits.ShardOf(command), [command]);
-                return;
-            }
-
-            Refuse(command.Tag, PeerErrors.UserNotFound(command.Spec.User));
-        }
-        catch (DeskException e)
-        {
-            Refuse(command.Tag, PeerErrors.Of(e));
-        }
-
-        SubmitDesk.Drop(command);
-    }
-
-    /// <summary>What came together goes to the shards together.</summary>
-    private void HandIn()
-    {
-        for (int shard = 0; shard < _batches.Length; shard++)
-        {
-            if (_batches[shard].Count == 0)
-                continue;
-            Post(shard, CollectionsMarshal.AsSpan(_batches[shard]));
-            _batches[shard].Clear();
-        }
-    }
-
-    private void Post(int shard, ReadOnlySpan<Command> commands)
-    {
-        int taken = Submits.Post(shard, commands);
-        foreach (ref readonly var command in commands[taken..])
-        {
-            SubmitDesk.Drop(command);
-            Refuse(command.Tag, PeerErrors.Overloaded());
-        }
-    }
-
-    private void SubmitMany(ref WireReader reader, ulong tag)
-    {
-        reader.ReadArray("submit_many", 2, 2);
-        var durability = SubmitRequest.ReadDurability(ref reader);
-        int count = reader.ReadArray("plans", 1, int.MaxValue);
-        if (count > ProtocolLimits.PlansPerRequestMax)
-        {
-            reader.Refuse(
-                ErrorCode.TooManyPlans, "plans",
-                $"plans has {count} items; at most {ProtocolLimits.PlansPerRequestMax} are allowed.");
-        }
-
-        int start = reader.Position;
-        for (int i = 0; i < count && !reader.HasFailed; i++)
-            reader.ReadBinary("plan", int.MaxValue);
-        var ahead = reader;
-        if (!ahead.TryEnd())
-        {
-            Refuse(tag, PeerErrors.Of(ahead.Fault!));
-            return;
-        }
-
-        _requests.Describe(tag, durability, 0);
-        var many = new ManySubmit(this, Submits, tag, durability, count);
-        var plans = new WireReader(reader.Since(start));
-        for (int i = 0; i < count; i++)
-            many.Add(i, plans.ReadBinary("plan", int.MaxValue));
-        many.Post();
-    }
-
     // ---- Workers -----------------------------------------------------------------------------------------------
 
     private void Subscribe(SubscribeRequest request, ulong tag)
     {
+        if (_names.Count + request.Names.Count(one => one.Credits > 0 && !_names.Contains(one.Name))
+            > ProtocolLimits.NamesPerWorkerMax)
+        {
+            Refuse(tag, PeerErrors.Of(
+                ErrorCode.OutOfRange,
+                $"A connection takes tasks of at most {ProtocolLimits.NamesPerWorkerMax} names; it has "
+                + $"{_names.Count} already.",
+                "names"));
+            return;
+        }
+
         foreach (var (name, _) in request.Names)
         {
             if (ActionChecks.IsTaskName(Encoding.UTF8.GetBytes(name)))
@@ -550,6 +511,8 @@ internal sealed class Connection : IReplyTarget, IWorkerSession, IDisposable
         }
 
         _isWorker = true;
+        _names.UnionWith(request.Names.Where(one => one.Credits > 0).Select(one => one.Name));
+        _names.ExceptWith(request.Names.Where(one => one.Credits == 0).Select(one => one.Name));
         Answer(tag, new SubscribeReply((long)_node.Workers.Lease.TotalMilliseconds));
         foreach (var (name, credits) in request.Names)
             _node.Workers.Subscribe(this, name, credits);
@@ -583,10 +546,7 @@ internal sealed class Connection : IReplyTarget, IWorkerSession, IDisposable
         {
             while (await _outbox.TakeAsync() is { } bytes)
             {
-                Volatile.Write(ref _flushSinceMs, NowMs());
-                var result = await output.WriteAsync(bytes, CancellationToken.None);
-                Volatile.Write(ref _flushSinceMs, 0);
-                if (result.IsCompleted)
+                if (!await WriteAsync(output, bytes))
                     break;
             }
         }
@@ -594,6 +554,25 @@ internal sealed class Connection : IReplyTarget, IWorkerSession, IDisposable
         {
             // The peer is gone; the reader sees it, too.
         }
+    }
+
+    /// <summary>
+    /// In pieces, so that a peer that reads slowly is told from one that does not read at all, and the transport holds
+    /// a piece and not a copy of all. False: the peer reads no more.
+    /// </summary>
+    private async ValueTask<bool> WriteAsync(PipeWriter output, ReadOnlyMemory<byte> bytes)
+    {
+        for (int start = 0; start < bytes.Length; start += WrittenAtOnce)
+        {
+            var piece = bytes.Slice(start, Math.Min(WrittenAtOnce, bytes.Length - start));
+            Volatile.Write(ref _flushSinceMs, NowMs());
+            var result = await output.WriteAsync(piece, CancellationToken.None);
+            Volatile.Write(ref _flushSinceMs, 0);
+            if (result.IsCompleted)
+                return false;
+        }
+
+        return true;
     }
 
     /// <summary>

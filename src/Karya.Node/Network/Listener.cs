@@ -29,6 +29,8 @@ internal sealed class Listener : IAsyncDisposable
     private readonly Lock _lock = new();
     private readonly HashSet<Connection> _connections = [];
     private readonly Dictionary<IPAddress, int> _byAddress = [];
+    private int _refused; // Of the connections, those that are told so and closed.
+    private int _isChecking;
     private KestrelServer? _server;
     private ITimer? _checks;
     private GoingAway? _goodbye;
@@ -41,12 +43,13 @@ internal sealed class Listener : IAsyncDisposable
         _clock = clock;
     }
 
+    /// <summary>Connections that are served; those that are being turned away are not counted.</summary>
     public int Count
     {
         get
         {
             lock (_lock)
-                return _connections.Count;
+                return _connections.Count - _refused;
         }
     }
 
@@ -107,16 +110,25 @@ internal sealed class Listener : IAsyncDisposable
 
     private void Check()
     {
+        // A timer does not wait for its callback: on a busy machine the next one would begin beside this one.
+        if (Interlocked.Exchange(ref _isChecking, 1) != 0)
+            return;
         long nowMs = (long)_clock.GetElapsedTime(0).TotalMilliseconds;
         foreach (var connection in Connections())
             connection.CheckTime(nowMs);
+        Volatile.Write(ref _isChecking, 0);
     }
 
     private async Task ServeAsync(ConnectionContext transport)
     {
         var address = (transport.RemoteEndPoint as IPEndPoint)?.Address ?? IPAddress.None;
         using var connection = new Connection(transport, _options, _node, () => Count, _clock);
-        var refusal = Add(connection, address);
+        if (!TryAdd(connection, address, out var refusal))
+        {
+            transport.Abort(new ConnectionAbortedException("Too many are being turned away already."));
+            return;
+        }
+
         if (refusal is not null)
             connection.Close(refusal);
         else if (_goodbye is { } goodbye)
@@ -127,38 +139,54 @@ internal sealed class Listener : IAsyncDisposable
         }
         finally
         {
-            Remove(connection, address);
+            Remove(connection, address, refusal is not null);
         }
     }
 
-    /// <summary>One that is refused is counted as well, until it is gone.</summary>
-    private ErrorMessage? Add(Connection connection, IPAddress address)
+    /// <summary>
+    /// Takes a connection, if only to tell why it is refused. Those that are refused take nobody's place; as many of
+    /// them as there may be connections are told, more are not worth the memory.
+    /// </summary>
+    private bool TryAdd(Connection connection, IPAddress address, out ErrorMessage? refusal)
     {
         lock (_lock)
         {
+            refusal = RefusalOf(address);
+            if (refusal is null)
+                _byAddress[address] = _byAddress.GetValueOrDefault(address) + 1;
+            else if (_refused == _options.ConnectionsMax)
+                return false;
+            else
+                _refused++;
             _connections.Add(connection);
-            int ofAddress = _byAddress[address] = _byAddress.GetValueOrDefault(address) + 1;
-            if (_connections.Count > _options.ConnectionsMax)
-            {
-                return PeerErrors.Of(
-                    ErrorCode.TooManyConnections,
-                    $"The node has {_options.ConnectionsMax} connections already (tcp.connectionsMax).");
-            }
-
-            return ofAddress > _options.PerAddressMax
-                ? PeerErrors.Of(
-                    ErrorCode.TooManyConnections,
-                    $"Your address has {_options.PerAddressMax} connections already (tcp.connectionsPerAddressMax).")
-                : null;
+            return true;
         }
     }
 
-    private void Remove(Connection connection, IPAddress address)
+    private ErrorMessage? RefusalOf(IPAddress address)
+    {
+        if (_connections.Count - _refused >= _options.ConnectionsMax)
+        {
+            return PeerErrors.Of(
+                ErrorCode.TooManyConnections,
+                $"The node has {_options.ConnectionsMax} connections already (tcp.connectionsMax).");
+        }
+
+        return _byAddress.GetValueOrDefault(address) >= _options.PerAddressMax
+            ? PeerErrors.Of(
+                ErrorCode.TooManyConnections,
+                $"Your address has {_options.PerAddressMax} connections already (tcp.connectionsPerAddressMax).")
+            : null;
+    }
+
+    private void Remove(Connection connection, IPAddress address, bool isRefused)
     {
         lock (_lock)
         {
             _connections.Remove(connection);
-            if (--_byAddress[address] == 0)
+            if (isRefused)
+                _refused--;
+            else if (--_byAddress[address] == 0)
                 _byAddress.Remove(address);
         }
     }

@@ -102,6 +102,10 @@ internal sealed class ManySubmit : IReplyTarget
         {
             trouble = PeerErrors.Of(e);
         }
+        catch (Exception e)
+        {
+            trouble = _connection.Fault(e, nameof(Opcode.SubmitMany)); // Nobody awaits this.
+        }
 
         foreach (var commands in _commands)
         {
@@ -127,7 +131,7 @@ internal sealed class ManySubmit : IReplyTarget
             foreach (ref readonly var command in commands[taken..])
             {
                 SubmitDesk.Drop(command);
-                Set((int)command.Tag, PeerErrors.Overloaded());
+                Set((int)command.Tag, _connection.NotTaken());
             }
 
             _commands[shard] = [];

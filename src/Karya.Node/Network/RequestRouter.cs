@@ -17,7 +17,7 @@ internal sealed class RequestRouter(NodeParts node, Func<int> connectionCount)
     /// <summary>Reads a request. Null: it is malformed, which the reader knows, or nobody knows it.</summary>
     public Serve? Find(Opcode opcode, ref WireReader reader) => opcode switch
     {
-        Opcode.Update => Read<UpdateRequest>(ref reader, UpdateAsync),
+        Opcode.Update => ReadUpdate(ref reader),
         Opcode.Cancel => Read<CancelRequest>(ref reader, CancelAsync),
         Opcode.Trigger => Read<TriggerRequest>(ref reader, TriggerAsync),
         Opcode.Get => Read<GetRequest>(ref reader, GetAsync),
@@ -41,6 +41,18 @@ internal sealed class RequestRouter(NodeParts node, Func<int> connectionCount)
         return reader.TryEnd()
             ? (connection, tag, stopping) => handle(request, connection, tag, stopping)
             : null;
+    }
+
+    /// <summary>Its hooks are judged as those of a submit are: form alone does not keep a bad URL out.</summary>
+    private Serve? ReadUpdate(ref WireReader reader)
+    {
+        var judging = reader;
+        SubmissionReader.CheckUpdate(ref judging);
+        var serve = Read<UpdateRequest>(ref reader, UpdateAsync);
+        if (serve is null || judging.Fault is not { } fault)
+            return serve;
+        reader.Refuse(fault.Code, fault.Slot, fault.Message);
+        return null;
     }
 
     private async Task UpdateAsync(

@@ -145,7 +145,7 @@ internal static class ActionChecks
                 + "port from 1 to 65535.");
         }
 
-        int headers = reader.ReadArray("action.headers", 0, ProtocolLimits.HeadersMax);
+        int headers = reader.ReadArray("action.headers", 0, ProtocolLimits.HeadersMax, itemSlots: 2);
         for (int i = 0; i < headers && !reader.HasFailed; i++)
             ReadHeader(ref reader, i);
         if (!reader.TryReadNil())
@@ -209,7 +209,8 @@ internal static class ActionChecks
         var authority = end < 0 ? rest : rest[..end];
         int colon = authority.IndexOf((byte)':');
         var host = colon < 0 ? authority : authority[..colon];
-        bool isPlain = !host.IsEmpty && !host.ContainsAnyExcept(HostLetters) && !rest.ContainsAnyExcept(PlainLetters);
+        bool isPlain = !host.IsEmpty && !host.ContainsAnyExcept(HostLetters) && !authority.Contains((byte)'@')
+            && !rest.ContainsAnyExcept(PlainLetters);
         if (!isPlain)
             return TryJudgeWithLibrary(url, out lane);
 

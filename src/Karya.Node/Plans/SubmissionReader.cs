@@ -30,14 +30,14 @@ internal static class SubmissionReader
         ReadPolicy(ref reader, ref submission);
         int contentStart = reader.Position;
         ReadContent(ref reader, ref submission, depth: 1);
-        var content = reader.Since(contentStart);
+        var content = WireContent.WithoutHeader(reader.Since(contentStart));
         var id = reader.ReadUuidOrNil("plan.id");
         Identify(ref reader, ref submission, reader.Since(planStart), id, key);
         if (!reader.TryEnd())
             return false;
 
-        int spare = submission.Id == PlanId.None ? 0 : WireContent.FingerprintBytes;
-        submission.BodyBytes = content.Length + spare;
+        bool hasFingerprint = submission.Id != PlanId.None;
+        submission.BodyBytes = WireContent.BytesOf(content, hasFingerprint);
         if (submission.BodyBytes > Limits.BodyBytesMax)
         {
             reader.Refuse(
@@ -48,9 +48,7 @@ internal static class SubmissionReader
         }
 
         submission.Body = ArrayPool<byte>.Shared.Rent(submission.BodyBytes);
-        content.CopyTo(submission.Body);
-        if (spare > 0)
-            WireContent.AddFingerprint(submission.Body.AsSpan(0, submission.BodyBytes), submission.Fingerprint);
+        WireContent.Write(content, hasFingerprint ? submission.Fingerprint : null, submission.Body);
         return true;
     }
 
@@ -132,7 +130,25 @@ internal static class SubmissionReader
         reader.ReadArray("content", 3, 3);
         reader.ReadUtf8("name", ProtocolLimits.DescriptionBytesMax);
         ActionChecks.Read(ref reader, depth, out submission.Spec.Lane, out submission.Spec.IsPulled);
-        int count = reader.ReadArray("hooks", 0, int.MaxValue);
+        submission.Hooks = ReadHooks(ref reader, depth);
+        submission.Spec.HookCount = submission.Hooks?.Length ?? 0;
+    }
+
+    /// <summary>Checks a whole update: what it says is read by its own type.</summary>
+    public static void CheckUpdate(ref WireReader reader)
+    {
+        reader.ReadArray("update", 4, 4);
+        reader.ReadUuid("plan");
+        reader.ReadInt64OrNil("period");
+        reader.ReadInt64OrNil("retries");
+        if (!reader.TryReadNil())
+            ReadHooks(ref reader, depth: 1);
+    }
+
+    /// <summary>Null for none.</summary>
+    private static HookSpec[]? ReadHooks(ref WireReader reader, int depth)
+    {
+        int count = reader.ReadArray("hooks", 0, int.MaxValue, itemSlots: 3);
         if (count > ProtocolLimits.HooksMax)
         {
             reader.Refuse(
@@ -141,11 +157,11 @@ internal static class SubmissionReader
         }
 
         if (count == 0 || reader.HasFailed)
-            return;
-        submission.Spec.HookCount = count;
-        submission.Hooks = new HookSpec[count];
-        for (int i = 0; i < count; i++)
-            submission.Hooks[i] = ReadHook(ref reader, depth);
+            return null;
+        var hooks = new HookSpec[count];
+        for (int i = 0; i < count && !reader.HasFailed; i++)
+            hooks[i] = ReadHook(ref reader, depth);
+        return hooks;
     }
 
     /// <summary>Checks a plan inside an action; what it says is read when it is started.</summary>

@@ -1,4 +1,5 @@
 using Karya.Engine;
+using Karya.Protocol;
 using Karya.Protocol.Messages;
 using Wire = Karya.Protocol.Messages;
 
@@ -54,10 +55,11 @@ internal static class WireActions
     {
         RestAction rest => new Wire.RestAction(
             rest.Method, (rest.Https ? Https : Http) + RestTarget.WithoutScheme(rest.BaseUrl).ToString(), rest.Headers,
-            rest.JsonBody, rest.TimeoutMs),
-        SlackAction slack => new Wire.SlackAction(slack.Channel, slack.Message),
-        EmailAction email => new Wire.EmailAction(email.Recipient, email.Subject, email.Message),
-        KafkaAction kafka => new Wire.KafkaAction(kafka.Topic, kafka.Key, kafka.Message),
+            rest.JsonBody is null ? null : WithoutNul(rest.JsonBody), rest.TimeoutMs),
+        SlackAction slack => new Wire.SlackAction(slack.Channel, WithoutNul(slack.Message)),
+        EmailAction email => new Wire.EmailAction(email.Recipient, email.Subject, WithoutNul(email.Message)),
+        KafkaAction kafka => new Wire.KafkaAction(
+            kafka.Topic, kafka.Key is null ? null : WithoutNul(kafka.Key), WithoutNul(kafka.Message)),
         ChainedAction chained => new Wire.ChainAction(ToMessage(chained.Plan)),
         WorkerAction worker => new Wire.TaskAction(worker.Name, worker.Arguments, worker.TimeoutMs),
         _ => throw new PlanBodyDamagedException($"{action.GetType().Name} has no form on the wire."),
@@ -71,10 +73,17 @@ internal static class WireActions
     public static ContentMessage ToMessage(PlanBody body) =>
         new(body.Description, ToMessage(body.Action), [.. body.Hooks.Select(ToMessage)]);
 
+    /// <summary>/v1 takes an end that is no instant of this calendar; the wire has none to say it with.</summary>
+    public static long? ToEnd(long? endMs) =>
+        endMs is { } end ? Math.Clamp(end, 0, ProtocolLimits.InstantMsMax) : null;
+
+    /// <summary>/v1 takes bodies with a NUL, which texts on the wire must not have.</summary>
+    private static string WithoutNul(string text) => text.Replace('\0', '\uFFFD');
+
     private static PlanMessage ToMessage(PlanDraft draft) => draft.Source ?? new PlanMessage(
         draft.User.Value,
         draft.Recurring
-            ? new ScheduleMessage.Every(draft.PeriodMs, null, draft.EndAtMs)
+            ? new ScheduleMessage.Every(draft.PeriodMs, null, ToEnd(draft.EndAtMs))
             : new ScheduleMessage.After(draft.PeriodMs),
         new PolicyMessage(Math.Max(0, draft.RetriesMax), null, null, MissedRuns.Once),
         ToMessage(draft.Body));

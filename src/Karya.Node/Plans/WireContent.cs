@@ -22,21 +22,35 @@ internal static class WireContent
     private const byte ArrayOf3 = 0x93;
     private const byte ArrayOf4 = 0x94;
 
-    /// <summary>Room for a fingerprint at the end of a content.</summary>
-    public const int FingerprintBytes = 1 + sizeof(ulong);
+    private const int FingerprintBytes = 1 + sizeof(ulong);
 
     [ThreadStatic]
     private static FrameWriter? _writer;
 
     public static bool Is(ReadOnlySpan<byte> body) => !body.IsEmpty && body[0] is ArrayOf3 or ArrayOf4;
 
-    /// <summary>Turns a content, followed by room for it, into one with a fingerprint.</summary>
-    public static void AddFingerprint(Span<byte> content, ulong fingerprint)
+    /// <summary>
+    /// A content behind the header of its array, which has three lengths on the wire and one in the store. Empty when
+    /// it could not be read.
+    /// </summary>
+    public static ReadOnlySpan<byte> WithoutHeader(ReadOnlySpan<byte> content) => content.IsEmpty
+        ? content
+        : content[(content[0] switch { 0xDC => 3, 0xDD => 5, _ => 1 })..];
+
+    /// <summary>What <see cref="Write(ReadOnlySpan{byte}, ulong?, Span{byte})"/> takes.</summary>
+    public static int BytesOf(ReadOnlySpan<byte> items, bool hasFingerprint) =>
+        1 + items.Length + (hasFingerprint ? FingerprintBytes : 0);
+
+    /// <param name="items">A content without its header.</param>
+    public static void Write(ReadOnlySpan<byte> items, ulong? fingerprint, Span<byte> target)
     {
-        content[0] = ArrayOf4;
-        var end = content[^FingerprintBytes..];
+        target[0] = fingerprint is null ? ArrayOf3 : ArrayOf4;
+        items.CopyTo(target[1..]);
+        if (fingerprint is not { } number)
+            return;
+        var end = target[(1 + items.Length)..];
         end[0] = 0xCF;
-        BinaryPrimitives.WriteUInt64BigEndian(end[1..], fingerprint);
+        BinaryPrimitives.WriteUInt64BigEndian(end[1..], number);
     }
 
     public static void Write(PlanBody body, IBufferWriter<byte> output)
@@ -44,11 +58,9 @@ internal static class WireContent
         var writer = _writer ??= new FrameWriter();
         writer.Clear();
         WireActions.ToMessage(body).Write(writer);
-        int bytes = writer.Length + (body.Fingerprint is null ? 0 : FingerprintBytes);
-        var target = output.GetSpan(bytes)[..bytes];
-        writer.Written.Span.CopyTo(target);
-        if (body.Fingerprint is { } fingerprint)
-            AddFingerprint(target, fingerprint);
+        var items = WithoutHeader(writer.Written.Span);
+        int bytes = BytesOf(items, body.Fingerprint is not null);
+        Write(items, body.Fingerprint, output.GetSpan(bytes));
         output.Advance(bytes);
     }
 

@@ -14,5 +14,8 @@ internal sealed class Seat(IWorkerSession session, Pool pool)
     /// <summary>False once the worker has gone; what it has it may still end, from another connection.</summary>
     public bool IsOpen { get; set; } = true;
 
+    /// <summary>Takes nothing and has nothing. Until then it is kept: what it has counts against new credits.</summary>
+    public bool IsIdle => Credits == 0 && Running == 0;
+
     public bool HasPlace => IsOpen && Running < Credits;
 }

@@ -74,11 +74,10 @@ internal sealed class WorkerDesk : IDisposable
                 return;
             }
 
-            var pool = PoolOf(dispatch.Lane);
-            if (pool.Backlog.Count > 0 || !TryDeliver(pool, dispatch))
+            if (!_pools.TryGetValue(dispatch.Lane, out var pool) || pool.Credits == 0)
+                GiveBack(dispatch); // Its last worker left while this was on its way.
+            else if (pool.Backlog.Count > 0 || !TryDeliver(pool, dispatch))
                 pool.Backlog.Enqueue(dispatch);
-            if (pool.Credits == 0)
-                GiveBack(pool); // Its last worker left while this was on its way.
         }
     }
 
@@ -118,7 +117,7 @@ internal sealed class WorkerDesk : IDisposable
             }
 
             seat.Credits = credits;
-            if (credits == 0)
+            if (seat.IsIdle)
                 pool.Seats.Remove(seat);
             Resize(pool);
         }
@@ -218,7 +217,8 @@ internal sealed class WorkerDesk : IDisposable
             return
             [
                 .. _pools.Values.OrderBy(pool => pool.Name, StringComparer.Ordinal)
-                    .Select(pool => new WorkerStats(pool.Name, pool.Seats.Count, pool.Credits, pool.Running)),
+                    .Select(pool => new WorkerStats(
+                        pool.Name, pool.Seats.Count(seat => seat.Credits > 0), pool.Credits, pool.Running)),
             ];
         }
     }
@@ -262,7 +262,7 @@ internal sealed class WorkerDesk : IDisposable
 
     private long NowMs() => (long)_clock.GetElapsedTime(0).TotalMilliseconds;
 
-    private Pool PoolOf(uint lane, string name = "")
+    private Pool PoolOf(uint lane, string name)
     {
         if (_pools.TryGetValue(lane, out var pool))
             return pool;
@@ -350,10 +350,13 @@ internal sealed class WorkerDesk : IDisposable
     private void GiveBack(Pool pool)
     {
         while (pool.Backlog.TryDequeue(out var dispatch))
-        {
-            ArrayPool<byte>.Shared.Return(dispatch.Body);
-            Post(NewOutcome(CommandKind.AttemptReleased, dispatch));
-        }
+            GiveBack(dispatch);
+    }
+
+    private void GiveBack(in Dispatch dispatch)
+    {
+        ArrayPool<byte>.Shared.Return(dispatch.Body);
+        Post(NewOutcome(CommandKind.AttemptReleased, dispatch));
     }
 
     private void DropCancelled(Pool pool, TaskKey key)
@@ -429,6 +432,8 @@ internal sealed class WorkerDesk : IDisposable
         held.Seat.Running--;
         var pool = held.Seat.Pool;
         pool.Running--;
+        if (held.Seat.IsIdle)
+            pool.Seats.Remove(held.Seat);
         if (pool.Running == 0 && pool.Credits == 0)
             _pools.Remove(pool.Lane);
         if (_isClosed && _held.Count == 0)

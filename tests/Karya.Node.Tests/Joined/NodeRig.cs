@@ -120,6 +120,17 @@ internal sealed class NodeRig : IAsyncDisposable
         return ((int)response.StatusCode, await response.Content.ReadAsStringAsync(Stopping));
     }
 
+    public async Task<(int Status, string Text)> PostAsync(
+        string path, string json, params (string Name, string Value)[] headers)
+    {
+        using var request = new HttpRequestMessage(HttpMethod.Post, new Uri(Node.Addresses.Http, path));
+        request.Content = new StringContent(json, System.Text.Encoding.UTF8, "application/json");
+        foreach (var (name, value) in headers)
+            request.Headers.Add(name, value);
+        using var response = await Browser.SendAsync(request, Stopping);
+        return ((int)response.StatusCode, await response.Content.ReadAsStringAsync(Stopping));
+    }
+
     public async ValueTask DisposeAsync()
     {
         Store.RefusesCommits = false;

@@ -1,6 +1,5 @@
 using System.Text;
 using Karya.Client;
-using Karya.Engine;
 using Karya.Protocol;
 using Karya.Protocol.Messages;
 using Xunit;
@@ -38,7 +37,7 @@ public sealed class WireTests : IAsyncLifetime
         var view = await plan.GetAsync(Stopping);
         Assert.Equal("ok", view!.Plan.Name);
         Assert.Equal(PlanStatus.Completed, view.Plan.Status);
-        Assert.Equal(1, _rig.Target.Seen.Count);
+        Assert.Single(_rig.Target.Seen);
     }
 
     [Theory]
@@ -80,7 +79,7 @@ public sealed class WireTests : IAsyncLifetime
         await _rig.RestartAsync();
         await using var later = await KaryaClient.ConnectAsync($"karya://{_rig.Node.Addresses.Tcp}", Stopping);
         Assert.True((await later.SubmitAsync(plan, Stopping)).Existed);
-        Assert.Equal(1, _rig.Target.Seen.Count);
+        Assert.Single(_rig.Target.Seen);
     }
 
     [Fact]
@@ -240,6 +239,37 @@ public sealed class WireTests : IAsyncLifetime
         Assert.Equal(TaskCancelReason.PlanCancelled, await reached.Task.WaitAsync(Stopping));
         var task = await plan.WaitAsync(cancellationToken: Stopping);
         Assert.Equal(PlanTaskStatus.Cancelled, task.Status);
+    }
+
+    [Fact]
+    public async Task What_http_submits_a_worker_gets_and_what_tcp_submits_v1_shows()
+    {
+        await using var worker = _client.CreateWorker(tasks => tasks.MapTask<string, string>(
+            "greet", (name, context, stopping) => Task.FromResult("hello " + name)));
+        worker.Start();
+        string plan = $$"""
+            {"user_id":"{{_rig.Ann}}","name":"by http","action":{"kind":"task","name":"greet","arguments":"ann"}}
+            """;
+        var (status, text) = await _rig.PostAsync("/api/plans", plan, ("Idempotency-Key", "greeting"));
+        Assert.Equal(201, status);
+        using var taken = System.Text.Json.JsonDocument.Parse(text);
+        var id = taken.RootElement.GetProperty("id").GetGuid();
+        var task = await _client.Handle(id).WaitAsync(cancellationToken: Stopping);
+        Assert.Equal(PlanTaskStatus.Success, task.Status);
+        byte[]? result = await _client.GetResultAsync(id, cancellationToken: Stopping);
+        Assert.Equal("\"hello ann\"", Encoding.UTF8.GetString(result!));
+
+        (status, _) = await _rig.PostAsync("/api/plans", plan, ("Idempotency-Key", "greeting"));
+        Assert.Equal(200, status);
+        (status, text) = await _rig.PostAsync(
+            "/api/plans", plan.Replace("by http", "otherwise"), ("Idempotency-Key", "greeting"));
+        Assert.Equal(409, status);
+        Assert.Contains("IDEMPOTENCY_KEY_REUSED", text, StringComparison.Ordinal);
+
+        (status, text) = await _rig.HttpAsync($"/v1/plan/{id}/summary");
+        Assert.Equal(200, status);
+        Assert.Contains("karya.core.entities.Action.WorkerRequest", text, StringComparison.Ordinal);
+        Assert.Contains("\"SUCCESS\"", text, StringComparison.Ordinal);
     }
 
     private Plan Call(string name) => new()

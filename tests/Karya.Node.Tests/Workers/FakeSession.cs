@@ -1,0 +1,26 @@
+using Karya.Engine;
+using Karya.Node.Workers;
+using Karya.Protocol.Messages;
+
+namespace Karya.Node.Tests.Workers;
+
+/// <summary>What was delivered to a worker.</summary>
+internal sealed record Delivered(ulong Id, TaskKey Key, int Attempt, string Name, byte[] Arguments, long TimeoutMs);
+
+/// <summary>A worker's connection that keeps what it is told.</summary>
+internal sealed class FakeSession : IWorkerSession
+{
+    public List<Delivered> Deliveries { get; } = [];
+
+    public List<(ulong Id, RevokeReason Reason)> Revoked { get; } = [];
+
+    public Delivered Last => Deliveries[^1];
+
+    public void Deliver(
+        ulong id, in Dispatch dispatch, ReadOnlySpan<byte> name, ReadOnlySpan<byte> arguments, long timeoutMs) =>
+        Deliveries.Add(new Delivered(
+            id, dispatch.Key, dispatch.Attempt, System.Text.Encoding.UTF8.GetString(name), arguments.ToArray(),
+            timeoutMs));
+
+    public void Revoke(ulong id, RevokeReason reason) => Revoked.Add((id, reason));
+}
