@@ -1,5 +1,6 @@
 using System.Text;
 using Karya.Client;
+using Karya.LocalServers;
 using Karya.Protocol;
 using Karya.Protocol.Messages;
 using Xunit;
@@ -112,7 +113,8 @@ public sealed class WireTests : IAsyncLifetime
 
         Assert.Equal(500, index);
         var listed = new HashSet<Guid>();
-        await foreach (var plan in _client.ListAsync(new PlanFilter { PageSize = 100, User = _rig.Ann.ToGuid() }, Stopping))
+        var filter = new PlanFilter { PageSize = 100, User = _rig.Ann.ToGuid() };
+        await foreach (var plan in _client.ListAsync(filter, Stopping))
             Assert.True(listed.Add(plan.Id));
         Assert.Equal(495, listed.Count);
     }
@@ -225,7 +227,17 @@ public sealed class WireTests : IAsyncLifetime
     {
         var running = new TaskCompletionSource();
         var reached = new TaskCompletionSource<TaskCancelReason?>();
-        await using var worker = _client.CreateWorker(tasks => tasks.MapTask<int>("long", async (_, context, stopping) =>
+        await using var worker = _client.CreateWorker(tasks => tasks.MapTask<int>("long", RunAsync));
+        worker.Start();
+        var plan = await _client.SubmitAsync(
+            new Plan { Name = "long", Action = KaryaAction.Task("long", 1) }, Stopping);
+        await running.Task.WaitAsync(Stopping);
+        await plan.CancelAsync(Stopping);
+        Assert.Equal(TaskCancelReason.PlanCancelled, await reached.Task.WaitAsync(Stopping));
+        var task = await plan.WaitAsync(cancellationToken: Stopping);
+        Assert.Equal(PlanTaskStatus.Cancelled, task.Status);
+
+        async Task RunAsync(int argument, TaskContext context, CancellationToken stopping)
         {
             running.SetResult();
             try
@@ -236,15 +248,30 @@ public sealed class WireTests : IAsyncLifetime
             {
                 reached.SetResult(context.CancelReason);
             }
+        }
+    }
+
+    [Fact]
+    public async Task A_worker_whose_connection_breaks_comes_back_and_ends_what_it_has()
+    {
+        using var proxy = new CuttingProxy("127.0.0.1", _rig.Node.Addresses.Tcp.Port);
+        await using var far = await KaryaClient.ConnectAsync($"karya://127.0.0.1:{proxy.Port}", Stopping);
+        var running = new TaskCompletionSource();
+        var goOn = new TaskCompletionSource();
+        await using var worker = far.CreateWorker(tasks => tasks.MapTask<int>("steady", async (_, _, _) =>
+        {
+            running.TrySetResult();
+            await goOn.Task;
         }));
         worker.Start();
         var plan = await _client.SubmitAsync(
-            new Plan { Name = "long", Action = KaryaAction.Task("long", 1) }, Stopping);
+            new Plan { Name = "steady", Action = KaryaAction.Task("steady", 1), MaxRetries = 0 }, Stopping);
         await running.Task.WaitAsync(Stopping);
-        await plan.CancelAsync(Stopping);
-        Assert.Equal(TaskCancelReason.PlanCancelled, await reached.Task.WaitAsync(Stopping));
+        proxy.DropAll();
+        goOn.SetResult();
         var task = await plan.WaitAsync(cancellationToken: Stopping);
-        Assert.Equal(PlanTaskStatus.Cancelled, task.Status);
+        Assert.Equal((PlanTaskStatus.Success, 1), (task.Status, task.Attempts));
+        Assert.False(proxy.Connections[0].IsOpen); // It came back on another.
     }
 
     [Fact]

@@ -148,7 +148,7 @@ internal static class PlanJson
             default:
                 throw new ApiMistakeException(
                     ErrorCode.UnknownAction, $"{path}.kind",
-                    $"{path}.kind is {Quoted.Shorten(kind ?? "")}; it must be one of {string.Join(", ", ActionKinds)}.");
+                    $"{path}.kind is {Quoted.Shorten(kind)}; it must be one of {string.Join(", ", ActionKinds)}.");
         }
     }
 
