@@ -30,6 +30,7 @@ public static class TypeRules
         ["IStore"] = "one per database, plus the simulated store; all pass the same tests",
         ["IConnector"] = "one per kind of action",
         ["IKaryaTask"] = "implemented by the users of the client",
+        ["IWorkerSession"] = "a connection, which the desk of workers must not know; tests have their own",
         ["IPlanDesk"] = "protocols are tested against a desk of their own, without an engine behind it",
     };
 

@@ -75,7 +75,8 @@ internal sealed record TcpOptions
     public int ConnectionsPerAddressMax { get; init; } = 256;
 
     /// <summary>
-    /// How long a connection may be silent; 1 minute. Longer keeps dead peers longer, shorter makes live ones talk more.
+    /// How long a connection may be silent; 1 minute. Longer keeps dead peers longer, shorter makes live ones talk
+    /// more.
     /// </summary>
     public TimeSpan Idle { get; init; } = TimeSpan.FromMinutes(1);
 }

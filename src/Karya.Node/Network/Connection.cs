@@ -247,8 +247,6 @@ internal sealed class Connection : IReplyTarget, IWorkerSession, IDisposable
             _outbox.Write(request.Correlation, error);
     }
 
-    // ---- Reading -----------------------------------------------------------------------------------------------
-
     private async Task ReadAsync()
     {
         var input = _transport.Transport.Input;
@@ -418,9 +416,10 @@ internal sealed class Connection : IReplyTarget, IWorkerSession, IDisposable
             return; // Refused already.
         if (_router.Find(opcode, ref reader) is not { } serve)
         {
+            string unknown = $"{(int)opcode} is no request that this node knows.";
             Refuse(tag, reader.HasFailed
                 ? PeerErrors.Of(reader.Fault!)
-                : PeerErrors.Of(ErrorCode.UnknownOpcode, $"{(int)opcode} is no request that this node knows.", "opcode"));
+                : PeerErrors.Of(ErrorCode.UnknownOpcode, unknown, "opcode"));
             return;
         }
 
@@ -483,8 +482,6 @@ internal sealed class Connection : IReplyTarget, IWorkerSession, IDisposable
         NetworkLog.Greeted(_node.Log, Peer, _client);
     }
 
-    // ---- Workers -----------------------------------------------------------------------------------------------
-
     private void Subscribe(SubscribeRequest request, ulong tag)
     {
         if (_names.Count + request.Names.Count(one => one.Credits > 0 && !_names.Contains(one.Name))
@@ -536,8 +533,6 @@ internal sealed class Connection : IReplyTarget, IWorkerSession, IDisposable
 
         wait.EndOne();
     }
-
-    // ---- Writing -----------------------------------------------------------------------------------------------
 
     private async Task WriteAsync()
     {

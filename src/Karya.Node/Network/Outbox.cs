@@ -5,8 +5,8 @@ using Karya.Protocol.Messages;
 namespace Karya.Node.Network;
 
 /// <summary>
-/// What waits to be sent on a connection. Anybody writes frames, one loop sends what has gathered while it sent the last:
-/// replies that come together leave together, without a timer.
+/// What waits to be sent on a connection. Anybody writes frames, one loop sends what has gathered while it sent the
+/// last: replies that come together leave together, without a timer.
 /// </summary>
 /// <remarks>Thread-safe, but for <see cref="TakeAsync"/>, which is the writer loop's. Bounded in bytes.</remarks>
 internal sealed class Outbox : IDisposable

@@ -24,7 +24,8 @@ namespace Karya.Node.Plans;
 ///  "end_at":1795403600000,"retries":2,"action":{..},"hooks":[..]}}
 /// </code>
 /// What has its default is left out: http, GET, the header that /v1 adds, no body, 2000 ms, 3 retries, no hooks, once,
-/// no end, no key. A plan that came over the wire is stored as it came, see <see cref="WireContent"/>. <c>v</c> and <c>kind</c> come first in their objects. Unknown keys are skipped: what may not be
+/// no end, no key. A plan that came over the wire is stored as it came, see <see cref="WireContent"/>.
+/// <c>v</c> and <c>kind</c> come first in their objects. Unknown keys are skipped: what may not be
 /// skipped raises <c>v</c>. Text with a lone surrogate is stored with U+FFFD in its place.
 /// </remarks>
 internal static class PlanBodyCodec

@@ -97,7 +97,7 @@ internal sealed class SubmitDesk
     private static int DelayMsMaxOf(in PlanSpec spec) =>
         spec.RetryDelayMsMax > 0 ? spec.RetryDelayMsMax : int.MaxValue;
 
-    /// <summary>Hands commands of one shard in. Those it did not take stay the caller's. Returns how many it took.</summary>
+    /// <summary>Hands commands of one shard in. Returns how many it took; the others stay the caller's.</summary>
     public int Post(int shard, ReadOnlySpan<Command> commands) => _shards[shard].Inbox.PostRequests(commands);
 
     /// <summary>

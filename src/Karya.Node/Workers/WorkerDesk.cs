@@ -140,7 +140,7 @@ internal sealed class WorkerDesk : IDisposable
     }
 
     /// <summary>Takes the end of a delivery. False: it is not held any more, and the end does not count.</summary>
-    /// <param name="target">Hears when the outcome is durable; not when the answer is false, or it was released.</param>
+    /// <param name="target">Hears when the outcome is durable; not when it is false, or was released.</param>
     public bool Finish(DeliveryEnd end, IReplyTarget target, ulong tag)
     {
         lock (_lock)
@@ -308,7 +308,8 @@ internal sealed class WorkerDesk : IDisposable
 
         try
         {
-            Deliver(seat, dispatch, WireContent.ReadTask(dispatch.Body.AsSpan(0, dispatch.BodyBytes), dispatch.Key.Hook));
+            var body = dispatch.Body.AsSpan(0, dispatch.BodyBytes);
+            Deliver(seat, dispatch, WireContent.ReadTask(body, dispatch.Key.Hook));
         }
         catch (PlanBodyDamagedException e)
         {

@@ -1,5 +1,6 @@
 using System.Text;
 using Karya.Client;
+using Karya.LocalServers;
 using Karya.Protocol;
 using Karya.Protocol.Messages;
 using Xunit;
@@ -112,7 +113,8 @@ public sealed class WireTests : IAsyncLifetime
 
         Assert.Equal(500, index);
         var listed = new HashSet<Guid>();
-        await foreach (var plan in _client.ListAsync(new PlanFilter { PageSize = 100, User = _rig.Ann.ToGuid() }, Stopping))
+        var filter = new PlanFilter { PageSize = 100, User = _rig.Ann.ToGuid() };
+        await foreach (var plan in _client.ListAsync(filter, Stopping))
             Assert.True(listed.Add(plan.Id));
         Assert.Equal(495, listed.Count);
     }
@@ -137,7 +139,8 @@ public sealed class WireTests : IAsyncLifetime
     {
         var plan = await _client.SubmitAsync(
             Call("later") with { Schedule = Schedule.Every(TimeSpan.FromHours(1)) }, Stopping);
-        var updated = await _client.UpdateAsync(plan.Id, new Client.PlanUpdate { Period = TimeSpan.FromHours(2) }, Stopping);
+        var change = new Client.PlanUpdate { Period = TimeSpan.FromHours(2) };
+        var updated = await _client.UpdateAsync(plan.Id, change, Stopping);
         Assert.Equal(TimeSpan.FromHours(2), updated.Schedule.Period);
 
         await plan.TriggerAsync(Stopping);
@@ -159,8 +162,9 @@ public sealed class WireTests : IAsyncLifetime
         Assert.Equal(PlanTaskStatus.Created, view!.Task.Status);
         var due = TimeZoneInfo.ConvertTime(view.Task.DueAt, TimeZoneInfo.FindSystemTimeZoneById("Europe/Berlin"));
         Assert.Equal((30, 0), (due.Minute, due.Second));
+        var bad = Call("bad") with { Schedule = Schedule.Cron("60 * * * *") };
         var refused = await Assert.ThrowsAsync<KaryaException>(
-            async () => await _client.SubmitAsync(Call("bad") with { Schedule = Schedule.Cron("60 * * * *") }, Stopping));
+            async () => await _client.SubmitAsync(bad, Stopping));
         Assert.Equal(ErrorCode.CronInvalid, refused.Code);
     }
 
@@ -174,7 +178,8 @@ public sealed class WireTests : IAsyncLifetime
             new Plan { Name = "twice", Action = KaryaAction.Task("double", 21) }, Stopping);
         var task = await plan.WaitAsync(cancellationToken: Stopping);
         Assert.Equal(PlanTaskStatus.Success, task.Status);
-        Assert.Equal("42", Encoding.UTF8.GetString((await _client.GetResultAsync(plan.Id, cancellationToken: Stopping))!));
+        byte[]? result = await _client.GetResultAsync(plan.Id, cancellationToken: Stopping);
+        Assert.Equal("42", Encoding.UTF8.GetString(result!));
     }
 
     [Fact]
@@ -186,8 +191,8 @@ public sealed class WireTests : IAsyncLifetime
             async () => (await plan.GetAsync(Stopping))!, view => view.Task.Note is not null, "the task says why");
         Assert.Contains("nobody-home", waiting.Task.Note, StringComparison.Ordinal);
         Assert.Equal(PlanTaskStatus.Created, waiting.Task.Status);
-        await Until.TrueAsync(
-            () => _client.GetStatsAsync(Stopping).AsTask().GetAwaiter().GetResult().WaitingForWorker == 1, "it is counted");
+        await Until.AskAsync(
+            () => _client.GetStatsAsync(Stopping), stats => stats.WaitingForWorker == 1, "it is counted");
 
         await using var worker = _client.CreateWorker(tasks => tasks.MapTask<int>(
             "nobody-home", (n, context, stopping) => Task.CompletedTask));
@@ -201,7 +206,9 @@ public sealed class WireTests : IAsyncLifetime
         int tries = 0;
         await using var worker = _client.CreateWorker(tasks => tasks
             .MapTask<int>("shaky", (n, context, stopping) =>
-                Interlocked.Increment(ref tries) < 3 ? throw new InvalidOperationException("not yet") : Task.CompletedTask)
+                Interlocked.Increment(ref tries) < 3
+                    ? throw new InvalidOperationException("not yet")
+                    : Task.CompletedTask)
             .MapTask<int>("hopeless", (n, context, stopping) => throw new PermanentTaskException("never")));
         worker.Start();
         var shaky = await _client.SubmitAsync(
@@ -220,7 +227,17 @@ public sealed class WireTests : IAsyncLifetime
     {
         var running = new TaskCompletionSource();
         var reached = new TaskCompletionSource<TaskCancelReason?>();
-        await using var worker = _client.CreateWorker(tasks => tasks.MapTask<int>("long", async (n, context, stopping) =>
+        await using var worker = _client.CreateWorker(tasks => tasks.MapTask<int>("long", RunAsync));
+        worker.Start();
+        var plan = await _client.SubmitAsync(
+            new Plan { Name = "long", Action = KaryaAction.Task("long", 1) }, Stopping);
+        await running.Task.WaitAsync(Stopping);
+        await plan.CancelAsync(Stopping);
+        Assert.Equal(TaskCancelReason.PlanCancelled, await reached.Task.WaitAsync(Stopping));
+        var task = await plan.WaitAsync(cancellationToken: Stopping);
+        Assert.Equal(PlanTaskStatus.Cancelled, task.Status);
+
+        async Task RunAsync(int argument, TaskContext context, CancellationToken stopping)
         {
             running.SetResult();
             try
@@ -231,14 +248,30 @@ public sealed class WireTests : IAsyncLifetime
             {
                 reached.SetResult(context.CancelReason);
             }
+        }
+    }
+
+    [Fact]
+    public async Task A_worker_whose_connection_breaks_comes_back_and_ends_what_it_has()
+    {
+        using var proxy = new CuttingProxy("127.0.0.1", _rig.Node.Addresses.Tcp.Port);
+        await using var far = await KaryaClient.ConnectAsync($"karya://127.0.0.1:{proxy.Port}", Stopping);
+        var running = new TaskCompletionSource();
+        var goOn = new TaskCompletionSource();
+        await using var worker = far.CreateWorker(tasks => tasks.MapTask<int>("steady", async (_, _, _) =>
+        {
+            running.TrySetResult();
+            await goOn.Task;
         }));
         worker.Start();
-        var plan = await _client.SubmitAsync(new Plan { Name = "long", Action = KaryaAction.Task("long", 1) }, Stopping);
+        var plan = await _client.SubmitAsync(
+            new Plan { Name = "steady", Action = KaryaAction.Task("steady", 1), MaxRetries = 0 }, Stopping);
         await running.Task.WaitAsync(Stopping);
-        await plan.CancelAsync(Stopping);
-        Assert.Equal(TaskCancelReason.PlanCancelled, await reached.Task.WaitAsync(Stopping));
+        proxy.DropAll();
+        goOn.SetResult();
         var task = await plan.WaitAsync(cancellationToken: Stopping);
-        Assert.Equal(PlanTaskStatus.Cancelled, task.Status);
+        Assert.Equal((PlanTaskStatus.Success, 1), (task.Status, task.Attempts));
+        Assert.False(proxy.Connections[0].IsOpen); // It came back on another.
     }
 
     [Fact]
@@ -247,8 +280,8 @@ public sealed class WireTests : IAsyncLifetime
         await using var worker = _client.CreateWorker(tasks => tasks.MapTask<string, string>(
             "greet", (name, context, stopping) => Task.FromResult("hello " + name)));
         worker.Start();
-        string plan = $$"""
-            {"user_id":"{{_rig.Ann}}","name":"by http","action":{"kind":"task","name":"greet","arguments":"ann"}}
+        string plan = $$$"""
+            {"user_id":"{{{_rig.Ann}}}","name":"by http","action":{"kind":"task","name":"greet","arguments":"ann"}}
             """;
         var (status, text) = await _rig.PostAsync("/api/plans", plan, ("Idempotency-Key", "greeting"));
         Assert.Equal(201, status);

@@ -44,7 +44,8 @@ internal static class PlanJson
         if (depth > ProtocolLimits.ChainDepthMax)
         {
             throw json.Mistake(
-                ErrorCode.ChainTooDeep, "", $"is nested {depth} deep; at most {ProtocolLimits.ChainDepthMax} are allowed.");
+                ErrorCode.ChainTooDeep, "",
+                $"is nested {depth} deep; at most {ProtocolLimits.ChainDepthMax} are allowed.");
         }
 
         return new PlanMessage(
@@ -147,7 +148,7 @@ internal static class PlanJson
             default:
                 throw new ApiMistakeException(
                     ErrorCode.UnknownAction, $"{path}.kind",
-                    $"{path}.kind is {Quoted.Shorten(kind ?? "")}; it must be one of {string.Join(", ", ActionKinds)}.");
+                    $"{path}.kind is {Quoted.Shorten(kind)}; it must be one of {string.Join(", ", ActionKinds)}.");
         }
     }
 
@@ -160,7 +161,8 @@ internal static class PlanJson
 
     private static string Line(StrictJson action, string name) => action.Text(name, ProtocolLimits.LineBytesMax);
 
-    private static string Message(StrictJson action) => action.Text("message", ProtocolLimits.PayloadBytesMax);
+    private static string Message(StrictJson action) =>
+        action.Text("message", ProtocolLimits.PayloadBytesMax);
 
     /// <summary>Any JSON, which is what workers get; nothing for nothing.</summary>
     private static byte[] ArgumentsOf(StrictJson task)

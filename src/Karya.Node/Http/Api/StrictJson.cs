@@ -19,7 +19,7 @@ internal sealed class StrictJson
 
     /// <param name="path">Of the object within the request; empty for the request itself.</param>
     /// <param name="known">All fields that there may be.</param>
-    /// <exception cref="ApiMistakeException">It is no object, or has a field that is not among the known ones.</exception>
+    /// <exception cref="ApiMistakeException">It is no object, or has a field that is not known.</exception>
     public StrictJson(JsonElement element, string path, params string[] known)
     {
         _element = element;
@@ -39,7 +39,10 @@ internal sealed class StrictJson
             }
 
             if (!seen.Add(field.Name))
-                throw new ApiMistakeException("DUPLICATE_FIELD", PathOf(field.Name), $"{PathOf(field.Name)} is there twice.");
+            {
+                string twice = PathOf(field.Name);
+                throw new ApiMistakeException("DUPLICATE_FIELD", twice, $"{twice} is there twice.");
+            }
         }
     }
 
@@ -69,7 +72,7 @@ internal sealed class StrictJson
 
         int bytes = Encoding.UTF8.GetByteCount(text);
         if (bytes > bytesMax)
-            throw Mistake(ErrorCode.PayloadTooLarge, name, $"has {bytes} bytes of UTF-8; at most {bytesMax} are allowed.");
+            throw Mistake(ErrorCode.PayloadTooLarge, name, $"has {bytes} bytes; at most {bytesMax} are allowed.");
         return text;
     }
 
@@ -80,7 +83,11 @@ internal sealed class StrictJson
         if (!TryGet(name, out var value))
             return null;
         if (value.ValueKind != JsonValueKind.Number || !value.TryGetInt64(out long number))
-            throw Mistake(ErrorCode.OutOfRange, name, $"is {Quoted.Shorten(value.GetRawText())}; it must be a whole number.");
+        {
+            string text = Quoted.Shorten(value.GetRawText());
+            throw Mistake(ErrorCode.OutOfRange, name, $"is {text}; it must be a whole number.");
+        }
+
         return number >= min && number <= max
             ? number
             : throw Mistake(ErrorCode.OutOfRange, name, $"is {number}; it must be from {min} to {max}.");
@@ -96,7 +103,8 @@ internal sealed class StrictJson
         return found >= 0
             ? found
             : throw Mistake(
-                ErrorCode.OutOfRange, name, $"is {Quoted.Shorten(text)}; it must be one of {string.Join(", ", words)}.");
+                ErrorCode.OutOfRange, name,
+                $"is {Quoted.Shorten(text)}; it must be one of {string.Join(", ", words)}.");
     }
 
     /// <summary>ISO-8601, in ms.</summary>
@@ -108,7 +116,8 @@ internal sealed class StrictJson
             throw Mistake(ErrorCode.OutOfRange, name, $"is {Quoted.Shorten(text)}, which {error}.");
         return ms >= min && ms <= ProtocolLimits.DurationMsMax
             ? ms
-            : throw Mistake(ErrorCode.OutOfRange, name, $"is {Quoted.Shorten(text)}; it must be from {min} ms to 100 years.");
+            : throw Mistake(
+                ErrorCode.OutOfRange, name, $"is {Quoted.Shorten(text)}; it must be from {min} ms to 100 years.");
     }
 
     /// <summary>RFC 3339 with an offset, in ms since 1970 UTC.</summary>
@@ -124,7 +133,7 @@ internal sealed class StrictJson
         {
             throw Mistake(
                 ErrorCode.OutOfRange, name,
-                $"is {Quoted.Shorten(text)}; it must be an instant after 1970 like 2026-12-01T08:00:00Z or with +01:00.");
+                $"is {Quoted.Shorten(text)}; it must be an instant after 1970, such as 2026-12-01T08:00:00Z.");
         }
 
         return instant.ToUnixTimeMilliseconds();

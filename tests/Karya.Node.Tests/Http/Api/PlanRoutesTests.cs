@@ -62,7 +62,7 @@ public sealed class PlanRoutesTests : IAsyncLifetime
     public async Task A_plan_needs_little_and_one_that_was_there_is_answered_with_200()
     {
         var reply = await PostAsync(
-            """{"user_id":"USER","action":{"kind":"task","name":"resize"},"id":"0d4f9f0c-3f3e-4f7a-8a9c-6f2f6d0b7c11"}""",
+            """{"user_id":"USER","action":ACTION,"id":"0d4f9f0c-3f3e-4f7a-8a9c-6f2f6d0b7c11"}""",
             ("Idempotency-Key", "again"));
         Assert.Equal(200, reply.Status);
         Assert.Contains("\"existed\":true,\"durability\":\"durable\"", reply.Text, StringComparison.Ordinal);
