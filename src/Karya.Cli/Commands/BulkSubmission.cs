@@ -19,7 +19,7 @@ internal sealed class BulkSubmission(Session session)
     private long _duplicate;
     private long _rejected;
 
-    public Task<int> RunAsync(IEnumerable<Plan> plans) => 
+    public Task<int> RunAsync(IEnumerable<Plan> plans) =>
         RunAsync(plans.Select((plan, index) => Handed(plan, index + 1)), session.Stopping);
 
     public Task<int> RunAsync(IEnumerable<PlanLine> lines) => RunAsync(Sound(lines), session.Stopping);

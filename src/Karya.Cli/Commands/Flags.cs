@@ -10,11 +10,11 @@ internal static class Flags
     /// <param name="read">Throws a <see cref="FormatException"/> for a text that is none.</param>
     public static Option<T?> Value<T>(
         string name, string helpName, string description, Func<string, T> read) where T : struct => new(name)
-    {
-        HelpName = helpName,
-        Description = description,
-        CustomParser = result => Read<T?>(result, text => read(text), $"{name}: "),
-    };
+        {
+            HelpName = helpName,
+            Description = description,
+            CustomParser = result => Read<T?>(result, text => read(text), $"{name}: "),
+        };
 
     /// <summary>Reads a whole number that is large enough.</summary>
     public static Func<string, int> NumberFrom(int min) => text =>
