@@ -149,9 +149,11 @@ public sealed class KaryaClient : IAsyncDisposable
         while (cursor is not null);
     }
 
-    /// <summary>Stops a plan and all its descendants. Workers that run its tasks are told to stop.</summary>
+    /// <summary>
+    /// Stops a plan and all its descendants. Workers that run its tasks are told to stop. A plan that has ended is marked
+    /// as cancelled all the same.
+    /// </summary>
     /// <exception cref="KaryaNotFoundException">There is no such plan.</exception>
-    /// <exception cref="KaryaConflictException">It has ended already.</exception>
     public async ValueTask<PlanState> CancelAsync(Guid planId, CancellationToken cancellationToken = default)
     {
         var reply = await Link.AskAsync<CancelRequest, CancelReply>(
@@ -161,7 +163,8 @@ public sealed class KaryaClient : IAsyncDisposable
     }
 
     /// <summary>Changes a plan.</summary>
-    /// <inheritdoc cref="CancelAsync" path="/exception"/>
+    /// <exception cref="KaryaNotFoundException">There is no such plan.</exception>
+    /// <exception cref="KaryaConflictException">It runs by a cron expression, and has no period to change.</exception>
     public async ValueTask<PlanState> UpdateAsync(
         Guid planId, PlanUpdate update, CancellationToken cancellationToken = default)
     {
@@ -178,7 +181,8 @@ public sealed class KaryaClient : IAsyncDisposable
     }
 
     /// <summary>Runs the task that waits at once; the ones after it keep their instants.</summary>
-    /// <inheritdoc cref="CancelAsync" path="/exception"/>
+    /// <exception cref="KaryaNotFoundException">There is no such plan.</exception>
+    /// <exception cref="KaryaConflictException">No task waits: it has ended, or its only one is running.</exception>
     public async ValueTask<PlanState> TriggerAsync(Guid planId, CancellationToken cancellationToken = default)
     {
         var reply = await Link.AskAsync<TriggerRequest, TriggerReply>(

@@ -1,3 +1,4 @@
+using System.Runtime.CompilerServices;
 using System.Text.Json;
 using System.Text.Json.Serialization.Metadata;
 using Karya.Client.Plans;
@@ -71,6 +72,7 @@ public abstract record KaryaAction
         Task(name, (ReadOnlyMemory<byte>)JsonSerializer.SerializeToUtf8Bytes(args, type), timeout);
 
     /// <summary>Has a worker carry it out, with these bytes as its arguments: at most 256 KiB.</summary>
+    [OverloadResolutionPriority(1)] // Bytes are not to be taken for something that becomes JSON.
     public static KaryaAction Task(string name, ReadOnlyMemory<byte> arguments, TimeSpan? timeout = null) =>
         new WorkerTask(TaskNames.Checked(name), arguments, Time(timeout));
 
