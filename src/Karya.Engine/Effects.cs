@@ -42,6 +42,13 @@ public struct Reply
 public interface IReplyTarget
 {
     void Complete(in Reply reply);
+
+    /// <summary>
+    /// The replies of a turn have all been given; called once or more. A target of many sends now what it has gathered.
+    /// </summary>
+    void EndOfTurn()
+    {
+    }
 }
 
 /// <summary>Stop this attempt, whose plan was cancelled. It is for a worker; its outcome is still expected.</summary>

@@ -123,10 +123,12 @@ internal sealed class ShardLoop : IDisposable
     {
         if (effects.Chunk is { } chunk)
             _journal.Post(chunk);
+        bool hasPulled = false;
         foreach (ref readonly var dispatch in effects.Dispatches.Span)
         {
             if (dispatch.IsPulled)
             {
+                hasPulled = true;
                 _workers.Post(dispatch);
                 continue;
             }
@@ -139,14 +141,29 @@ internal sealed class ShardLoop : IDisposable
 
         foreach (ref readonly var revocation in effects.Revocations.Span)
             _workers.Revoke(revocation);
-        foreach (ref readonly var reply in effects.Replies.Span)
-            reply.Target.Complete(reply);
+        if (hasPulled || effects.Revocations.Count > 0)
+            _workers.EndOfTurn();
+        HandOutReplies(effects.Replies.Span);
         foreach (var request in effects.PlanRequests.Span)
             _loader.Post(_number, request);
         foreach (var request in effects.HorizonRequests.Span)
             _loader.Post(_number, request);
         if (effects.Projection is { } batch)
             _projector.Post(_number, batch);
+    }
+
+    private static void HandOutReplies(ReadOnlySpan<Reply> replies)
+    {
+        foreach (ref readonly var reply in replies)
+            reply.Target.Complete(reply);
+
+        IReplyTarget? last = null;
+        foreach (ref readonly var reply in replies)
+        {
+            if (reply.Target != last)
+                reply.Target.EndOfTurn();
+            last = reply.Target;
+        }
     }
 
     private void ReleaseWaiting()

@@ -174,6 +174,9 @@ internal sealed class Connection : IReplyTarget, IWorkerSession, IDisposable
             _outbox.Write(request.Correlation, PeerErrors.Of(reply.Code));
     }
 
+    /// <summary>The replies of a shard's turn leave together: one flush, not one for each.</summary>
+    public void EndOfTurn() => Send();
+
     public void Answer<T>(ulong tag, T message) where T : IMessage<T>
     {
         if (_requests.TryClose(tag, out var request))
@@ -198,6 +201,8 @@ internal sealed class Connection : IReplyTarget, IWorkerSession, IDisposable
     public void Deliver(
         ulong id, in Dispatch dispatch, ReadOnlySpan<byte> name, ReadOnlySpan<byte> arguments, long timeoutMs) =>
         _outbox.WriteDelivery(id, dispatch, name, arguments, timeoutMs);
+
+    public void Send() => _outbox.Send();
 
     public void Revoke(ulong id, RevokeReason reason) => _outbox.Write(0, new Revoke(id, reason));
 
@@ -241,10 +246,14 @@ internal sealed class Connection : IReplyTarget, IWorkerSession, IDisposable
         var error = await CompareAsync(plan, open.Fingerprint);
         if (!_requests.TryClose(tag, out var request))
             return;
-        if (error is null)
-            _outbox.WriteSubmitted(request.Correlation, plan, request.Durability, existed: true);
-        else
+        if (error is not null)
+        {
             _outbox.Write(request.Correlation, error);
+            return;
+        }
+
+        _outbox.WriteSubmitted(request.Correlation, plan, request.Durability, existed: true);
+        _outbox.Send();
     }
 
     private async Task ReadAsync()
@@ -531,6 +540,7 @@ internal sealed class Connection : IReplyTarget, IWorkerSession, IDisposable
                 wait.EndOne();
         }
 
+        _node.Workers.EndOfTurn();
         wait.EndOne();
     }
 

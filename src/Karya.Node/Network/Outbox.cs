@@ -32,7 +32,7 @@ internal sealed class Outbox : IDisposable
         }
     }
 
-    /// <summary>A <see cref="SubmitReply"/>, without making one.</summary>
+    /// <summary>A <see cref="SubmitReply"/>, without making one. It leaves with the next <see cref="Send"/>.</summary>
     public void WriteSubmitted(uint correlation, PlanId plan, Durability durability, bool existed)
     {
         lock (_lock)
@@ -45,11 +45,20 @@ internal sealed class Outbox : IDisposable
             _filling.WriteInt64((int)durability);
             _filling.WriteBool(existed);
             _filling.End();
-            EndWrite();
         }
     }
 
-    /// <summary>A <see cref="Delivery"/>, without making one.</summary>
+    /// <summary>What was written without being sent is sent. Cheap when there is nothing.</summary>
+    public void Send()
+    {
+        lock (_lock)
+        {
+            if (_filling.Length > 0)
+                EndWrite();
+        }
+    }
+
+    /// <summary>A <see cref="Delivery"/>, without making one. It leaves with the next <see cref="Send"/>.</summary>
     public void WriteDelivery(
         ulong id, in Dispatch dispatch, ReadOnlySpan<byte> name, ReadOnlySpan<byte> arguments, long timeoutMs)
     {
@@ -72,7 +81,6 @@ internal sealed class Outbox : IDisposable
             _filling.WriteInt64(timeoutMs);
             _filling.WriteInt64(dispatch.Epoch);
             _filling.End();
-            EndWrite();
         }
     }
 

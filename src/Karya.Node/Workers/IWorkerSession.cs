@@ -8,9 +8,12 @@ namespace Karya.Node.Workers;
 /// </summary>
 internal interface IWorkerSession
 {
-    /// <summary>Sends an attempt. The spans are borrowed.</summary>
+    /// <summary>Writes an attempt, which leaves with the next <see cref="Send"/>. The spans are borrowed.</summary>
     void Deliver(
         ulong id, in Dispatch dispatch, ReadOnlySpan<byte> name, ReadOnlySpan<byte> arguments, long timeoutMs);
+
+    /// <summary>Sends what was written.</summary>
+    void Send();
 
     /// <summary>Tells that a delivery is not the worker's any more.</summary>
     void Revoke(ulong id, RevokeReason reason);

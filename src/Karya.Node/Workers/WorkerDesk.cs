@@ -42,6 +42,7 @@ internal sealed class WorkerDesk : IDisposable
     private readonly Dictionary<ulong, Held> _held = [];
     private readonly Dictionary<TaskKey, ulong> _byTask = [];
     private readonly List<ulong> _ended = [];
+    private readonly HashSet<IWorkerSession> _written = [];
     private readonly TaskCompletionSource _drained = new(TaskCreationOptions.RunContinuationsAsynchronously);
     private readonly long _leaseMs;
     private ITimer? _sweep;
@@ -102,6 +103,15 @@ internal sealed class WorkerDesk : IDisposable
         }
     }
 
+    /// <summary>
+    /// Sends what attempts that came in, or places that became free, have brought to sessions: together, not one by one.
+    /// </summary>
+    public void EndOfTurn()
+    {
+        lock (_lock)
+            SendWritten();
+    }
+
     /// <summary>Sets how many tasks of a name a session takes at once.</summary>
     public void Subscribe(IWorkerSession session, string name, int credits)
     {
@@ -120,6 +130,7 @@ internal sealed class WorkerDesk : IDisposable
             if (seat.IsIdle)
                 pool.Seats.Remove(seat);
             Resize(pool);
+            SendWritten();
         }
     }
 
@@ -136,6 +147,8 @@ internal sealed class WorkerDesk : IDisposable
                 pool.Seats.Remove(seat);
                 Resize(pool);
             }
+
+            SendWritten();
         }
     }
 
@@ -344,6 +357,7 @@ internal sealed class WorkerDesk : IDisposable
             Progress = -1,
         });
         _byTask[dispatch.Key] = id;
+        _written.Add(seat.Session);
         seat.Session.Deliver(id, dispatch, task.Name, task.Arguments, task.TimeoutMs);
     }
 
@@ -473,7 +487,15 @@ internal sealed class WorkerDesk : IDisposable
                 EndOverdue(id, nowMs);
             foreach (var pool in _pools.Values)
                 DeliverBacklog(pool);
+            SendWritten();
         }
+    }
+
+    private void SendWritten()
+    {
+        foreach (var session in _written)
+            session.Send();
+        _written.Clear();
     }
 
     private void EndOverdue(ulong id, long nowMs)
