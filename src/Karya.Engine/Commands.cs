@@ -37,9 +37,6 @@ public enum CommandKind : byte
 
     /// <summary>An attempt was not made after all: it is to be handed out again, with the same number.</summary>
     AttemptReleased,
-
-    /// <summary>How many attempts of a pulled lane may run at once: <see cref="Command.Credits"/>.</summary>
-    SetCredits,
 }
 
 /// <summary>Which parts of a plan an update changes.</summary>
@@ -70,7 +67,7 @@ public struct Command
     /// <summary>Of a submit: the id is the client's choice, so the tables are asked whether they have it.</summary>
     public bool MayExist;
 
-    /// <summary>Of an outcome or credits: <see cref="Lane"/> is one that workers pull from.</summary>
+    /// <summary>Of an outcome: <see cref="Lane"/> is one that workers pull from.</summary>
     public bool IsPulled;
 
     public int Partition;
@@ -125,7 +122,4 @@ public struct Command
 
     /// <summary>Comes back with the answer, for a target that waits for many.</summary>
     public ulong Tag;
-
-    /// <summary>Of <see cref="CommandKind.SetCredits"/>.</summary>
-    public int Credits;
 }

@@ -99,6 +99,12 @@ public static class Limits
     /// </summary>
     public const int NotDurableDelayMs = 1;
 
+    /// <summary>
+    /// How long an attempt that a worker gave back is put off, in ms: one that gives back all it gets must not keep a
+    /// shard busy.
+    /// </summary>
+    public const int ReleaseDelayMs = 100;
+
     /// <summary>Journal chunks that a shard keeps for reuse; more are under way only while the store is slow.</summary>
     public const int SpareChunksMax = 64;
 }

@@ -291,7 +291,7 @@ internal sealed class Partition(int number, long epoch, long sequence, ShardTabl
         if (tables.Plans[tables.Tasks[task].Plan].State == PlanState.Cancelled)
             EndInterrupted(task, turn);
         else
-            _state.PutBack(task, turn.NowMs);
+            _state.PutBack(task, turn.NowMs + Limits.ReleaseDelayMs);
     }
 
     private void Replay(in Command command, int plan, Turn turn)

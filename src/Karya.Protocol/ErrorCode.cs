@@ -52,7 +52,6 @@ public enum ErrorCode
     WrongState = 63,
     IdempotencyKeyReused = 64,
     DeliveryNotHeld = 65,
-    NotAWorker = 66,
 
     // The node.
     Overloaded = 80,

@@ -45,6 +45,7 @@ public sealed class Shard : IDisposable
     private Rows<Command> _requests = new();
     private Rows<Command> _outcomes = new();
     private List<LoadedPage> _pages = [];
+    private Dictionary<uint, int> _credits = [];
     private int _nextRequest;
     private int _nextOutcome;
     private JournalChunk _chunk;
@@ -215,7 +216,10 @@ public sealed class Shard : IDisposable
             _nextOutcome = 0;
         }
 
-        var state = Inbox.Drain(ref _requests, ref _outcomes, ref _pages);
+        var state = Inbox.Drain(ref _requests, ref _outcomes, ref _pages, ref _credits);
+        foreach (var (lane, credits) in _credits)
+            _pulled.SetLimit(lane, credits);
+        _credits.Clear();
         _turn.DurablePosition = state.DurablePosition;
         _isDispatchStopped = state.IsDispatchStopped;
         if (state.IsJournalLost)
@@ -280,12 +284,6 @@ public sealed class Shard : IDisposable
         if (command.Kind == CommandKind.Flush)
         {
             _turn.ReplyWhenDurable(command, _chunk.IsEmpty ? _position : _turn.Position);
-            return false;
-        }
-
-        if (command.Kind == CommandKind.SetCredits)
-        {
-            _pulled.SetLimit(command.Lane, command.Credits);
             return false;
         }
 

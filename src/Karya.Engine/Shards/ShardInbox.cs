@@ -24,6 +24,7 @@ public sealed class ShardInbox(int capacity, Action wake)
     private Rows<Command> _incoming = new();
     private Rows<Command> _outcomes = new();
     private List<LoadedPage> _pages = [];
+    private Dictionary<uint, int> _credits = [];
     private long _durablePosition;
     private long _projectedCount;
     private long _incomingBytes;
@@ -90,6 +91,17 @@ public sealed class ShardInbox(int capacity, Action wake)
                 _outcomes.Add() = command;
         }
 
+        wake();
+    }
+
+    /// <summary>
+    /// How many attempts of a lane that workers pull from may run at once. Only the last word counts, so that however
+    /// often it is said takes no more room.
+    /// </summary>
+    public void PostCredits(uint lane, int credits)
+    {
+        lock (_lock)
+            _credits[lane] = credits;
         wake();
     }
 
@@ -175,7 +187,9 @@ public sealed class ShardInbox(int capacity, Action wake)
     /// Hands what came in to the shard's thread: the answers of the store always, requests and outcomes when the shard
     /// has none left of them (its empty array is exchanged for the full one).
     /// </summary>
-    internal InboxState Drain(ref Rows<Command> requests, ref Rows<Command> outcomes, ref List<LoadedPage> pages)
+    internal InboxState Drain(
+        ref Rows<Command> requests, ref Rows<Command> outcomes, ref List<LoadedPage> pages,
+        ref Dictionary<uint, int> credits)
     {
         lock (_lock)
         {
@@ -188,6 +202,7 @@ public sealed class ShardInbox(int capacity, Action wake)
             if (outcomes.Count == 0)
                 (outcomes, _outcomes) = (_outcomes, outcomes);
             (pages, _pages) = (_pages, pages);
+            (credits, _credits) = (_credits, credits);
             bool isProjectionWanted = _isProjectionWanted;
             _isProjectionWanted = false;
             return new InboxState(

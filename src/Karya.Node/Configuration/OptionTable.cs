@@ -1,4 +1,5 @@
 using Karya.Engine;
+using Karya.Protocol;
 
 namespace Karya.Node.Configuration;
 
@@ -48,7 +49,7 @@ internal static class OptionTable
             "compat.strict", o => o.Compat.Strict,
             (o, value) => o with { Compat = o.Compat with { Strict = value } }),
         Option.Number(
-            "compat.maxChainedDepth", 0, 16, o => o.Compat.MaxChainedDepth,
+            "compat.maxChainedDepth", 0, ProtocolLimits.ChainDepthMax - 1, o => o.Compat.MaxChainedDepth,
             (o, value) => o with { Compat = o.Compat with { MaxChainedDepth = value } }),
         Option.Switch(
             "security.allowAnonymous", o => o.Security.AllowAnonymous,

@@ -198,7 +198,7 @@ internal sealed class Connection : IReplyTarget, IWorkerSession, IDisposable
             ErrorCode.Internal, "The request failed for a reason that is the node's fault; its log has it.");
     }
 
-    public void Deliver(
+    public bool Deliver(
         ulong id, in Dispatch dispatch, ReadOnlySpan<byte> name, ReadOnlySpan<byte> arguments, long timeoutMs) =>
         _outbox.WriteDelivery(id, dispatch, name, arguments, timeoutMs);
 
@@ -292,7 +292,7 @@ internal sealed class Connection : IReplyTarget, IWorkerSession, IDisposable
                 return;
             if (status != FrameReadStatus.Complete)
             {
-                Close(ErrorOf(status, lengthMax));
+                Close(PeerErrors.Of(status, lengthMax));
                 return;
             }
 
@@ -301,16 +301,6 @@ internal sealed class Connection : IReplyTarget, IWorkerSession, IDisposable
             Serve(frame);
         }
     }
-
-    private static ErrorMessage ErrorOf(FrameReadStatus status, int lengthMax) => status switch
-    {
-        FrameReadStatus.Empty => PeerErrors.Of(ErrorCode.FrameEmpty, "A frame has the length 0."),
-        FrameReadStatus.TooShort => PeerErrors.Of(
-            ErrorCode.FrameTooShort, $"A frame is shorter than its header of {FrameHeader.LengthMin} bytes."),
-        FrameReadStatus.NotKarya => PeerErrors.Of(
-            ErrorCode.NotKaryaProtocol, "This port speaks Karya's protocol, not HTTP or TLS."),
-        _ => PeerErrors.Of(ErrorCode.FrameTooLarge, $"A frame is longer than {lengthMax} bytes."),
-    };
 
     private void Serve(in Frame frame)
     {

@@ -58,14 +58,16 @@ internal sealed class Outbox : IDisposable
         }
     }
 
-    /// <summary>A <see cref="Delivery"/>, without making one. It leaves with the next <see cref="Send"/>.</summary>
-    public void WriteDelivery(
+    /// <summary>
+    /// A <see cref="Delivery"/>, without making one. It leaves with the next <see cref="Send"/>. False: it will not.
+    /// </summary>
+    public bool WriteDelivery(
         ulong id, in Dispatch dispatch, ReadOnlySpan<byte> name, ReadOnlySpan<byte> arguments, long timeoutMs)
     {
         lock (_lock)
         {
             if (!TryBegin())
-                return;
+                return false;
             _filling.Begin(Opcode.Delivery, 0);
             _filling.WriteArray(12);
             _filling.WriteUInt64(id);
@@ -81,6 +83,7 @@ internal sealed class Outbox : IDisposable
             _filling.WriteInt64(timeoutMs);
             _filling.WriteInt64(dispatch.Epoch);
             _filling.End();
+            return true;
         }
     }
 

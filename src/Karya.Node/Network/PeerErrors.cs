@@ -15,6 +15,17 @@ internal static class PeerErrors
 
     public static ErrorMessage Of(WireFault fault) => Of(fault.Code, fault.Message, fault.Slot);
 
+    /// <summary>Of what is no frame.</summary>
+    public static ErrorMessage Of(FrameReadStatus status, int lengthMax) => status switch
+    {
+        FrameReadStatus.Empty => Of(ErrorCode.FrameEmpty, "A frame has the length 0."),
+        FrameReadStatus.TooShort => Of(
+            ErrorCode.FrameTooShort, $"A frame is shorter than its header of {FrameHeader.LengthMin} bytes."),
+        FrameReadStatus.NotKarya => Of(
+            ErrorCode.NotKaryaProtocol, "This port speaks Karya's protocol, not HTTP or TLS."),
+        _ => Of(ErrorCode.FrameTooLarge, $"A frame is longer than {lengthMax} bytes."),
+    };
+
     public static ErrorMessage Of(DeskException e)
     {
         if (e.Fault is { } fault)

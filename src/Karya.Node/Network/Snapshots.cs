@@ -1,6 +1,5 @@
 using Karya.Engine;
 using Karya.Node.Plans;
-using Karya.Protocol;
 using Karya.Protocol.Messages;
 using WorkerAction = Karya.Node.Plans.WorkerAction;
 
@@ -52,10 +51,10 @@ internal static class Snapshots
     private static ScheduleMessage ScheduleOf(PlanView plan)
     {
         if (plan.Cron?.Split('\n') is [var expression, var zone])
-            return new ScheduleMessage.Cron(expression, zone, WireActions.ToEnd(plan.EndAtMs));
+            return new ScheduleMessage.Cron(expression, zone, plan.EndAtMs);
         return plan.Recurring
-            ? new ScheduleMessage.Every(plan.PeriodMs, null, WireActions.ToEnd(plan.EndAtMs))
-            : new ScheduleMessage.At(Math.Min(plan.CreatedMs + plan.PeriodMs, ProtocolLimits.InstantMsMax));
+            ? new ScheduleMessage.Every(plan.PeriodMs, null, plan.EndAtMs)
+            : new ScheduleMessage.At(plan.CreatedMs + plan.PeriodMs);
     }
 
     /// <summary>A task that is due and that nobody can carry out says so.</summary>

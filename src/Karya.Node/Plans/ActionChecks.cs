@@ -29,6 +29,8 @@ internal static class ActionChecks
     private static readonly SearchValues<byte> Controls = SearchValues.Create(
         [.. Enumerable.Range(0, 0x20).Select(code => (byte)code).Where(code => code != (byte)'\t'), 0x7F]);
 
+    private const int HostLabelBytesMax = 63; // Of one label between dots; whole hosts are rarely longer.
+
     /// <summary>These decide where a message ends or goes; two opinions about that are a security hole.</summary>
     private static readonly string[] FramingHeaders =
         ["content-length", "transfer-encoding", "te", "trailer", "upgrade", "host", "connection"];
@@ -209,8 +211,7 @@ internal static class ActionChecks
         var authority = end < 0 ? rest : rest[..end];
         int colon = authority.IndexOf((byte)':');
         var host = colon < 0 ? authority : authority[..colon];
-        bool isPlain = !host.IsEmpty && !host.ContainsAnyExcept(HostLetters) && !authority.Contains((byte)'@')
-            && !rest.ContainsAnyExcept(PlainLetters);
+        bool isPlain = IsPlainHost(host) && !authority.Contains((byte)'@') && !rest.ContainsAnyExcept(PlainLetters);
         if (!isPlain)
             return TryJudgeWithLibrary(url, out lane);
 
@@ -227,6 +228,12 @@ internal static class ActionChecks
         lane = Lanes.OfHost(host, port);
         return true;
     }
+
+    /// <summary>Beyond doubt. What has odd dots or dashes, or a long label, may be a host all the same.</summary>
+    private static bool IsPlainHost(ReadOnlySpan<byte> host) =>
+        host.Length is > 0 and <= HostLabelBytesMax && !host.ContainsAnyExcept(HostLetters)
+        && char.IsAsciiLetterOrDigit((char)host[0]) && char.IsAsciiLetterOrDigit((char)host[^1])
+        && host.IndexOf(".."u8) < 0 && host.IndexOf(".-"u8) < 0 && host.IndexOf("-."u8) < 0;
 
     private static bool TryJudgeWithLibrary(ReadOnlySpan<byte> url, out uint lane)
     {

@@ -179,6 +179,8 @@ internal sealed class PlanDesk : IPlanDesk, IDisposable
             command.Spec.PeriodMs = change.PeriodMs ?? 0;
             command.Spec.AttemptsMax = AttemptsMax(change.RetriesMax ?? 0);
             SetBody(ref command, body);
+            if (body.IsWire)
+                CheckWire(command);
             // A client that gives up must not let the next update in before this one is decided.
             var code = await PostAsync(command, CancellationToken.None);
             Check(code);
@@ -373,7 +375,10 @@ internal sealed class PlanDesk : IPlanDesk, IDisposable
         Check(code);
         return new PlanView(
             id, draft.User, parent, PlanState.Created, draft.Recurring, draft.EndAtMs, Math.Max(0, draft.RetriesMax),
-            nowMs, nowMs, draft.Body);
+            nowMs, nowMs, draft.Body)
+        {
+            PeriodMs = draft.PeriodMs,
+        };
     }
 
     /// <summary>A plan inside an action of a plan that came over the wire.</summary>
@@ -445,6 +450,21 @@ internal sealed class PlanDesk : IPlanDesk, IDisposable
             command.Hooks[i] = new HookSpec(
                 hook.Trigger, AttemptsMax(hook.RetriesMax), Lanes.Of(hook.Action),
                 hook.Action is WorkerAction);
+        }
+    }
+
+    /// <summary>A plan of /v1 may hold more than the wire allows; what nobody could read must not be stored.</summary>
+    private static void CheckWire(in Command command)
+    {
+        try
+        {
+            WireContent.Read(command.Payload.AsSpan(0, command.PayloadBytes));
+        }
+        catch (PlanBodyDamagedException e)
+        {
+            SubmitDesk.Drop(command);
+            throw new DeskException(
+                DeskError.Invalid, $"The plan cannot have hooks of the wire protocol beside what it has. {e.Message}");
         }
     }
 

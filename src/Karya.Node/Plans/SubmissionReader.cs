@@ -216,9 +216,11 @@ internal static class SubmissionReader
             reader.Refuse(
                 ErrorCode.InvalidId, "plan.id", "plan.id and key exclude each other: the key decides the id.");
         }
-        else if (id == UInt128.Zero)
+        else if (id is { } own && ((own >> 76) & 0xF) != 7)
         {
-            reader.Refuse(ErrorCode.InvalidId, "plan.id", "plan.id is zero, which stands for no plan.");
+            reader.Refuse(
+                ErrorCode.InvalidId, "plan.id",
+                $"plan.id is {Uuid.ToGuid(own)}; it must be a UUID of version 7, which begins with its time.");
         }
 
         submission.Id = id is { } chosen ? new PlanId(chosen) : PlanIds.OfKey(submission.Spec.User, key);

@@ -73,10 +73,6 @@ internal static class WireActions
     public static ContentMessage ToMessage(PlanBody body) =>
         new(body.Description, ToMessage(body.Action), [.. body.Hooks.Select(ToMessage)]);
 
-    /// <summary>/v1 takes an end that is no instant of this calendar; the wire has none to say it with.</summary>
-    public static long? ToEnd(long? endMs) =>
-        endMs is { } end ? Math.Clamp(end, 0, ProtocolLimits.InstantMsMax) : null;
-
     /// <summary>/v1 takes bodies with a NUL, which texts on the wire must not have.</summary>
     private static string WithoutNul(string text) => text.Replace('\0', '\uFFFD');
 
@@ -87,4 +83,8 @@ internal static class WireActions
             : new ScheduleMessage.After(draft.PeriodMs),
         new PolicyMessage(Math.Max(0, draft.RetriesMax), null, null, MissedRuns.Once),
         ToMessage(draft.Body));
+
+    /// <summary>/v1 takes an end that is no instant of this calendar; the wire has none to say it with.</summary>
+    private static long? ToEnd(long? endMs) =>
+        endMs is { } end ? Math.Clamp(end, 0, ProtocolLimits.InstantMsMax) : null;
 }

@@ -8,8 +8,11 @@ namespace Karya.Node.Workers;
 /// </summary>
 internal interface IWorkerSession
 {
-    /// <summary>Writes an attempt, which leaves with the next <see cref="Send"/>. The spans are borrowed.</summary>
-    void Deliver(
+    /// <summary>
+    /// Writes an attempt, which leaves with the next <see cref="Send"/>; false when nothing more is sent. The spans are
+    /// borrowed.
+    /// </summary>
+    bool Deliver(
         ulong id, in Dispatch dispatch, ReadOnlySpan<byte> name, ReadOnlySpan<byte> arguments, long timeoutMs);
 
     /// <summary>Sends what was written.</summary>

@@ -289,15 +289,7 @@ internal sealed class WorkerDesk : IDisposable
         if (pool.CountCredits())
         {
             foreach (var shard in _shards)
-            {
-                shard.Inbox.PostOutcome(new Command
-                {
-                    Kind = CommandKind.SetCredits,
-                    Lane = pool.Lane,
-                    IsPulled = true,
-                    Credits = pool.Credits,
-                });
-            }
+                shard.Inbox.PostCredits(pool.Lane, pool.Credits);
         }
 
         DeliverBacklog(pool);
@@ -316,13 +308,19 @@ internal sealed class WorkerDesk : IDisposable
 
     private bool TryDeliver(Pool pool, in Dispatch dispatch)
     {
-        if (!_options.MayFire() || pool.TakeSeat() is not { } seat)
+        if (!_options.MayFire())
             return false;
-
         try
         {
-            var body = dispatch.Body.AsSpan(0, dispatch.BodyBytes);
-            Deliver(seat, dispatch, WireContent.ReadTask(body, dispatch.Key.Hook));
+            var task = WireContent.ReadTask(dispatch.Body.AsSpan(0, dispatch.BodyBytes), dispatch.Key.Hook);
+            while (true)
+            {
+                if (pool.TakeSeat() is not { } seat)
+                    return false;
+                if (TryDeliver(seat, dispatch, task))
+                    break;
+                seat.IsOpen = false; // Its connection is being closed; it will leave.
+            }
         }
         catch (PlanBodyDamagedException e)
         {
@@ -335,9 +333,11 @@ internal sealed class WorkerDesk : IDisposable
         return true;
     }
 
-    private void Deliver(Seat seat, in Dispatch dispatch, WireTask task)
+    private bool TryDeliver(Seat seat, in Dispatch dispatch, WireTask task)
     {
         ulong id = ++_nextId;
+        if (!seat.Session.Deliver(id, dispatch, task.Name, task.Arguments, task.TimeoutMs))
+            return false;
         long nowMs = NowMs();
         long storeMs = _options.NowMs();
         _options.Started(dispatch, storeMs);
@@ -358,7 +358,7 @@ internal sealed class WorkerDesk : IDisposable
         });
         _byTask[dispatch.Key] = id;
         _written.Add(seat.Session);
-        seat.Session.Deliver(id, dispatch, task.Name, task.Arguments, task.TimeoutMs);
+        return true;
     }
 
     /// <summary>Nobody serves the name any more: what waits here waits in the engine again.</summary>

@@ -163,13 +163,7 @@ internal sealed class ShardDriver : IDisposable
     }
 
     /// <summary>How many attempts of a lane workers take at once.</summary>
-    public void SetCredits(uint lane, int credits) => _inbox.PostOutcome(new Command
-    {
-        Kind = CommandKind.SetCredits,
-        IsPulled = true,
-        Lane = lane,
-        Credits = credits,
-    });
+    public void SetCredits(uint lane, int credits) => _inbox.PostCredits(lane, credits);
 
     public Answer Trigger(PlanId plan)
     {

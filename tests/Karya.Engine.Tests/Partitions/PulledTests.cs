@@ -56,6 +56,19 @@ public sealed class PulledTests : IDisposable
     }
 
     [Fact]
+    public void However_often_credits_change_between_turns_the_last_word_counts()
+    {
+        _driver.SubmitNow(Pulled(1));
+        for (int i = 0; i < 100_000; i++)
+            _driver.SetCredits(Lane, i % 2);
+        _driver.SetCredits(Lane, 0);
+        _driver.Advance(1000);
+        Assert.Empty(_driver.Started);
+        _driver.SetCredits(Lane, 1);
+        Assert.True(_driver.AwaitStart(_plan).IsPulled);
+    }
+
+    [Fact]
     public void Workers_take_no_place_of_connectors_and_connectors_none_of_workers()
     {
         _driver.SetCredits(Lane, 1);
@@ -85,7 +98,9 @@ public sealed class PulledTests : IDisposable
         _driver.SetCredits(Lane, 1);
         _driver.SubmitNow(Pulled(1));
         _driver.Release(_driver.AwaitStart(_plan));
-        _driver.Advance(1);
+        _driver.Advance(Limits.ReleaseDelayMs - 1);
+        Assert.Single(_driver.Started);
+        _driver.Advance(2);
         Assert.Equal([1, 1], _driver.Started.Select(attempt => attempt.Attempt));
         _driver.Succeed(_driver.RunningOf(_plan));
         _driver.Settle();

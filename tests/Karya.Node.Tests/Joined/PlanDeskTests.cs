@@ -131,13 +131,13 @@ public sealed class PlanDeskTests : IAsyncLifetime
     [Fact]
     public async Task A_cancelled_plan_that_waited_never_runs()
     {
-        var plan = await _rig.SubmitAsync(_rig.Draft(50));
+        var plan = await _rig.SubmitAsync(_rig.Draft(1000));
         var cancelled = await _rig.Desk.CancelAsync(plan.Id, NodeRig.Stopping);
         Assert.Equal(PlanState.Cancelled, cancelled!.State);
         var summary = await _rig.EndedAsync(plan.Id, PlanState.Cancelled);
         Assert.Equal(PlanTaskState.Cancelled, Assert.Single(summary.Tasks).State);
 
-        var later = await _rig.SubmitAsync(_rig.Draft(100));
+        var later = await _rig.SubmitAsync(_rig.Draft(1200));
         await _rig.EndedAsync(later.Id);
         Assert.Single(_rig.Target.Seen);
     }

@@ -164,7 +164,8 @@ public sealed class FarewellTests(SharedNode node) : IClassFixture<SharedNode>
         var trap = new FaultTrap();
         var broken = node.Parts with
         {
-            NowMs = () => throw new InvalidOperationException("The clock is broken."), Log = trap,
+            NowMs = () => throw new InvalidOperationException("The clock is broken."),
+            Log = trap,
         };
         await using var unlucky = new PipePeer(broken, SharedNode.Options, node.Clock);
         await unlucky.SendAsync(Frames.Hello);

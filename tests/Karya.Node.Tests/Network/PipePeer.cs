@@ -1,4 +1,5 @@
 using Karya.Node.Network;
+using Karya.Protocol;
 using Karya.Protocol.Messages;
 using Microsoft.AspNetCore.Connections;
 using Xunit;
@@ -36,6 +37,16 @@ internal sealed class PipePeer : IAsyncDisposable
 
     public async Task SendAsync(ReadOnlyMemory<byte> bytes) =>
         await _transport.ToNode.WriteAsync(bytes, Stopping).AsTask().WaitAsync(Patience, Stopping);
+
+    /// <summary>What the node allocates while it reads this, which it does on this thread.</summary>
+    public long SendAndMeasure(ReadOnlyMemory<byte> bytes)
+    {
+        long before = GC.GetAllocatedBytesForCurrentThread();
+        var sent = _transport.ToNode.WriteAsync(bytes, CancellationToken.None);
+        long allocated = GC.GetAllocatedBytesForCurrentThread() - before;
+        Assert.True(sent.IsCompletedSuccessfully);
+        return allocated;
+    }
 
     /// <summary>The next frame; null when there will be none.</summary>
     public async Task<Received?> ReceiveAsync()
@@ -75,6 +86,24 @@ internal sealed class PipePeer : IAsyncDisposable
         return bytes;
     }
 
+    /// <summary>Takes so many answers without looking at more than where they end.</summary>
+    public async ValueTask AnswersAsync(int count)
+    {
+        while (count > 0)
+        {
+            var result = await _transport.FromNode.ReadAsync(Stopping);
+            var buffer = result.Buffer;
+            while (FrameReader.TryRead(ref buffer, int.MaxValue, out var frame)
+                == FrameReadStatus.Complete)
+            {
+                Assert.True(frame.Opcode != Opcode.Error);
+                count--;
+            }
+
+            _transport.FromNode.AdvanceTo(buffer.Start, buffer.End);
+        }
+    }
+
     /// <summary>All frames that have come.</summary>
     public async Task ReceiveAllAsync(Action<Received> take)
     {
@@ -107,6 +136,7 @@ internal sealed class PipePeer : IAsyncDisposable
     {
         var last = await ReceiveAsync();
         Assert.Equal(0u, last!.Correlation);
+        await SendAsync(Frames.Of(1, new Ping())); // Too late.
         Leave();
         Assert.Null(await ReceiveAsync());
         await Ended.WaitAsync(Patience, Stopping);

@@ -1,3 +1,4 @@
+using System.Net.Sockets;
 using Karya.Node.Network;
 using Karya.Protocol;
 using Karya.Protocol.Messages;
@@ -51,8 +52,16 @@ public sealed class PortTests(SharedNode node) : IClassFixture<SharedNode>
         await using var first = await SocketPeer.GreetedAsync(port.Endpoint);
         await using var refused = await SocketPeer.ConnectAsync(port.Endpoint);
         Assert.Equal(ErrorCode.TooManyConnections, (await refused.ReceiveAsync())!.Error.Code);
-        await using var cut = await SocketPeer.ConnectAsync(port.Endpoint);
-        Assert.Null(await cut.ReceiveAsync());
+        try
+        {
+            await using var cut = await SocketPeer.ConnectAsync(port.Endpoint);
+            Assert.Null(await cut.ReceiveAsync());
+        }
+        catch (Exception e) when (e is SocketException or IOException)
+        {
+            // Reset before the connect was through, or before anything was read.
+        }
+
         Assert.Equal(Opcode.Ping | Opcode.Reply, (await first.AskAsync(2, new Ping())).Opcode);
     }
 
@@ -117,7 +126,8 @@ public sealed class PortTests(SharedNode node) : IClassFixture<SharedNode>
         await using var port = await PortRig.StartAsync(node);
         await using var deaf = await SocketPeer.GreetedAsync(port.Endpoint);
         await using var other = await SocketPeer.GreetedAsync(port.Endpoint);
-        byte[] body = [0x92, 0, 0xDC, 0x27, 0x10, .. Enumerable.Repeat(new byte[] { 0xC4, 0 }, 10_000).SelectMany(b => b)];
+        var plans = Enumerable.Repeat(new byte[] { 0xC4, 0 }, ProtocolLimits.PlansPerRequestMax);
+        byte[] body = [0x92, 0, 0xDC, 0x27, 0x10, .. plans.SelectMany(plan => plan)];
         for (uint i = 2; i < 40; i++)
             await deaf.SendAsync(Frames.Raw((byte)Opcode.SubmitMany, i, body));
         await Joined.Until.AskAsync(

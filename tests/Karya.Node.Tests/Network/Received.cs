@@ -11,7 +11,8 @@ internal sealed record Received(Opcode Opcode, uint Correlation, byte[] Body)
 
     public T As<T>() where T : IMessage<T>
     {
-        Assert.True(Opcode == T.Opcode, IsError && T.Opcode != Opcode.Error ? As<ErrorMessage>().ToString() : $"{Opcode}");
+        bool isOther = IsError && T.Opcode != Opcode.Error;
+        Assert.True(Opcode == T.Opcode, isOther ? As<ErrorMessage>().ToString() : $"{Opcode}");
         var reader = new WireReader(Body);
         var message = T.Read(ref reader);
         Assert.True(reader.TryEnd(), reader.Fault?.ToString());

@@ -166,9 +166,12 @@ public sealed class RefusalTests(SharedNode node) : IClassFixture<SharedNode>
         {
             foreach (byte[] key in new byte[][] { [0xC0], [0xA1, (byte)('a' + header.Length)] })
             {
-                byte[] body = [
-                    .. submit[FrameHeader.Bytes..(FrameHeader.Bytes + 2)], .. key, .. submit[(FrameHeader.Bytes + 3)..at],
-                    .. header, .. content[1..], .. submit[(at + content.Length)..]];
+                const int KeyAt = FrameHeader.Bytes + 2;
+                byte[] body =
+                [
+                    .. submit[FrameHeader.Bytes..KeyAt], .. key, .. submit[(KeyAt + 1)..at], .. header,
+                    .. content[1..], .. submit[(at + content.Length)..],
+                ];
                 await peer.SendAsync(Frames.Raw((byte)Opcode.Submit, 1, body));
                 var plan = (await peer.ReceiveAsync())!.As<SubmitReply>().Plan;
                 var details = (await peer.AskAsync(2, new GetRequest(plan))).As<PlanDetails>();

@@ -6,7 +6,9 @@ using Xunit;
 
 namespace Karya.Node.Tests.Network;
 
-/// <summary>A node for all tests of a class. Connections are given to it by hand, on a clock that the test turns.</summary>
+/// <summary>
+/// A node for all tests of a class. Connections are given to it by hand, on a clock that the test turns.
+/// </summary>
 public sealed class SharedNode : IAsyncLifetime
 {
     internal static readonly NetworkOptions Options = new(

@@ -19,7 +19,7 @@ internal sealed class SocketPeer : IAsyncDisposable
     public static async Task<SocketPeer> ConnectAsync(IPEndPoint endpoint)
     {
         var peer = new SocketPeer();
-        await peer._client.ConnectAsync(endpoint, Stopping);
+        await peer._client.Client.ConnectAsync(endpoint, Stopping);
         peer._input = PipeReader.Create(peer._client.GetStream());
         return peer;
     }

@@ -104,7 +104,7 @@ internal sealed class DeskRig : IReplyTarget, IDisposable
         command.Spec.CreatedMs = NowMs;
         command.Spec.FirstDueMs = NowMs;
         Assert.True(_shards[partition % _shards.Length].Inbox.TryPost(command));
-        Advance(StepMs);
+        Advance(2 * StepMs); // A task is not handed out in the turn in which its plan becomes durable.
         return id;
     }
 
@@ -113,7 +113,10 @@ internal sealed class DeskRig : IReplyTarget, IDisposable
         int partition = (int)(ulong)id.Value % PartitionCount;
         Assert.True(_shards[partition % _shards.Length].Inbox.TryPost(new Command
         {
-            Kind = CommandKind.Cancel, Partition = partition, Key = new TaskKey(id, 0, 0), AtMs = NowMs,
+            Kind = CommandKind.Cancel,
+            Partition = partition,
+            Key = new TaskKey(id, 0, 0),
+            AtMs = NowMs,
         }));
         Advance(StepMs);
     }

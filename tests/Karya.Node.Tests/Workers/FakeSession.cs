@@ -16,11 +16,24 @@ internal sealed class FakeSession : IWorkerSession
 
     public Delivered Last => Deliveries[^1];
 
-    public void Deliver(
-        ulong id, in Dispatch dispatch, ReadOnlySpan<byte> name, ReadOnlySpan<byte> arguments, long timeoutMs) =>
+    /// <summary>The connection is being closed.</summary>
+    public bool IsClosed { get; set; }
+
+    public bool Deliver(
+        ulong id, in Dispatch dispatch, ReadOnlySpan<byte> name, ReadOnlySpan<byte> arguments, long timeoutMs)
+    {
+        if (IsClosed)
+            return false;
         Deliveries.Add(new Delivered(
             id, dispatch.Key, dispatch.Attempt, System.Text.Encoding.UTF8.GetString(name), arguments.ToArray(),
             timeoutMs));
+        return true;
+    }
+
+    /// <summary>What is delivered counts at once.</summary>
+    public void Send()
+    {
+    }
 
     public void Revoke(ulong id, RevokeReason reason) => Revoked.Add((id, reason));
 }

@@ -166,6 +166,23 @@ public sealed class WorkerDeskTests : IDisposable
     }
 
     [Fact]
+    public void What_cannot_be_sent_any_more_goes_to_another_worker_or_waits_and_costs_no_attempt()
+    {
+        var closed = _rig.NewWorker(credits: 5);
+        var other = _rig.NewWorker(credits: 1);
+        closed.IsClosed = true;
+        _rig.Submit();
+        _rig.Submit();
+        Assert.Single(other.Deliveries);
+        _rig.Desk.Leave(closed);
+        _rig.Advance(DeskRig.LeaseMs / 2);
+        Assert.True(_rig.Finish(other.Last.Id));
+        Assert.Equal([1, 1], other.Deliveries.Select(delivery => delivery.Attempt));
+        Assert.True(_rig.Finish(other.Last.Id));
+        Assert.Equal((2, 2), (_rig.Started, _rig.Ended));
+    }
+
+    [Fact]
     public void What_nobody_holds_changes_nothing()
     {
         var worker = _rig.NewWorker(credits: 1);
@@ -202,7 +219,7 @@ public sealed class WorkerDeskTests : IDisposable
             _rig.Submit();
         Assert.Single(first.Deliveries);
         _rig.Desk.Leave(first);
-        _rig.Turn();
+        _rig.Advance(100);
         Assert.False(_rig.Desk.IsServed("work"));
         Assert.Equal(5, _rig.WaitingForWorker);
         var second = _rig.NewWorker(credits: 10);
