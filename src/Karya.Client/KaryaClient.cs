@@ -150,8 +150,8 @@ public sealed class KaryaClient : IAsyncDisposable
     }
 
     /// <summary>
-    /// Stops a plan and all its descendants. Workers that run its tasks are told to stop. A plan that has ended is marked
-    /// as cancelled all the same.
+    /// Stops a plan and all its descendants. Workers that run its tasks are told to stop. A plan that has ended is
+    /// marked as cancelled all the same.
     /// </summary>
     /// <exception cref="KaryaNotFoundException">There is no such plan.</exception>
     public async ValueTask<PlanState> CancelAsync(Guid planId, CancellationToken cancellationToken = default)

@@ -104,7 +104,8 @@ internal sealed class WorkerDesk : IDisposable
     }
 
     /// <summary>
-    /// Sends what attempts that came in, or places that became free, have brought to sessions: together, not one by one.
+    /// Sends what attempts that came in, or places that became free, have brought to sessions: together, not one by
+    /// one.
     /// </summary>
     public void EndOfTurn()
     {

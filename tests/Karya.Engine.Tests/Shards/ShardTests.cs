@@ -25,7 +25,8 @@ public sealed class ShardTests : IDisposable
         Assert.True(inbox.TryPost(new Command { Kind = CommandKind.Cancel }));
 
         var (requests, outcomes, pages) = (new Rows<Command>(), new Rows<Command>(), new List<LoadedPage>());
-        inbox.Drain(ref requests, ref outcomes, ref pages);
+        var credits = new Dictionary<uint, int>();
+        inbox.Drain(ref requests, ref outcomes, ref pages, ref credits);
         Assert.True(inbox.TryPost(large));
     }
 
@@ -138,7 +139,8 @@ public sealed class ShardTests : IDisposable
         var requests = new Engine.Journal.Rows<Command>();
         var outcomes = new Engine.Journal.Rows<Command>();
         List<Engine.Shards.LoadedPage> pages = [];
-        inbox.Drain(ref requests, ref outcomes, ref pages);
+        var credits = new Dictionary<uint, int>();
+        inbox.Drain(ref requests, ref outcomes, ref pages, ref credits);
         Assert.Equal(2, requests.Count);
         Assert.Equal(1, outcomes.Count);
         Assert.True(inbox.TryPost(default));
