@@ -61,7 +61,7 @@ internal sealed class Turn(EffectList effects, CommitQueue commits)
     public void ReplyWhenDurable(in Command command, long position)
     {
         if (command.ReplyTo is { } target)
-            {
+        {
             commits.Park(
                 position,
                 new Reply { Code = ReplyCode.Ok, Plan = command.Key.Plan, Tag = command.Tag, Target = target });

@@ -146,6 +146,7 @@ public sealed class WorkerDeskTests : IDisposable
         _rig.Desk.Subscribe(other, "work", 1);
         _rig.Desk.Subscribe(worker, "work", 0);
         Assert.True(_rig.Finish(worker.Last.Id, DeliveryOutcome.Released));
+        _rig.Advance(2 * Limits.ReleaseDelayMs);
         Assert.Equal(1, Assert.Single(other.Deliveries).Attempt);
         Assert.Empty(_rig.Replies); // The desk does not promise one.
         Assert.True(_rig.Finish(other.Last.Id));
@@ -219,7 +220,7 @@ public sealed class WorkerDeskTests : IDisposable
             _rig.Submit();
         Assert.Single(first.Deliveries);
         _rig.Desk.Leave(first);
-        _rig.Advance(100);
+        _rig.Advance(2 * Limits.ReleaseDelayMs);
         Assert.False(_rig.Desk.IsServed("work"));
         Assert.Equal(5, _rig.WaitingForWorker);
         var second = _rig.NewWorker(credits: 10);
@@ -239,7 +240,7 @@ public sealed class WorkerDeskTests : IDisposable
         _rig.Release();
         Assert.Empty(_rig.Desk.Describe());
         var second = _rig.NewWorker(credits: 2);
-        _rig.Advance(100);
+        _rig.Advance(2 * Limits.ReleaseDelayMs);
         Assert.Equal(1, Assert.Single(second.Deliveries).Attempt);
         Assert.Equal(new WorkerStats("work", 1, 2, 1), Assert.Single(_rig.Desk.Describe()));
     }

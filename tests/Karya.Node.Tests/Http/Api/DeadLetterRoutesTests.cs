@@ -154,7 +154,8 @@ public sealed class DeadLetterRoutesTests
 
     [Theory]
     [InlineData("GET", "/api", 404, "NOT_FOUND")]
-    [InlineData("GET", "/api/plans", 404, "NOT_FOUND")]
+    [InlineData("GET", "/api/nowhere", 404, "NOT_FOUND")]
+    [InlineData("GET", "/api/plans", 405, "METHOD_NOT_ALLOWED")]
     [InlineData("POST", "/api/dead-letters", 405, "METHOD_NOT_ALLOWED")]
     [InlineData("GET", "//api" + "/plans/x/tasks/1/replay", 405, "METHOD_NOT_ALLOWED")]
     public async Task Unknown_paths_and_methods_are_problems_too(string method, string path, int status, string code)
