@@ -1,5 +1,4 @@
 using System.Buffers;
-using System.IO.Pipelines;
 using System.Text;
 using Karya.Engine;
 using Karya.Node.Plans;
@@ -24,14 +23,13 @@ namespace Karya.Node.Network;
 /// </remarks>
 internal sealed class Connection : IReplyTarget, IWorkerSession, IDisposable
 {
-    private const int WrittenAtOnce = 64 * 1024;
-
     private readonly ConnectionContext _transport;
     private readonly NetworkOptions _options;
     private readonly NodeParts _node;
     private readonly RequestRouter _router;
     private readonly TimeProvider _clock;
     private readonly Outbox _outbox = new();
+    private readonly FrameSender _writer;
     private readonly RequestTable _requests;
     private readonly SubmitIntake _submits;
     private readonly List<ulong> _overdue = [];
@@ -47,7 +45,6 @@ internal sealed class Connection : IReplyTarget, IWorkerSession, IDisposable
     // Milliseconds of the monotonic clock; 0 when it is not the case. Written by a loop, read by the listener's timer.
     private long _heardMs;
     private long _frameSinceMs;
-    private long _flushSinceMs;
     private long _closedSinceMs;
 
     public Connection(
@@ -59,6 +56,7 @@ internal sealed class Connection : IReplyTarget, IWorkerSession, IDisposable
         _node = node;
         _clock = clock;
         _router = new RequestRouter(node, connectionCount);
+        _writer = new FrameSender(_outbox, transport.Transport.Output, NowMs);
         _requests = new RequestTable(options.InFlightMax);
         _submits = new SubmitIntake(this, _requests, node.Desk.Submits);
         _heardMs = NowMs();
@@ -69,7 +67,7 @@ internal sealed class Connection : IReplyTarget, IWorkerSession, IDisposable
     /// <summary>Ends when the connection has.</summary>
     public async Task RunAsync()
     {
-        var writing = WriteAsync();
+        var writing = _writer.RunAsync();
         try
         {
             await ReadAsync();
@@ -128,7 +126,7 @@ internal sealed class Connection : IReplyTarget, IWorkerSession, IDisposable
             return;
         }
 
-        if (Volatile.Read(ref _flushSinceMs) is > 0 and var flushMs
+        if (_writer.FlushSinceMs is > 0 and var flushMs
             && nowMs - flushMs > NetworkOptions.UnreadMax.TotalMilliseconds)
         {
             CloseSlow($"Nothing was read for {NetworkOptions.UnreadMax.TotalSeconds:F0} s.");
@@ -261,12 +259,17 @@ internal sealed class Connection : IReplyTarget, IWorkerSession, IDisposable
         var input = _transport.Transport.Input;
         while (_reason is null)
         {
-            var result = await input.ReadAsync();
+            // The transport reads some kilobytes at a time; submits of all that has come go to the shards together.
+            if (!input.TryRead(out var result))
+            {
+                Guard(_submits.HandIn);
+                result = await input.ReadAsync();
+            }
+
             var buffer = result.Buffer;
             try
             {
                 TakeFrames(ref buffer);
-                _submits.HandIn();
             }
             catch (Exception e)
             {
@@ -277,7 +280,21 @@ internal sealed class Connection : IReplyTarget, IWorkerSession, IDisposable
             Volatile.Write(ref _frameSinceMs, isCut ? Math.Max(1, _frameSinceMs > 0 ? _frameSinceMs : NowMs()) : 0);
             input.AdvanceTo(buffer.Start, buffer.End);
             if (result.IsCompleted)
-                return;
+                break;
+        }
+
+        Guard(_submits.HandIn);
+    }
+
+    private void Guard(Action step)
+    {
+        try
+        {
+            step();
+        }
+        catch (Exception e)
+        {
+            Close(Fault(e, "frame"));
         }
     }
 
@@ -532,42 +549,6 @@ internal sealed class Connection : IReplyTarget, IWorkerSession, IDisposable
 
         _node.Workers.EndOfTurn();
         wait.EndOne();
-    }
-
-    private async Task WriteAsync()
-    {
-        var output = _transport.Transport.Output;
-        try
-        {
-            while (await _outbox.TakeAsync() is { } bytes)
-            {
-                if (!await WriteAsync(output, bytes))
-                    break;
-            }
-        }
-        catch (Exception e) when (e is IOException or ConnectionAbortedException or OperationCanceledException)
-        {
-            // The peer is gone; the reader sees it, too.
-        }
-    }
-
-    /// <summary>
-    /// In pieces, so that a peer that reads slowly is told from one that does not read at all, and the transport holds
-    /// a piece and not a copy of all. False: the peer reads no more.
-    /// </summary>
-    private async ValueTask<bool> WriteAsync(PipeWriter output, ReadOnlyMemory<byte> bytes)
-    {
-        for (int start = 0; start < bytes.Length; start += WrittenAtOnce)
-        {
-            var piece = bytes.Slice(start, Math.Min(WrittenAtOnce, bytes.Length - start));
-            Volatile.Write(ref _flushSinceMs, NowMs());
-            var result = await output.WriteAsync(piece, CancellationToken.None);
-            Volatile.Write(ref _flushSinceMs, 0);
-            if (result.IsCompleted)
-                return false;
-        }
-
-        return true;
     }
 
     /// <summary>
