@@ -1,3 +1,5 @@
+using System.Runtime.CompilerServices;
+using System.Text.Json;
 using Karya.Protocol;
 using Karya.Protocol.Messages;
 using Xunit;
@@ -18,10 +20,10 @@ public sealed class SubmitAllocationTests(SharedNode node, ITestOutputHelper out
     /// <summary>Fewer than the shared pool keeps of a size: bodies come back from the shards in time.</summary>
     private const int PlansPerBatch = 16;
 
-    /// <summary>Of a plan. The rest is arrays that the pool did not have at the moment.</summary>
-    private const double SubmitBytesMax = 64;
+    /// <summary>Of a plan: arrays that the pool did not have at the moment.</summary>
+    private static readonly double SubmitBytesMax = Budget("wire.submit.bytes");
 
-    private const double FinishBytesMax = 400;
+    private static readonly double FinishBytesMax = Budget("wire.finish.bytes");
 
     [Fact]
     public async Task Submitting_a_plan_allocates_next_to_nothing()
@@ -32,6 +34,13 @@ public sealed class SubmitAllocationTests(SharedNode node, ITestOutputHelper out
         // Hooks are an array of their own. If it were not seen, the measurement would be wrong.
         var hook = new HookMessage(HookEvent.Failure, 1, Frames.Rest());
         Assert.InRange(await MeasureAsync(Frames.Far(node.User, null, hook)), 32, 32 + SubmitBytesMax);
+    }
+
+    private static double Budget(string name, [CallerFilePath] string thisFile = "")
+    {
+        string path = Path.Combine(Path.GetDirectoryName(thisFile)!, "..", "..", "..", "benchmarks", "budgets.json");
+        using var budgets = JsonDocument.Parse(File.ReadAllText(path));
+        return budgets.RootElement.GetProperty(name).GetDouble();
     }
 
     private async Task<double> MeasureAsync(PlanMessage plan)
