@@ -53,11 +53,20 @@ public sealed class FrameWriter
     /// <summary>Takes back the frame that was begun last, ended or not.</summary>
     public void Abandon() => Length = _frame;
 
-    /// <summary>Writes a whole frame.</summary>
+    /// <summary>Writes a whole frame, or none: half of one would make nonsense of all that follows.</summary>
     public void Write<T>(uint correlation, T message) where T : Messages.IMessage<T>
     {
         Begin(T.Opcode, correlation);
-        message.Write(this);
+        try
+        {
+            message.Write(this);
+        }
+        catch
+        {
+            Abandon();
+            throw;
+        }
+
         End();
     }
 

@@ -1,4 +1,5 @@
 using System.Buffers;
+using Karya.Protocol.Messages;
 using Xunit;
 
 namespace Karya.Protocol.Tests;
@@ -243,4 +244,14 @@ public sealed class FrameWriterTests
     }
 
     private string Hex() => Convert.ToHexString(_writer.Written.Span);
+
+    [Fact]
+    public void A_message_that_cannot_be_written_leaves_nothing_behind()
+    {
+        _writer.Write(1, new Ping());
+        byte[] before = _writer.Written.ToArray();
+        Assert.Throws<NullReferenceException>(() => _writer.Write(2, new CreateUserReply(null!)));
+        Assert.Throws<ArgumentNullException>(() => _writer.Write(3, new Hello(1, 1, null!, null)));
+        Assert.Equal(before, _writer.Written.ToArray());
+    }
 }

@@ -32,6 +32,7 @@ internal sealed class Connection : IReplyTarget, IWorkerSession, IDisposable
     private readonly FrameSender _writer;
     private readonly RequestTable _requests;
     private readonly SubmitIntake _submits;
+    private readonly Action _handIn;
     private readonly List<ulong> _overdue = [];
     private readonly HashSet<string> _names = new(StringComparer.Ordinal); // That it takes tasks of.
     private readonly CancellationTokenSource _closed = new();
@@ -59,6 +60,7 @@ internal sealed class Connection : IReplyTarget, IWorkerSession, IDisposable
         _writer = new FrameSender(_outbox, transport.Transport.Output, NowMs);
         _requests = new RequestTable(options.InFlightMax);
         _submits = new SubmitIntake(this, _requests, node.Desk.Submits);
+        _handIn = _submits.HandIn;
         _heardMs = NowMs();
     }
 
@@ -260,11 +262,11 @@ internal sealed class Connection : IReplyTarget, IWorkerSession, IDisposable
         while (_reason is null)
         {
             // The transport reads some kilobytes at a time; submits of all that has come go to the shards together.
-            if (!input.TryRead(out var result))
-            {
-                Guard(_submits.HandIn);
+            bool hasMore = input.TryRead(out var result);
+            if (!hasMore || _submits.HasMany)
+                Guard(_handIn);
+            if (!hasMore)
                 result = await input.ReadAsync();
-            }
 
             var buffer = result.Buffer;
             try
@@ -283,7 +285,7 @@ internal sealed class Connection : IReplyTarget, IWorkerSession, IDisposable
                 break;
         }
 
-        Guard(_submits.HandIn);
+        Guard(_handIn);
     }
 
     private void Guard(Action step)

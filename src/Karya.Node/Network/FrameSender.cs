@@ -3,7 +3,9 @@ using Microsoft.AspNetCore.Connections;
 
 namespace Karya.Node.Network;
 
-/// <summary>The writer loop of a connection: what has gathered in the outbox goes out, one flush for all of it.</summary>
+/// <summary>
+/// The writer loop of a connection: what has gathered in the outbox goes out, one flush for all of it.
+/// </summary>
 /// <param name="nowMs">Milliseconds of the monotonic clock.</param>
 internal sealed class FrameSender(Outbox outbox, PipeWriter output, Func<long> nowMs)
 {

@@ -17,6 +17,7 @@ internal sealed class SubmitIntake
     private readonly RequestTable _requests;
     private readonly SubmitDesk _submits;
     private readonly List<Command>[] _batches;
+    private int _count;
 
     public SubmitIntake(Connection connection, RequestTable requests, SubmitDesk submits)
     {
@@ -27,6 +28,9 @@ internal sealed class SubmitIntake
         for (int i = 0; i < _batches.Length; i++)
             _batches[i] = [];
     }
+
+    /// <summary>As many wait as a shard takes in a turn: more together gain nothing.</summary>
+    public bool HasMany => _count >= Limits.CommandsPerTurnMax;
 
     public void Take(ref WireReader reader, ulong tag)
     {
@@ -44,10 +48,14 @@ internal sealed class SubmitIntake
         command.IsAccepted = durability == Durability.Accepted;
         command.ReplyTo = _connection;
         command.Tag = tag;
-        if (_submits.KnowsUser(command.Spec.User))
-            _batches[_submits.ShardOf(command)].Add(command);
-        else
+        if (!_submits.KnowsUser(command.Spec.User))
+        {
             _ = AskAndSubmitAsync(command);
+            return;
+        }
+
+        _batches[_submits.ShardOf(command)].Add(command);
+        _count++;
     }
 
     public void TakeMany(ref WireReader reader, ulong tag)
@@ -83,6 +91,7 @@ internal sealed class SubmitIntake
     /// <summary>What came together goes to the shards together.</summary>
     public void HandIn()
     {
+        _count = 0;
         for (int shard = 0; shard < _batches.Length; shard++)
         {
             if (_batches[shard].Count == 0)
