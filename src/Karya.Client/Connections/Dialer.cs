@@ -30,8 +30,9 @@ internal sealed class Dialer(KaryaClientOptions options, ClusterLink owner)
         catch (Exception e)
         {
             socket.Dispose();
-            if (e is KaryaException || cancellationToken.IsCancellationRequested)
-                throw;
+            bool isCancelled = e is OperationCanceledException && cancellationToken.IsCancellationRequested;
+            if (e is KaryaException || isCancelled)
+                throw; // A refusal that comes at the moment of the cancel is a refusal.
             string reason = timeout.IsCancellationRequested
                 ? $"no answer within {options.ConnectTimeout.TotalSeconds:0.###} s"
                 : e.Message;

@@ -298,22 +298,30 @@ public sealed class KaryaWorker : IAsyncDisposable
         return handler.RunAsync(task.Delivery.Arguments, context, task.Token);
     }
 
+    /// <summary>Counts as running until its end is on its way: whoever waits until none runs may rely on that.</summary>
     private void OnEnded(RunningTask task, DeliveryEnd end)
     {
+        bool isLost;
+        lock (_lock)
+        {
+            isLost = task.IsLost;
+            if (isLost)
+                ForgetLocked(task);
+        }
+
+        // Of what is lost the node wants to hear nothing: the credit is back already.
+        if (isLost)
+            task.Connection.LetGo();
+        else
+            _finishes.Add(task, end);
+
         TaskCompletionSource? noneRuns = null;
         lock (_lock)
         {
-            if (task.IsLost)
-                ForgetLocked(task);
             if (--_running == 0)
                 noneRuns = _noneRuns;
         }
 
-        // Of what is lost the node wants to hear nothing: the credit is back already.
-        if (task.IsLost)
-            task.Connection.LetGo();
-        else
-            _finishes.Add(task, end);
         noneRuns?.TrySetResult();
     }
 

@@ -21,8 +21,10 @@ public sealed class StopTests : IAsyncLifetime
         byte[] first = Submit(1);
         await peer.SendAsync(first);
         (await peer.ReceiveAsync())!.As<SubmitReply>();
+        int begun = _rig.Store.CommitsBegun;
         _rig.Store.BlockCommits();
         await peer.SendAsync(first); // Keeps the node from stopping at once.
+        await Until.TrueAsync(() => _rig.Store.CommitsBegun > begun, "the store is asked for it");
         var stopping = _rig.Node.StopAsync();
         Assert.Equal(Opcode.GoingAway, (await peer.ReceiveAsync())!.Opcode);
 
