@@ -298,7 +298,7 @@ public sealed class KaryaWorker : IAsyncDisposable
         return handler.RunAsync(task.Delivery.Arguments, context, task.Token);
     }
 
-    /// <summary>Counts as running until its end is on its way: whoever waits until none runs may rely on that.</summary>
+    /// <summary>Counts as running until its end is on its way: who waits until none runs may rely on that.</summary>
     private void OnEnded(RunningTask task, DeliveryEnd end)
     {
         bool isLost;
