@@ -39,18 +39,11 @@ internal static class ActionChecks
     {
         lane = 0;
         isPulled = false;
-        int count = reader.ReadArray("action", 2, 8);
-        var kind = (ActionKind)reader.ReadInt32("action.kind", 0, byte.MaxValue);
-        if (reader.HasFailed)
-            return;
-        if (SlotsOf(kind) != count)
-        {
-            RefuseKind(ref reader, kind, count);
-            return;
-        }
-
+        var kind = ActionMessage.ReadKind(ref reader);
         switch (kind)
         {
+            case ActionKind.None:
+                break; // Refused.
             case ActionKind.Rest:
                 lane = ReadRest(ref reader);
                 break;
@@ -71,30 +64,6 @@ internal static class ActionChecks
     /// <summary>Whether a text is a name that workers may subscribe to.</summary>
     public static bool IsTaskName(ReadOnlySpan<byte> name) =>
         !name.IsEmpty && name.Length <= ProtocolLimits.TaskNameBytesMax && !name.ContainsAnyExcept(NameLetters);
-
-    private static int SlotsOf(ActionKind kind) => kind switch
-    {
-        ActionKind.Rest => 6,
-        ActionKind.Slack => 3,
-        ActionKind.Email or ActionKind.Kafka or ActionKind.Task => 4,
-        ActionKind.Chain => 2,
-        _ => 0,
-    };
-
-    private static void RefuseKind(ref WireReader reader, ActionKind kind, int count)
-    {
-        if (SlotsOf(kind) > 0)
-        {
-            reader.Refuse(
-                ErrorCode.Malformed, "action", $"action has {count} items; expected are {SlotsOf(kind)}.");
-            return;
-        }
-
-        reader.Refuse(
-            ErrorCode.UnknownAction, "action.kind",
-            $"action.kind is {(int)kind}; known are 1 (REST), 2 (Slack), 3 (e-mail), 4 (Kafka), 5 (chain) and 6 "
-            + "(task).");
-    }
 
     private static void RefuseMissing(ref WireReader reader, ActionKind kind)
     {

@@ -14,9 +14,6 @@ namespace Karya.Node.Plans;
 /// <remarks>The slots are those of <see cref="PlanMessage"/>; a test holds the two against each other.</remarks>
 internal static class SubmissionReader
 {
-    private const int AfterKind = 1;
-    private const int CronKind = 4;
-
     /// <param name="reader">Stands before the plan.</param>
     /// <param name="key">The idempotency key; empty for none.</param>
     /// <param name="submission">Holds a rented body when the answer is true.</param>
@@ -56,38 +53,26 @@ internal static class SubmissionReader
     {
         ref var spec = ref submission.Spec;
         spec.EndMs = PlanSpec.NoEnd;
-        int count = reader.ReadArray("schedule", 2, 4);
-        int kind = reader.ReadInt32("schedule.kind", 0, byte.MaxValue);
-        if (!reader.HasFailed && kind is < AfterKind or > CronKind)
+        switch (ScheduleMessage.ReadForm(ref reader))
         {
-            reader.Refuse(
-                ErrorCode.OutOfRange, "schedule.kind",
-                $"schedule.kind is {kind}; known are 1 (after), 2 (at), 3 (every) and 4 (cron).");
-        }
-
-        int slots = kind <= 2 ? 2 : 4;
-        if (!reader.HasFailed && count != slots)
-            reader.Refuse(ErrorCode.Malformed, "schedule", $"schedule has {count} items; expected are {slots}.");
-        switch (kind)
-        {
-            case AfterKind:
+            case ScheduleForm.After:
                 spec.Kind = ScheduleKind.Once;
                 submission.DelayMs = reader.ReadInt64("schedule.after", 0, ProtocolLimits.DurationMsMax);
                 spec.PeriodMs = Math.Max(1, submission.DelayMs);
                 break;
-            case 2:
+            case ScheduleForm.At:
                 spec.Kind = ScheduleKind.Once;
                 submission.FirstMs = reader.ReadInt64("schedule.at", 0, ProtocolLimits.InstantMsMax);
                 spec.PeriodMs = 1;
                 break;
-            case 3:
+            case ScheduleForm.Every:
                 spec.Kind = ScheduleKind.Every;
                 spec.PeriodMs = reader.ReadInt64("schedule.every", 1, ProtocolLimits.DurationMsMax);
                 submission.DelayMs = spec.PeriodMs;
                 submission.FirstMs = reader.ReadInt64OrNil("schedule.first", 0, ProtocolLimits.InstantMsMax);
                 spec.EndMs = reader.ReadInt64OrNil("schedule.end", 0, ProtocolLimits.InstantMsMax) ?? PlanSpec.NoEnd;
                 break;
-            case CronKind:
+            case ScheduleForm.Cron:
                 ReadCron(ref reader, ref submission);
                 break;
         }
@@ -148,15 +133,8 @@ internal static class SubmissionReader
     /// <summary>Null for none.</summary>
     private static HookSpec[]? ReadHooks(ref WireReader reader, int depth)
     {
-        int count = reader.ReadArray("hooks", 0, int.MaxValue, itemSlots: 3);
-        if (count > ProtocolLimits.HooksMax)
-        {
-            reader.Refuse(
-                ErrorCode.TooManyHooks, "hooks",
-                $"hooks has {count} items; at most {ProtocolLimits.HooksMax} are allowed.");
-        }
-
-        if (count == 0 || reader.HasFailed)
+        int count = ContentMessage.ReadHookCount(ref reader);
+        if (count == 0)
             return null;
         var hooks = new HookSpec[count];
         for (int i = 0; i < count && !reader.HasFailed; i++)
@@ -191,16 +169,7 @@ internal static class SubmissionReader
 
     private static HookSpec ReadHook(ref WireReader reader, int depth)
     {
-        reader.ReadArray("hook", 3, 3);
-        int trigger = reader.ReadInt32("hook.event", 0, byte.MaxValue);
-        if (!reader.HasFailed && trigger is not ((int)HookEvent.Failure or (int)HookEvent.Completion))
-        {
-            reader.Refuse(
-                ErrorCode.UnknownTrigger, "hook.event",
-                $"hook.event is {trigger}; known are 1 (failure) and 2 (completion).");
-        }
-
-        int retries = reader.ReadInt32("hook.retries", 0, ProtocolLimits.RetriesMax);
+        var (trigger, retries) = HookMessage.ReadHead(ref reader);
         ActionChecks.Read(ref reader, depth, out uint lane, out bool isPulled);
         return new HookSpec((HookTrigger)trigger, 1 + retries, lane, isPulled);
     }

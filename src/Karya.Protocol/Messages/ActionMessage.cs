@@ -23,39 +23,46 @@ public abstract record ActionMessage
 
     public static ActionMessage Read(ref WireReader reader) => Read(ref reader, depth: 1);
 
-    internal static ActionMessage Read(ref WireReader reader, int depth)
+    /// <summary>
+    /// Reads an action's kind, after which its slots follow; <see cref="ActionKind.None"/> when it was refused. For
+    /// readers that make no objects.
+    /// </summary>
+    public static ActionKind ReadKind(ref WireReader reader)
     {
         int count = reader.ReadArray("action", 2, 8);
         var kind = (ActionKind)reader.ReadInt32("action.kind", 0, byte.MaxValue);
         if (reader.HasFailed)
-            return TaskAction.Nothing;
-        int slots = kind switch
-        {
-            ActionKind.Rest => 6,
-            ActionKind.Slack => 3,
-            ActionKind.Email => 4,
-            ActionKind.Kafka => 4,
-            ActionKind.Chain => 2,
-            ActionKind.Task => 4,
-            _ => 0,
-        };
+            return ActionKind.None;
+        int slots = SlotsOf(kind);
         if (slots == 0)
         {
             reader.Refuse(
                 ErrorCode.UnknownAction, "action.kind",
                 $"action.kind is {(int)kind}; known are 1 (REST), 2 (Slack), 3 (e-mail), 4 (Kafka), 5 (chain) and " +
                 "6 (task).");
-            return TaskAction.Nothing;
         }
-
-        if (count != slots)
+        else if (count != slots)
         {
             reader.Refuse(ErrorCode.Malformed, "action", $"action has {count} items; expected are {slots}.");
-            return TaskAction.Nothing;
         }
 
-        return kind switch
+        return reader.HasFailed ? ActionKind.None : kind;
+    }
+
+    private static int SlotsOf(ActionKind kind) => kind switch
+    {
+        ActionKind.Rest => 6,
+        ActionKind.Slack => 3,
+        ActionKind.Email or ActionKind.Kafka or ActionKind.Task => 4,
+        ActionKind.Chain => 2,
+        _ => 0,
+    };
+
+    internal static ActionMessage Read(ref WireReader reader, int depth)
+    {
+        return ReadKind(ref reader) switch
         {
+            ActionKind.None => TaskAction.Nothing,
             ActionKind.Rest => RestAction.ReadRest(ref reader),
             ActionKind.Slack => new SlackAction(
                 reader.ReadString("action.channel", ProtocolLimits.LineBytesMax),

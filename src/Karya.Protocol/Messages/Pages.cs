@@ -3,6 +3,23 @@ namespace Karya.Protocol.Messages;
 /// <summary>Parts of one plan's history in pages.</summary>
 internal static class Pages
 {
+    public static void WriteRequest(FrameWriter writer, UInt128 plan, int limit, byte[]? cursor)
+    {
+        writer.WriteArray(3);
+        writer.WriteUuid(plan);
+        writer.WriteInt64(limit);
+        writer.WriteBinaryOrNil(cursor);
+    }
+
+    public static (UInt128 Plan, int Limit, byte[]? Cursor) ReadRequest(ref WireReader reader, string name)
+    {
+        reader.ReadArray(name, 3, 3);
+        return (
+            reader.ReadUuid("plan"),
+            reader.ReadInt32("limit", 1, ProtocolLimits.PageMax),
+            reader.ReadBinaryOrNil("cursor", ProtocolLimits.CursorBytesMax));
+    }
+
     public static void WriteTasks(FrameWriter writer, IReadOnlyList<TaskSnapshot> tasks)
     {
         writer.WriteArray(tasks.Count);
@@ -91,21 +108,12 @@ public sealed record TasksRequest(UInt128 Plan, int Limit, byte[]? Cursor) : IMe
 {
     public static Opcode Opcode => Opcode.Tasks;
 
-    public void Write(FrameWriter writer)
-    {
-        writer.WriteArray(3);
-        writer.WriteUuid(Plan);
-        writer.WriteInt64(Limit);
-        writer.WriteBinaryOrNil(Cursor);
-    }
+    public void Write(FrameWriter writer) => Pages.WriteRequest(writer, Plan, Limit, Cursor);
 
     public static TasksRequest Read(ref WireReader reader)
     {
-        reader.ReadArray("tasks", 3, 3);
-        return new TasksRequest(
-            reader.ReadUuid("plan"),
-            reader.ReadInt32("limit", 1, ProtocolLimits.PageMax),
-            reader.ReadBinaryOrNil("cursor", ProtocolLimits.CursorBytesMax));
+        var (plan, limit, cursor) = Pages.ReadRequest(ref reader, "tasks");
+        return new TasksRequest(plan, limit, cursor);
     }
 }
 
@@ -134,21 +142,12 @@ public sealed record ErrorsRequest(UInt128 Plan, int Limit, byte[]? Cursor) : IM
 {
     public static Opcode Opcode => Opcode.Errors;
 
-    public void Write(FrameWriter writer)
-    {
-        writer.WriteArray(3);
-        writer.WriteUuid(Plan);
-        writer.WriteInt64(Limit);
-        writer.WriteBinaryOrNil(Cursor);
-    }
+    public void Write(FrameWriter writer) => Pages.WriteRequest(writer, Plan, Limit, Cursor);
 
     public static ErrorsRequest Read(ref WireReader reader)
     {
-        reader.ReadArray("errors", 3, 3);
-        return new ErrorsRequest(
-            reader.ReadUuid("plan"),
-            reader.ReadInt32("limit", 1, ProtocolLimits.PageMax),
-            reader.ReadBinaryOrNil("cursor", ProtocolLimits.CursorBytesMax));
+        var (plan, limit, cursor) = Pages.ReadRequest(ref reader, "errors");
+        return new ErrorsRequest(plan, limit, cursor);
     }
 }
 

@@ -65,7 +65,8 @@ public sealed record HookMessage(HookEvent Event, int Retries, ActionMessage Act
         Action.Write(writer);
     }
 
-    internal static HookMessage Read(ref WireReader reader, int depth)
+    /// <summary>Reads what a hook hangs on and its retries, after which its action follows.</summary>
+    public static (HookEvent Event, int Retries) ReadHead(ref WireReader reader)
     {
         reader.ReadArray("hook", 3, 3);
         int trigger = reader.ReadInt32("hook.event", 0, byte.MaxValue);
@@ -76,10 +77,13 @@ public sealed record HookMessage(HookEvent Event, int Retries, ActionMessage Act
                 $"hook.event is {trigger}; known are 1 (failure) and 2 (completion).");
         }
 
-        return new HookMessage(
-            (HookEvent)trigger,
-            reader.ReadInt32("hook.retries", 0, ProtocolLimits.RetriesMax),
-            ActionMessage.Read(ref reader, depth));
+        return ((HookEvent)trigger, reader.ReadInt32("hook.retries", 0, ProtocolLimits.RetriesMax));
+    }
+
+    internal static HookMessage Read(ref WireReader reader, int depth)
+    {
+        var (trigger, retries) = ReadHead(ref reader);
+        return new HookMessage(trigger, retries, ActionMessage.Read(ref reader, depth));
     }
 }
 
@@ -115,7 +119,8 @@ public sealed record ContentMessage(string Name, ActionMessage Action, IReadOnly
 
     public static IReadOnlyList<HookMessage> ReadHooks(ref WireReader reader) => ReadHooks(ref reader, depth: 1);
 
-    internal static HookMessage[] ReadHooks(ref WireReader reader, int depth)
+    /// <summary>How many hooks follow; 0 when they were refused.</summary>
+    public static int ReadHookCount(ref WireReader reader)
     {
         int count = reader.ReadArray("hooks", 0, int.MaxValue, itemSlots: 3);
         if (count > ProtocolLimits.HooksMax)
@@ -123,11 +128,15 @@ public sealed record ContentMessage(string Name, ActionMessage Action, IReadOnly
             reader.Refuse(
                 ErrorCode.TooManyHooks, "hooks",
                 $"hooks has {count} items; at most {ProtocolLimits.HooksMax} are allowed.");
-            return [];
         }
 
-        var hooks = new HookMessage[count];
-        for (int i = 0; i < count && !reader.HasFailed; i++)
+        return reader.HasFailed ? 0 : count;
+    }
+
+    internal static HookMessage[] ReadHooks(ref WireReader reader, int depth)
+    {
+        var hooks = new HookMessage[ReadHookCount(ref reader)];
+        for (int i = 0; i < hooks.Length && !reader.HasFailed; i++)
             hooks[i] = HookMessage.Read(ref reader, depth);
         return hooks;
     }

@@ -1,13 +1,18 @@
 namespace Karya.Protocol.Messages;
 
+/// <summary>The forms of a schedule on the wire: append only.</summary>
+public enum ScheduleForm
+{
+    None = 0,
+    After = 1,
+    At = 2,
+    Every = 3,
+    Cron = 4,
+}
+
 /// <summary>When a plan's tasks are due: an array that begins with its kind.</summary>
 public abstract record ScheduleMessage
 {
-    private const int AfterKind = 1;
-    private const int AtKind = 2;
-    private const int EveryKind = 3;
-    private const int CronKind = 4;
-
     private protected ScheduleMessage()
     {
     }
@@ -18,7 +23,7 @@ public abstract record ScheduleMessage
         internal override void Write(FrameWriter writer)
         {
             writer.WriteArray(2);
-            writer.WriteInt64(AfterKind);
+            writer.WriteInt64((int)ScheduleForm.After);
             writer.WriteInt64(DelayMs);
         }
     }
@@ -29,7 +34,7 @@ public abstract record ScheduleMessage
         internal override void Write(FrameWriter writer)
         {
             writer.WriteArray(2);
-            writer.WriteInt64(AtKind);
+            writer.WriteInt64((int)ScheduleForm.At);
             writer.WriteInt64(DueMs);
         }
     }
@@ -42,7 +47,7 @@ public abstract record ScheduleMessage
         internal override void Write(FrameWriter writer)
         {
             writer.WriteArray(4);
-            writer.WriteInt64(EveryKind);
+            writer.WriteInt64((int)ScheduleForm.Every);
             writer.WriteInt64(PeriodMs);
             writer.WriteInt64OrNil(FirstMs);
             writer.WriteInt64OrNil(EndMs);
@@ -57,7 +62,7 @@ public abstract record ScheduleMessage
         internal override void Write(FrameWriter writer)
         {
             writer.WriteArray(4);
-            writer.WriteInt64(CronKind);
+            writer.WriteInt64((int)ScheduleForm.Cron);
             writer.WriteString(Expression);
             writer.WriteString(Zone);
             writer.WriteInt64OrNil(EndMs);
@@ -66,28 +71,37 @@ public abstract record ScheduleMessage
 
     internal abstract void Write(FrameWriter writer);
 
-    public static ScheduleMessage Read(ref WireReader reader)
+    /// <summary>
+    /// Reads a schedule's form, after which its slots follow; <see cref="ScheduleForm.None"/> when it was refused. For
+    /// readers that make no objects.
+    /// </summary>
+    public static ScheduleForm ReadForm(ref WireReader reader)
     {
         int count = reader.ReadArray("schedule", 2, 4);
-        int kind = reader.ReadInt32("schedule.kind", 0, byte.MaxValue);
-        if (!reader.HasFailed && kind is < AfterKind or > CronKind)
+        var form = (ScheduleForm)reader.ReadInt32("schedule.kind", 0, byte.MaxValue);
+        if (!reader.HasFailed && form is < ScheduleForm.After or > ScheduleForm.Cron)
         {
             reader.Refuse(
                 ErrorCode.OutOfRange, "schedule.kind",
-                $"schedule.kind is {kind}; known are 1 (after), 2 (at), 3 (every) and 4 (cron).");
+                $"schedule.kind is {(int)form}; known are 1 (after), 2 (at), 3 (every) and 4 (cron).");
         }
 
-        int slots = kind is AfterKind or AtKind ? 2 : 4;
+        int slots = form is ScheduleForm.After or ScheduleForm.At ? 2 : 4;
         if (!reader.HasFailed && count != slots)
             reader.Refuse(ErrorCode.Malformed, "schedule", $"schedule has {count} items; expected are {slots}.");
-        return kind switch
+        return reader.HasFailed ? ScheduleForm.None : form;
+    }
+
+    public static ScheduleMessage Read(ref WireReader reader)
+    {
+        return ReadForm(ref reader) switch
         {
-            AtKind => new At(reader.ReadInt64("schedule.at", 0, ProtocolLimits.InstantMsMax)),
-            EveryKind => new Every(
+            ScheduleForm.At => new At(reader.ReadInt64("schedule.at", 0, ProtocolLimits.InstantMsMax)),
+            ScheduleForm.Every => new Every(
                 reader.ReadInt64("schedule.every", 1, ProtocolLimits.DurationMsMax),
                 reader.ReadInt64OrNil("schedule.first", 0, ProtocolLimits.InstantMsMax),
                 reader.ReadInt64OrNil("schedule.end", 0, ProtocolLimits.InstantMsMax)),
-            CronKind => new Cron(
+            ScheduleForm.Cron => new Cron(
                 reader.ReadString("schedule.cron", ProtocolLimits.CronBytesMax),
                 reader.ReadString("schedule.zone", ProtocolLimits.ZoneBytesMax),
                 reader.ReadInt64OrNil("schedule.end", 0, ProtocolLimits.InstantMsMax)),

@@ -183,17 +183,9 @@ public sealed record FinishReply(IReadOnlyList<ulong> NotHeld) : IMessage<Finish
 {
     public static Opcode Opcode => Opcode.Finish | Opcode.Reply;
 
-    public void Write(FrameWriter writer)
-    {
-        writer.WriteArray(1);
-        DeliveryIds.Write(writer, NotHeld);
-    }
+    public void Write(FrameWriter writer) => DeliveryIds.Write(writer, NotHeld);
 
-    public static FinishReply Read(ref WireReader reader)
-    {
-        reader.ReadArray("finish_reply", 1, 1);
-        return new FinishReply(DeliveryIds.Read(ref reader));
-    }
+    public static FinishReply Read(ref WireReader reader) => new(DeliveryIds.Read(ref reader, "finish_reply"));
 }
 
 /// <summary>Begins the leases of deliveries anew.</summary>
@@ -201,17 +193,9 @@ public sealed record ExtendRequest(IReadOnlyList<ulong> Ids) : IMessage<ExtendRe
 {
     public static Opcode Opcode => Opcode.Extend;
 
-    public void Write(FrameWriter writer)
-    {
-        writer.WriteArray(1);
-        DeliveryIds.Write(writer, Ids);
-    }
+    public void Write(FrameWriter writer) => DeliveryIds.Write(writer, Ids);
 
-    public static ExtendRequest Read(ref WireReader reader)
-    {
-        reader.ReadArray("extend", 1, 1);
-        return new ExtendRequest(DeliveryIds.Read(ref reader));
-    }
+    public static ExtendRequest Read(ref WireReader reader) => new(DeliveryIds.Read(ref reader, "extend"));
 }
 
 /// <param name="NotHeld">Those that could not be extended: they belong to the worker no more.</param>
@@ -219,17 +203,9 @@ public sealed record ExtendReply(IReadOnlyList<ulong> NotHeld) : IMessage<Extend
 {
     public static Opcode Opcode => Opcode.Extend | Opcode.Reply;
 
-    public void Write(FrameWriter writer)
-    {
-        writer.WriteArray(1);
-        DeliveryIds.Write(writer, NotHeld);
-    }
+    public void Write(FrameWriter writer) => DeliveryIds.Write(writer, NotHeld);
 
-    public static ExtendReply Read(ref WireReader reader)
-    {
-        reader.ReadArray("extend_reply", 1, 1);
-        return new ExtendReply(DeliveryIds.Read(ref reader));
-    }
+    public static ExtendReply Read(ref WireReader reader) => new(DeliveryIds.Read(ref reader, "extend_reply"));
 }
 
 /// <summary>How far a delivery has come. Shown while it runs; not stored.</summary>
@@ -309,17 +285,20 @@ public sealed record Revoke(ulong Id, RevokeReason Reason) : IMessage<Revoke>
     }
 }
 
+/// <summary>A body that is a list of deliveries.</summary>
 internal static class DeliveryIds
 {
     public static void Write(FrameWriter writer, IReadOnlyList<ulong> ids)
     {
+        writer.WriteArray(1);
         writer.WriteArray(ids.Count);
         foreach (ulong id in ids)
             writer.WriteUInt64(id);
     }
 
-    public static ulong[] Read(ref WireReader reader)
+    public static ulong[] Read(ref WireReader reader, string name)
     {
+        reader.ReadArray(name, 1, 1);
         ulong[] ids = new ulong[reader.ReadArray("ids", 0, ProtocolLimits.PageMax)];
         for (int i = 0; i < ids.Length && !reader.HasFailed; i++)
             ids[i] = reader.ReadUInt64("id");
