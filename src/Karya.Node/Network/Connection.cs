@@ -32,7 +32,6 @@ internal sealed class Connection : IReplyTarget, IWorkerSession, IDisposable
     private readonly FrameSender _writer;
     private readonly RequestTable _requests;
     private readonly SubmitIntake _submits;
-    private readonly Action _handIn;
     private readonly List<ulong> _overdue = [];
     private readonly HashSet<string> _names = new(StringComparer.Ordinal); // That it takes tasks of.
     private readonly CancellationTokenSource _closed = new();
@@ -60,7 +59,6 @@ internal sealed class Connection : IReplyTarget, IWorkerSession, IDisposable
         _writer = new FrameSender(_outbox, transport.Transport.Output, NowMs);
         _requests = new RequestTable(options.InFlightMax);
         _submits = new SubmitIntake(this, _requests, node.Desk.Submits);
-        _handIn = _submits.HandIn;
         _heardMs = NowMs();
     }
 
@@ -262,11 +260,11 @@ internal sealed class Connection : IReplyTarget, IWorkerSession, IDisposable
         while (_reason is null)
         {
             // The transport reads some kilobytes at a time; submits of all that has come go to the shards together.
-            bool hasMore = input.TryRead(out var result);
-            if (!hasMore || _submits.HasMany)
-                Guard(_handIn);
-            if (!hasMore)
+            if (!input.TryRead(out var result))
+            {
+                HandIn();
                 result = await input.ReadAsync();
+            }
 
             var buffer = result.Buffer;
             try
@@ -285,14 +283,14 @@ internal sealed class Connection : IReplyTarget, IWorkerSession, IDisposable
                 break;
         }
 
-        Guard(_handIn);
+        HandIn();
     }
 
-    private void Guard(Action step)
+    private void HandIn()
     {
         try
         {
-            step();
+            _submits.HandIn();
         }
         catch (Exception e)
         {
@@ -303,6 +301,7 @@ internal sealed class Connection : IReplyTarget, IWorkerSession, IDisposable
     /// <summary>Serves all frames that are complete. A frame that is not keeps its time since it began.</summary>
     private void TakeFrames(ref ReadOnlySequence<byte> buffer)
     {
+        long nowMs = NowMs();
         while (_reason is null)
         {
             int lengthMax = _isGreeted ? _options.FrameLengthMax : FrameHeader.GreetingLengthMax;
@@ -315,9 +314,11 @@ internal sealed class Connection : IReplyTarget, IWorkerSession, IDisposable
                 return;
             }
 
-            Volatile.Write(ref _heardMs, NowMs());
+            Volatile.Write(ref _heardMs, nowMs);
             _frameSinceMs = 0;
             Serve(frame);
+            if (_submits.HasMany)
+                HandIn();
         }
     }
 
