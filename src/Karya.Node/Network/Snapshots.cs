@@ -60,7 +60,8 @@ internal static class Snapshots
     /// <summary>A task that is due and that nobody can carry out says so.</summary>
     private static string? WaitOf(TaskView task, PlanView plan, NodeParts node)
     {
-        bool waits = task.State is PlanTaskState.Created or PlanTaskState.Processing && task.DueMs <= node.NowMs();
+        bool waits = task.State is PlanTaskState.Created or PlanTaskState.Processing && task.DueMs <= node.NowMs()
+            && !node.Workers.Holds(task.Key);
         if (!waits)
             return null;
         var action = task.Key.Hook == 0

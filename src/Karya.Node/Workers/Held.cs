@@ -5,14 +5,8 @@ namespace Karya.Node.Workers;
 /// <summary>An attempt that a worker has.</summary>
 internal struct Held
 {
-    public TaskKey Key;
-    public int Partition;
-    public int Attempt;
-    public long Epoch;
-    public uint Lane;
-
-    /// <summary>When it was delivered: store time, for the metrics.</summary>
-    public long StartedMs;
+    /// <summary>As the engine handed it out, but that it started when it was delivered. Its body is gone.</summary>
+    public Dispatch Dispatch;
 
     /// <summary>When it is taken back: milliseconds of the monotonic clock.</summary>
     public long LeaseEndsMs;

@@ -217,6 +217,13 @@ internal sealed class WorkerDesk : IDisposable
         }
     }
 
+    /// <summary>A worker has the task.</summary>
+    public bool Holds(TaskKey task)
+    {
+        lock (_lock)
+            return _byTask.ContainsKey(task);
+    }
+
     /// <summary>Some worker takes tasks of this name.</summary>
     public bool IsServed(string name)
     {
@@ -346,12 +353,7 @@ internal sealed class WorkerDesk : IDisposable
         seat.Pool.Running++;
         _held.Add(id, new Held
         {
-            Key = dispatch.Key,
-            Partition = dispatch.Partition,
-            Attempt = dispatch.Attempt,
-            Epoch = dispatch.Epoch,
-            Lane = dispatch.Lane,
-            StartedMs = storeMs,
+            Dispatch = dispatch with { StartedMs = storeMs, Body = [] },
             LeaseEndsMs = nowMs + _leaseMs,
             TimeoutEndsMs = task.TimeoutMs > 0 ? nowMs + task.TimeoutMs : long.MaxValue,
             Seat = seat,
@@ -409,7 +411,7 @@ internal sealed class WorkerDesk : IDisposable
     private void Release(ulong id)
     {
         var held = Take(id);
-        Post(NewOutcome(CommandKind.AttemptReleased, held, _options.NowMs()));
+        Post(NewOutcome(CommandKind.AttemptReleased, held.Dispatch));
         DeliverBacklog(held.Seat.Pool);
     }
 
@@ -418,10 +420,10 @@ internal sealed class WorkerDesk : IDisposable
     {
         var held = Take(id);
         long storeMs = _options.NowMs();
-        var dispatch = new Dispatch { Key = held.Key, Attempt = held.Attempt, StartedMs = held.StartedMs };
-        _options.Ended(dispatch, outcome, storeMs);
+        _options.Ended(held.Dispatch, outcome, storeMs);
         var kind = outcome.IsSuccess ? CommandKind.AttemptSucceeded : CommandKind.AttemptFailed;
-        var command = NewOutcome(kind, held, storeMs);
+        var command = NewOutcome(kind, held.Dispatch);
+        command.AtMs = storeMs;
         command.Retryable = outcome.Retryable;
         command.RetryAfterMs = outcome.RetryAfterMs;
         command.ReplyTo = target;
@@ -444,7 +446,7 @@ internal sealed class WorkerDesk : IDisposable
     private Held Take(ulong id)
     {
         _held.Remove(id, out var held);
-        _byTask.Remove(held.Key);
+        _byTask.Remove(held.Dispatch.Key);
         held.Seat.Running--;
         var pool = held.Seat.Pool;
         pool.Running--;
@@ -456,18 +458,6 @@ internal sealed class WorkerDesk : IDisposable
             _drained.TrySetResult();
         return held;
     }
-
-    private static Command NewOutcome(CommandKind kind, in Held held, long atMs) => new()
-    {
-        Kind = kind,
-        Partition = held.Partition,
-        Key = held.Key,
-        Attempt = held.Attempt,
-        Epoch = held.Epoch,
-        Lane = held.Lane,
-        IsPulled = true,
-        AtMs = atMs,
-    };
 
     private void Post(in Command command) =>
         _shards[command.Partition % _shards.Count].Inbox.PostOutcome(command);

@@ -201,6 +201,31 @@ public sealed class WireTests : IAsyncLifetime
     }
 
     [Fact]
+    public async Task A_task_of_a_worker_that_takes_no_more_does_not_wait_for_one()
+    {
+        var running = new TaskCompletionSource();
+        var goOn = new TaskCompletionSource();
+        await using var worker = _client.CreateWorker(tasks => tasks.MapTask<int>(
+            "last", (n, context, stopping) =>
+            {
+                running.SetResult();
+                return goOn.Task;
+            }));
+        worker.Start();
+        var plan = await _client.SubmitAsync(
+            new Plan { Name = "last", Action = KaryaAction.Task("last", 1) }, Stopping);
+        await running.Task.WaitAsync(Stopping);
+        var stop = worker.StopAsync(Stopping);
+        await Until.AskAsync(
+            () => _client.GetStatsAsync(Stopping),
+            stats => stats.Workers.All(pool => pool.Credits == 0), "the worker takes no more");
+        Assert.Null((await plan.GetAsync(Stopping))!.Task.Note);
+        goOn.SetResult();
+        await stop;
+        Assert.Equal(PlanTaskStatus.Success, (await plan.WaitAsync(cancellationToken: Stopping)).Status);
+    }
+
+    [Fact]
     public async Task Failures_of_a_worker_are_retried_unless_they_are_permanent()
     {
         int tries = 0;
