@@ -1,5 +1,6 @@
 using System.Diagnostics;
 using System.Net;
+using Karya.Process.Tests.Shell;
 using Xunit;
 
 namespace Karya.Process.Tests;
@@ -96,6 +97,10 @@ public sealed class CommandTests
 
         Assert.All(wanted, text => Assert.Contains(text, node.Output, StringComparison.Ordinal));
         Assert.Contains("ms late", node.Output, StringComparison.Ordinal);
+
+        var list = await Capture.RunAsync("list", "--server", $"karya://{node.Tcp}");
+        Assert.Equal(0, list.ExitCode);
+        Assert.Contains("one-time, in 2 s", list.Output, StringComparison.Ordinal);
     }
 
     [Fact]

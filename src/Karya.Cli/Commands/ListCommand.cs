@@ -54,10 +54,19 @@ internal static class ListCommand
 
         // One more than is shown, to know whether there are more.
         bool hasMore = false;
-        await session.Printer.ManyAsync(Limited(), PlanText.WriteJson, session.Plans.Print, session.Stopping);
+        await session.Printer.ManyAsync(Limited(), PlanText.WriteJson, Print, session.Stopping);
         if (hasMore)
             session.Terminal.Note("there are more: --all, or a larger --limit");
         return ExitCodes.Done;
+
+        void Print(Terminal terminal, IReadOnlyList<PlanState> plans)
+        {
+            string which = status == PlanStatus.None ? "" : $"{PlanWriter.Word(status)} ";
+            if (plans.Count > 0)
+                session.Plans.Print(terminal, plans);
+            else
+                terminal.Note($"no {which}plans of user \"{session.UserName}\": --user NAME lists another's");
+        }
 
         async IAsyncEnumerable<PlanState> Limited()
         {

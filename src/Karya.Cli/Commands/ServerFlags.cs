@@ -13,8 +13,10 @@ internal sealed class ServerFlags(TimeProvider clock, Terminal terminal)
     public const string ServerVariable = "KARYA_SERVER";
     public const string UserVariable = "KARYA_USER";
 
+    /// <summary>Whose plans they are if nobody says. The demo's are too: the first list shows something.</summary>
+    public const string UserDefault = "default";
+
     private const string ServerDefault = "karya://127.0.0.1:7070";
-    private const string UserDefault = "default";
 
     private readonly Option<ServerAddress> _server = new("--server")
     {

@@ -1,3 +1,4 @@
+using Karya.Cli.Commands;
 using Karya.Engine;
 using Karya.Node.Plans;
 
@@ -10,7 +11,9 @@ internal static class DemoPlans
 
     public static async Task SubmitAsync(IPlanDesk desk, string target, long nowMs, CancellationToken stopping)
     {
-        var user = await desk.CreateUserAsync("demo", stopping);
+        // The user that the other commands ask for: their first look shows something.
+        var user = await desk.FindUserAsync(ServerFlags.UserDefault, stopping)
+            ?? await desk.CreateUserAsync(ServerFlags.UserDefault, stopping);
         await desk.SubmitAsync(
             Once(user.Id, "one-time, in 2 s", 2, Call(target, "ok")), stopping);
         await desk.SubmitAsync(

@@ -46,12 +46,6 @@ internal sealed class PlanText(TimeText times)
     /// <summary>A line for each.</summary>
     public void Print(Terminal terminal, IReadOnlyList<PlanState> plans)
     {
-        if (plans.Count == 0)
-        {
-            terminal.Note("no plans");
-            return;
-        }
-
         var table = new TextTable("ID", "STATUS", "SCHEDULE", "CREATED", "ACTION", "NAME");
         foreach (var plan in plans)
         {

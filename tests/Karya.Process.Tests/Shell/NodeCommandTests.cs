@@ -105,7 +105,8 @@ public sealed class NodeCommandTests(NodeFixture fixture) : IClassFixture<NodeFi
     public async Task A_list_is_newest_first_says_when_there_is_more_and_does_not_make_a_user()
     {
         var none = await AskAsync("list");
-        Assert.Equal((0, "", "note: no plans\n"), (none.ExitCode, none.Output, none.Errors));
+        string note = $"note: no plans of user \"{_user}\": --user NAME lists another's\n";
+        Assert.Equal((0, "", note), (none.ExitCode, none.Output, none.Errors));
         Assert.Equal(4, (await AskAsync("user", "show", _user)).ExitCode);
 
         string[] ids = [.. await SubmitManyAsync(3)];
