@@ -1,4 +1,7 @@
+using BenchmarkDotNet.Configs;
+using BenchmarkDotNet.Jobs;
 using BenchmarkDotNet.Running;
+using BenchmarkDotNet.Toolchains.InProcess.Emit;
 using Karya.Benchmarks.Figures;
 using Karya.Benchmarks.Layouts;
 
@@ -23,5 +26,7 @@ if (args is ["layouts", .. var target])
     return 0;
 }
 
-BenchmarkSwitcher.FromAssembly(typeof(AllFigures).Assembly).Run(args);
+// In this process: the projects that BenchmarkDotNet generates do not know which packages this one prunes.
+var inProcess = Job.Default.WithToolchain(InProcessEmitToolchain.Instance).AsMutator();
+BenchmarkSwitcher.FromAssembly(typeof(AllFigures).Assembly).Run(args, DefaultConfig.Instance.AddJob(inProcess));
 return 0;

@@ -65,7 +65,7 @@ internal sealed record TcpOptions
     /// </summary>
     public int InFlightMax { get; init; } = 256;
 
-    /// <summary>How many connections there may be; 2,048. Each takes some 20 kB and a file handle.</summary>
+    /// <summary>How many connections there may be; 2,048. Each takes memory and a file handle.</summary>
     public int ConnectionsMax { get; init; } = 2048;
 
     /// <summary>

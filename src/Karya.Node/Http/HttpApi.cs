@@ -23,7 +23,7 @@ namespace Karya.Node.Http;
 /// </remarks>
 internal sealed class HttpApi : IAsyncDisposable
 {
-    /// <summary>Connections at once. Each costs some 20 kB and serves one request at a time.</summary>
+    /// <summary>Connections at once. Each serves one request at a time.</summary>
     public const int ConnectionsMax = 2048;
 
     /// <summary>
