@@ -1,4 +1,5 @@
 using Karya.Benchmarks.Wire;
+using Karya.Client;
 using Karya.Node.Configuration;
 using Karya.Protocol.Messages;
 using Microsoft.Extensions.Logging.Abstractions;
@@ -34,7 +35,40 @@ internal static class WireFigures
             () => Durable(load.Connections, load.Many, () => NodeOptions.Default, SqliteLimit.Value))),
         .. Loads.Select(load => new Figure(
             $"wire.submit.durable.postgres.{load.Name}", "1/s", () => OnPostgres(load.Connections, load.Many))),
+        .. ThreadTimes.IsSupported ? Costs("16", many: false).Concat(Costs("batch", many: true)) : [],
     ];
+
+    /// <summary>
+    /// Processor time of an accepted plan until the tables have it, by thread, with 16 connections. The rest is the
+    /// pool, which is the connections of the node and the clients, and the collector.
+    /// </summary>
+    private static IEnumerable<Figure> Costs(string load, bool many)
+    {
+        var costs = new Lazy<PlanCosts[]>(() => [.. Enumerable.Range(0, Repetitions).Select(_ => Measure(many))]);
+        return
+        [
+            Of("shard", cost => cost.Shard), Of("journal", cost => cost.Journal),
+            Of("projector", cost => cost.Projector), Of("rest", cost => cost.Rest),
+        ];
+
+        Figure Of(string threads, Func<PlanCosts, double> part) => new(
+            $"wire.cpu.{load}.{threads}", "us",
+            () => new Measurement([.. costs.Value.Select(part)], Measurement.NoLimit));
+
+        static PlanCosts Measure(bool many) =>
+            OnNodeAsync(Durability.Accepted, NodeOptions.Default, (client, node) => CostAsync(client, node, many))
+                .GetAwaiter().GetResult();
+    }
+
+    private static async Task<PlanCosts> CostAsync(LoadClient client, Node.Node node, bool many)
+    {
+        await using var asking = await KaryaClient.ConnectAsync($"karya://{node.Addresses.Tcp}");
+        var before = PlanCosts.SoFar();
+        Run(client, 16, many);
+        while (await asking.GetStatsAsync() is { ProjectionLag: > 0 })
+            await Task.Delay(10);
+        return PlanCosts.SoFar().Since(before, Plans + WarmUpPlans);
+    }
 
     private static Measurement Accepted(int connections, bool many)
     {
@@ -43,8 +77,7 @@ internal static class WireFigures
         for (int i = 0; i < Repetitions; i++)
         {
             limits[i] = EchoAsync(connections, many).GetAwaiter().GetResult();
-            values[i] = SubmitAsync(connections, many, Durability.Accepted, NodeOptions.Default)
-                .GetAwaiter().GetResult();
+            values[i] = Submit(connections, many, Durability.Accepted, NodeOptions.Default);
         }
 
         return new Measurement(values, Measurement.MedianOf(limits));
@@ -68,7 +101,7 @@ internal static class WireFigures
         double[] values = new double[Repetitions];
         for (int i = 0; i < Repetitions; i++)
         {
-            values[i] = SubmitAsync(connections, many, Durability.Durable, options()).GetAwaiter().GetResult();
+            values[i] = Submit(connections, many, Durability.Durable, options());
         }
 
         return new Measurement(values, limit);
@@ -87,8 +120,12 @@ internal static class WireFigures
         return client.Run(connections, many ? DeepMany : Deep, many, Plans);
     }
 
-    private static async Task<double> SubmitAsync(
-        int connections, bool many, Durability durability, NodeOptions options)
+    private static double Submit(int connections, bool many, Durability durability, NodeOptions options) =>
+        OnNodeAsync(durability, options, (client, _) => Task.FromResult(Run(client, connections, many)))
+            .GetAwaiter().GetResult();
+
+    private static async Task<T> OnNodeAsync<T>(
+        Durability durability, NodeOptions options, Func<LoadClient, Node.Node, Task<T>> run)
     {
         string folder = Directory.CreateTempSubdirectory("karya-figure-").FullName;
         try
@@ -106,12 +143,29 @@ internal static class WireFigures
                 await node.StartAsync(CancellationToken.None);
                 var user = await node.Desk.CreateUserAsync("figures", CancellationToken.None);
                 var client = new LoadClient(node.Addresses.Tcp, user.Id.Value, durability);
-                return Run(client, connections, many);
+                return await run(client, node);
             }
         }
         finally
         {
             Directory.Delete(folder, recursive: true);
         }
+    }
+
+    /// <summary>Processor time in microseconds.</summary>
+    private readonly record struct PlanCosts(double Shard, double Journal, double Projector, double Rest)
+    {
+        public static PlanCosts SoFar()
+        {
+            double shard = ThreadTimes.OfLiving("karya-shard") / 1000;
+            double journal = ThreadTimes.OfLiving("karya-journal") / 1000;
+            double projector = ThreadTimes.OfLiving("karya-projector") / 1000;
+            return new PlanCosts(
+                shard, journal, projector, ThreadTimes.OfAll() / 1000 - shard - journal - projector);
+        }
+
+        public PlanCosts Since(PlanCosts before, int plans) => new(
+            (Shard - before.Shard) / plans, (Journal - before.Journal) / plans,
+            (Projector - before.Projector) / plans, (Rest - before.Rest) / plans);
     }
 }
