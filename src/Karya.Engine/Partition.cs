@@ -24,7 +24,7 @@ internal enum ApplyResult
 /// <remarks>
 /// Owned by one shard, called during its turns only. See <c>docs/states.md</c> for the states and their moves.
 /// </remarks>
-internal sealed class Partition(int number, long epoch, long sequence, ShardTables tables)
+internal sealed class Partition(int number, long epoch, long sequence, ShardTables tables, long version = 0)
 {
     private readonly PartitionState _state = new(number, tables);
     private readonly HashSet<PlanId> _family = [];
@@ -38,6 +38,15 @@ internal sealed class Partition(int number, long epoch, long sequence, ShardTabl
     public long Sequence { get; private set; } = sequence;
 
     public PartitionState State => _state;
+
+    /// <summary>How many partitions the shard had been granted when it got this one, itself included.</summary>
+    public long Version => version;
+
+    /// <summary>Attempts that run in this process, for this partition.</summary>
+    public int Running { get; private set; }
+
+    /// <summary>It is about to go to another owner: no request is taken and no attempt starts.</summary>
+    public bool IsClosing { get; set; }
 
     /// <param name="loaded">
     /// Null on the first try. Else the plan was looked for in the tables, and these came (with its descendants if they
@@ -100,7 +109,9 @@ internal sealed class Partition(int number, long epoch, long sequence, ShardTabl
     public bool TryStart(int task, Turn turn)
     {
         ref var entry = ref tables.Tasks[task];
-        if (entry.IsInterrupted)
+        if (IsClosing)
+            return false;
+        if (entry.IsInterrupted || entry.IsAway)
             return TryStartAgain(task, turn);
         if (entry.State != PlanTaskState.Created)
             return false;
@@ -138,10 +149,35 @@ internal sealed class Partition(int number, long epoch, long sequence, ShardTabl
         _state.CopyInterrupted(plan, _interrupted);
         foreach (int task in _interrupted)
         {
-            if (tables.Plans[plan].State == PlanState.Cancelled)
+            if (tables.Tasks[task].IsAway)
+                _state.WaitForEnd(task);
+            else if (tables.Plans[plan].State == PlanState.Cancelled)
                 EndInterrupted(task, turn);
             else
                 _state.PutBack(task, turn.NowMs);
+        }
+    }
+
+    /// <summary>
+    /// The partition goes to another owner. What runs goes on, and its end will be told to that one; which starts it
+    /// again when it has heard nothing until then.
+    /// </summary>
+    public void HandOver(long untilMs, Turn turn)
+    {
+        var plans = new List<int>();
+        _state.CopyPlans(plans);
+        foreach (int plan in plans)
+        {
+            foreach (int task in new TaskList(tables, tables.Plans[plan].FirstTask))
+            {
+                ref var entry = ref tables.Tasks[task];
+                if (entry is not { State: PlanTaskState.Processing, IsInterrupted: false, IsAway: false })
+                    continue;
+                var record = NewRecord(RecordKind.HandedOver, KeyOf(entry), turn.NowMs);
+                record.Attempt = entry.Attempts;
+                record.DueMs = untilMs;
+                Commit(ref record, turn);
+            }
         }
     }
 
@@ -253,7 +289,7 @@ internal sealed class Partition(int number, long epoch, long sequence, ShardTabl
         foreach (int task in new TaskList(tables, tables.Plans[_state.Find(plan)].FirstTask))
         {
             ref var entry = ref tables.Tasks[task];
-            if (entry is { IsPulled: true, State: PlanTaskState.Processing, IsInterrupted: false })
+            if (entry is { IsPulled: true, State: PlanTaskState.Processing, IsInterrupted: false, IsAway: false })
                 turn.Effects.Revocations.Add() = new Revocation(KeyOf(entry), entry.Attempts);
         }
     }
@@ -288,6 +324,7 @@ internal sealed class Partition(int number, long epoch, long sequence, ShardTabl
         int task = FindAttempt(command);
         if (task < 0)
             return;
+        CountEnd(command);
         if (tables.Plans[tables.Tasks[task].Plan].State == PlanState.Cancelled)
             EndInterrupted(task, turn);
         else
@@ -322,6 +359,7 @@ internal sealed class Partition(int number, long epoch, long sequence, ShardTabl
             return;
         }
 
+        CountEnd(command);
         ref var entry = ref tables.Tasks[task];
         int plan = entry.Plan;
         var kind = RecordKind.Succeeded;
@@ -341,6 +379,13 @@ internal sealed class Partition(int number, long epoch, long sequence, ShardTabl
             record.DueMs = command.AtMs + RetryDelayMs(command, tables.Plans[plan]);
         Commit(ref record, turn);
         turn.ReplyWhenDurable(command);
+    }
+
+    /// <summary>An attempt of an earlier epoch runs elsewhere, or ran in an earlier process.</summary>
+    private void CountEnd(in Command command)
+    {
+        if (command.Epoch == epoch)
+            Running--;
     }
 
     /// <summary>The task whose attempt runs, of which the command tells; -1 when there is none.</summary>
@@ -409,12 +454,13 @@ internal sealed class Partition(int number, long epoch, long sequence, ShardTabl
         ref var entry = ref tables.Tasks[task];
         var key = KeyOf(entry);
         var record = NewRecord(RecordKind.Started, key, turn.NowMs);
-        record.Attempt = entry.IsInterrupted ? entry.Attempts : entry.Attempts + 1;
+        record.Attempt = entry.IsInterrupted || entry.IsAway ? entry.Attempts : entry.Attempts + 1;
         if (IsFirstStart(entry))
             record.DueMs = NextCronMs(entry);
         long attemptDueMs = entry.AttemptDueMs;
         Commit(ref record, turn);
 
+        Running++;
         ref var plan = ref tables.Plans[entry.Plan];
         var body = tables.Bytes.Read(plan.Body);
         byte[] copy = ArrayPool<byte>.Shared.Rent(Math.Max(1, body.Length));

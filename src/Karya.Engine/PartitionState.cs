@@ -145,6 +145,9 @@ internal sealed class PartitionState(int number, ShardTables tables)
             case RecordKind.Triggered:
                 Trigger(plan, record, bornPosition);
                 break;
+            case RecordKind.HandedOver:
+                HandOver(plan, record);
+                break;
             default:
                 MoveTask(plan, record, bornPosition);
                 break;
@@ -192,6 +195,9 @@ internal sealed class PartitionState(int number, ShardTables tables)
         tables.Tasks[task].IsInterrupted = true;
         tables.Wheel.Schedule(task, nowMs);
     }
+
+    /// <summary>An attempt that runs elsewhere is to be started again when its end has been waited for.</summary>
+    public void WaitForEnd(int task) => tables.Wheel.Schedule(task, tables.Tasks[task].AttemptDueMs);
 
     private void AddPlan(in Record record, long bornPosition)
     {
@@ -341,12 +347,28 @@ internal sealed class PartitionState(int number, ShardTables tables)
         tables.Wheel.Schedule(task, record.AtMs);
     }
 
+    private void HandOver(int row, in Record record)
+    {
+        int task = FindTask(row, record.Key);
+        Invariant.Check(task >= 0);
+        ref var entry = ref tables.Tasks[task];
+        Invariant.Check(entry.State == PlanTaskState.Processing);
+        entry.IsAway = true;
+        entry.AttemptDueMs = record.DueMs;
+    }
+
     private void MoveTask(int row, in Record record, long bornPosition)
     {
         int task = FindTask(row, record.Key);
         Invariant.Check(task >= 0);
         ref var entry = ref tables.Tasks[task];
         entry.IsInterrupted = false;
+        if (entry.IsAway)
+        {
+            entry.IsAway = false;
+            tables.Wheel.Cancel(task);
+        }
+
         switch (record.Kind)
         {
             case RecordKind.Started:
@@ -549,6 +571,24 @@ internal sealed class PartitionState(int number, ShardTables tables)
         tables.Bytes.Free(plan.Hooks);
         tables.Bytes.Free(plan.Body);
         tables.Plans.Free(row);
+    }
+
+    /// <summary>Takes everything out of memory, whether the tables have it or not.</summary>
+    public void DropAll()
+    {
+        var rows = new List<int>();
+        CopyPlans(rows);
+        foreach (int row in rows)
+            Drop(row);
+        for (int error = FirstError; error != None;)
+        {
+            int next = tables.Errors[error].Next;
+            tables.Bytes.Free(tables.Errors[error].Text);
+            tables.Errors.Free(error);
+            error = next;
+        }
+
+        ForgetDirty();
     }
 
     /// <summary>

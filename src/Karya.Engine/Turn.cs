@@ -6,9 +6,10 @@ namespace Karya.Engine;
 /// What the partitions of a shard share during one turn: the instant, the journal chunk that is being filled, and where
 /// the effects go. Everything in a turn happens at the same tick.
 /// </summary>
-internal sealed class Turn(EffectList effects, CommitQueue commits)
+internal sealed class Turn(EffectList effects, CommitQueue commits, int partitionCount)
 {
-    private readonly HashSet<int> _partitions = [];
+    // Of each partition, the place of its mark in the chunk plus 1; 0 when it has none.
+    private readonly int[] _marks = new int[partitionCount];
     private JournalChunk? _chunk;
 
     public EffectList Effects { get; } = effects;
@@ -31,15 +32,16 @@ internal sealed class Turn(EffectList effects, CommitQueue commits)
         CronStepsLeft = Limits.CronStepsPerTurnMax;
         _chunk = chunk;
         if (chunk.IsEmpty) // Else it goes on filling what Open began.
-            _partitions.Clear();
+            Array.Clear(_marks);
     }
 
     /// <summary>Appends a record to the turn's chunk.</summary>
     public void Append(in Record record, long epoch)
     {
-        if (_partitions.Add(record.Partition))
-            _chunk!.AddPartition(record.Partition, epoch);
-        _chunk!.Append(record);
+        ref int mark = ref _marks[record.Partition];
+        if (mark == 0)
+            mark = _chunk!.AddPartition(record.Partition, epoch);
+        _chunk!.Append(record, mark - 1);
     }
 
     /// <summary>
@@ -51,7 +53,8 @@ internal sealed class Turn(EffectList effects, CommitQueue commits)
             return;
         long position = _chunk!.IsEmpty ? Position - 1 : Position;
         commits.Park(
-            position, new Reply { Code = code, Plan = command.Key.Plan, Tag = command.Tag, Target = target });
+            position, command.Partition,
+            new Reply { Code = code, Plan = command.Key.Plan, Tag = command.Tag, Target = target });
     }
 
     /// <summary>Answers when this turn's records are durable.</summary>
@@ -63,7 +66,7 @@ internal sealed class Turn(EffectList effects, CommitQueue commits)
         if (command.ReplyTo is { } target)
         {
             commits.Park(
-                position,
+                position, command.Kind == CommandKind.Flush ? -1 : command.Partition,
                 new Reply { Code = ReplyCode.Ok, Plan = command.Key.Plan, Tag = command.Tag, Target = target });
         }
     }

@@ -38,7 +38,10 @@ public sealed class JournalChunk
 
     public int RecordBytes => _records.Length;
 
-    /// <summary>Under which epochs its records were made: what the store's fence has to check.</summary>
+    /// <summary>
+    /// Under which epochs its records were made, which the store's fence has to check, and the number of the last one
+    /// of each partition.
+    /// </summary>
     public ReadOnlySpan<ProjectedMark> Partitions => _partitions.Span;
 
     /// <summary>What goes into the journal; valid after <see cref="Seal"/>.</summary>
@@ -51,14 +54,57 @@ public sealed class JournalChunk
         _partitions.Clear();
     }
 
-    internal void Append(in Record record) => RecordCodec.Write(_records, record);
+    /// <param name="record">The next one of its partition.</param>
+    /// <param name="mark">The place of its partition's mark.</param>
+    internal void Append(in Record record, int mark)
+    {
+        RecordCodec.Write(_records, record);
+        _partitions.Span[mark].Sequence = record.Sequence;
+    }
 
     /// <summary>Notes a partition's epoch; called once per partition and chunk.</summary>
-    internal void AddPartition(int partition, long epoch)
+    /// <returns>How many there are now.</returns>
+    internal int AddPartition(int partition, long epoch)
     {
         ref var mark = ref _partitions.Add();
         mark.Partition = partition;
         mark.Epoch = epoch;
+        return _partitions.Count;
+    }
+
+    /// <summary>
+    /// Takes out the records of partitions that this process has lost: they must not be written, and the others of the
+    /// turn must.
+    /// </summary>
+    /// <param name="isLost">Says so of a mark of <see cref="Partitions"/>.</param>
+    public void Remove(Predicate<ProjectedMark> isLost)
+    {
+        var kept = new ByteWriter();
+        var marks = _partitions.Span.ToArray();
+        var lost = new HashSet<int>();
+        _partitions.Clear();
+        foreach (var mark in marks)
+        {
+            if (isLost(mark))
+                lost.Add(mark.Partition);
+            else
+                _partitions.Add() = mark;
+        }
+
+        var reader = new ByteReader(_records.WrittenSpan);
+        while (reader.Remaining > 0)
+        {
+            var bytes = reader.ReadBytes(reader.ReadInt32());
+            var record = default(Record);
+            RecordCodec.Read(bytes, ref record);
+            if (lost.Contains(record.Partition))
+                continue;
+            kept.WriteInt32(bytes.Length);
+            kept.Write(bytes);
+        }
+
+        _records.Clear();
+        _records.Write(kept.WrittenSpan);
     }
 
     public void Seal()

@@ -24,6 +24,7 @@ public sealed class PlanMemo
     private const byte Version = 1;
     private const byte ReplayedBit = 0x80;
     private const byte PulledBit = 0x40;
+    private const byte AwayBit = 0x20;
 
     private PlanSpec _spec;
 
@@ -114,7 +115,7 @@ public sealed class PlanMemo
     {
         writer.WriteVarint((ulong)task.Occurrence);
         writer.WriteVarint((ulong)task.Hook);
-        int bits = (task.IsReplayed ? ReplayedBit : 0) | (task.IsPulled ? PulledBit : 0);
+        int bits = (task.IsReplayed ? ReplayedBit : 0) | (task.IsPulled ? PulledBit : 0) | (task.IsAway ? AwayBit : 0);
         writer.WriteByte((byte)((byte)task.State | bits));
         writer.WriteVarint((ulong)task.CreatedMs);
         writer.WriteVarint((ulong)task.DueMs);
@@ -132,7 +133,8 @@ public sealed class PlanMemo
         task.OccurrenceTo = task.Occurrence;
         task.Hook = (int)reader.ReadVarint();
         byte state = reader.ReadByte();
-        task.State = (PlanTaskState)(state & ~(ReplayedBit | PulledBit));
+        task.State = (PlanTaskState)(state & ~(ReplayedBit | PulledBit | AwayBit));
+        task.IsAway = (state & AwayBit) != 0;
         task.IsPulled = (state & PulledBit) != 0;
         task.IsReplayed = (state & ReplayedBit) != 0;
         task.CreatedMs = (long)reader.ReadVarint();

@@ -15,6 +15,9 @@ internal sealed class Projection(ShardTables tables)
     private readonly ProjectionBatch _batch = new();
     private readonly List<int> _plans = [];
 
+    // Apart from the batch, which belongs to whoever writes it while it is under way.
+    private readonly Rows<int> _covered = new();
+
     /// <summary>The oldest journal position in the batch under way; <see cref="long.MaxValue"/> when none is.</summary>
     public long OldestUnderWay { get; private set; } = long.MaxValue;
 
@@ -35,6 +38,7 @@ internal sealed class Projection(ShardTables tables)
         Invariant.Check(!IsUnderWay);
         _batch.Clear();
         _plans.Clear();
+        _covered.Clear();
         for (int looked = 0; looked < partitions.Length && !IsLarge(rowsTarget); looked++)
         {
             var partition = partitions[next];
@@ -62,6 +66,23 @@ internal sealed class Projection(ShardTables tables)
         return _plans;
     }
 
+    /// <summary>The batch under way has changes of this partition.</summary>
+    public bool Covers(int partition)
+    {
+        if (!IsUnderWay)
+            return false;
+        foreach (ref readonly var mark in _covered.Span)
+        {
+            if (mark == partition)
+                return true;
+        }
+
+        return false;
+    }
+
+    /// <summary>The shard gives a partition up, and what is under way of it concerns somebody else.</summary>
+    public void Forget(int partition) => _plans.RemoveAll(row => tables.Plans[row].Partition == partition);
+
     private bool IsLarge(int rowsTarget) =>
         _batch.RowCount >= rowsTarget || _batch.Bytes.Length >= Limits.ProjectionBytesMax;
 
@@ -86,6 +107,7 @@ internal sealed class Projection(ShardTables tables)
         mark.Partition = partition.Number;
         mark.Epoch = partition.Epoch;
         mark.Sequence = partition.Sequence;
+        _covered.Add() = partition.Number;
         state.ForgetDirty();
     }
 

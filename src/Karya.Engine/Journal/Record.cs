@@ -36,6 +36,9 @@ public enum RecordKind : byte
 
     /// <summary>A task that waited was made due at once.</summary>
     Triggered = 10,
+
+    /// <summary>The partition goes to another owner while this attempt runs on.</summary>
+    HandedOver = 11,
 }
 
 /// <summary>
@@ -63,7 +66,8 @@ internal ref struct Record
 
     /// <summary>
     /// Of a retry: when the next attempt is due. Of a skip: when the next occurrence is due. Of a replay: when it was
-    /// due. Of the first start of a cron plan's occurrence: when the next occurrence is due. 0 for never.
+    /// due. Of the first start of a cron plan's occurrence: when the next occurrence is due. Of an attempt handed over:
+    /// until when its end is waited for. 0 for never.
     /// </summary>
     public long DueMs;
 

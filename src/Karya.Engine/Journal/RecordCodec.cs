@@ -89,7 +89,7 @@ internal static class RecordCodec
                 record.DueMs = (long)reader.ReadVarint();
                 break;
             case RecordKind.Started or RecordKind.Retrying or RecordKind.Succeeded or RecordKind.Failed
-                or RecordKind.Replayed or RecordKind.Triggered:
+                or RecordKind.Replayed or RecordKind.Triggered or RecordKind.HandedOver:
                 ReadAttempt(ref reader, ref record, plan);
                 break;
             default:
@@ -146,7 +146,7 @@ internal static class RecordCodec
         writer.WriteVarint((ulong)record.Key.Occurrence);
         writer.WriteVarint((ulong)record.Key.Hook);
         writer.WriteVarint((ulong)record.Attempt);
-        if (record.Kind is RecordKind.Retrying or RecordKind.Replayed)
+        if (record.Kind is RecordKind.Retrying or RecordKind.Replayed or RecordKind.HandedOver)
             writer.WriteVarint((ulong)record.DueMs);
         if (record.Kind == RecordKind.Replayed)
         {
@@ -165,7 +165,7 @@ internal static class RecordCodec
     {
         record.Key = new TaskKey(plan, (long)reader.ReadVarint(), (int)reader.ReadVarint());
         record.Attempt = (int)reader.ReadVarint();
-        if (record.Kind is RecordKind.Retrying or RecordKind.Replayed)
+        if (record.Kind is RecordKind.Retrying or RecordKind.Replayed or RecordKind.HandedOver)
             record.DueMs = (long)reader.ReadVarint();
         if (record.Kind == RecordKind.Replayed)
         {

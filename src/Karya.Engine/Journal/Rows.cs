@@ -92,7 +92,10 @@ public struct ProjectedMark
     public int Partition;
     public long Epoch;
 
-    /// <summary>Every record up to this one is contained in the tables once the batch is committed.</summary>
+    /// <summary>
+    /// Every record up to this one is contained in the tables once the batch is committed. Of a chunk of the journal:
+    /// the last one in it.
+    /// </summary>
     public long Sequence;
 }
 

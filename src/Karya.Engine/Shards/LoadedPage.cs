@@ -23,6 +23,15 @@ public sealed class LoadedPage
     /// <summary>The plan that was asked for; <see cref="PlanId.None"/> for a window of the horizon.</summary>
     public PlanId Requested { get; init; }
 
+    /// <summary>Of a window of one partition: that partition; else <see cref="HorizonRequest.AllPartitions"/>.</summary>
+    public int Partition { get; init; } = HorizonRequest.AllPartitions;
+
+    /// <summary>
+    /// That of the request. What a shard was granted after it asked is not taken from the answer: it may be older than
+    /// the grant.
+    /// </summary>
+    public long Version { get; init; }
+
     /// <summary>No further page answers this request.</summary>
     public bool IsLast { get; set; }
 

@@ -16,6 +16,7 @@ internal sealed class Residency(ShardTables tables, Partition?[] partitions, lon
 
     private readonly List<Parked> _parked = [];
     private readonly List<(int Row, PlanId Id)> _dropLater = [];
+    private readonly List<(int Partition, long RetryAtMs)> _unread = []; // Granted, and their window was not read yet.
     private int _loadsUnderWay;
     private bool _isHorizonUnderWay;
 
@@ -24,17 +25,51 @@ internal sealed class Residency(ShardTables tables, Partition?[] partitions, lon
     private long _failedToMs = nowMs + horizonMs + horizonMs / 2;
     private long _retryAtMs = nowMs;
 
+    /// <summary>How many partitions were granted so far, of those that came after the start.</summary>
+    public long Version { get; private set; }
+
     /// <summary>Plans due before this are in memory, or are being loaded.</summary>
     public long UntilMs { get; private set; } = nowMs + horizonMs + horizonMs / 2;
 
     /// <summary>When <see cref="RequestHorizon"/> has something to do next.</summary>
-    public long NextMs =>
-        _isHorizonUnderWay ? long.MaxValue : _failedToMs != 0 ? _retryAtMs : UntilMs - horizonMs;
+    public long NextMs => Math.Min(
+        _isHorizonUnderWay ? long.MaxValue : _failedToMs != 0 ? _retryAtMs : UntilMs - horizonMs,
+        _unread.Count > 0 ? _unread[0].RetryAtMs : long.MaxValue);
+
+    /// <summary>A partition was granted: its plans that are due within the horizon are wanted, too.</summary>
+    /// <returns>Its version.</returns>
+    public long Grant(int partition, long nowMs)
+    {
+        _unread.Insert(0, (partition, nowMs));
+        return ++Version;
+    }
+
+    /// <summary>It is gone.</summary>
+    public void Revoke(int partition, Turn turn)
+    {
+        _unread.RemoveAll(unread => unread.Partition == partition);
+        for (int i = _parked.Count - 1; i >= 0; i--)
+        {
+            if (_parked[i].Command.Partition != partition)
+                continue;
+            turn.ReplyNow(_parked[i].Command, ReplyCode.NotOwner);
+            Shard.ReturnPayload(_parked[i].Command);
+            _parked.RemoveAt(i);
+        }
+    }
 
     /// <summary>Asks for the next window, half a horizon wide, once less than a horizon is left.</summary>
     public void RequestHorizon(long nowMs, EffectList effects)
     {
-        if (nowMs < NextMs)
+        while (_unread.Count > 0 && _unread[0].RetryAtMs <= nowMs)
+        {
+            _loadsUnderWay++;
+            effects.HorizonRequests.Add() =
+                new HorizonRequest(long.MinValue, UntilMs, _unread[0].Partition, Version);
+            _unread.RemoveAt(0);
+        }
+
+        if (_isHorizonUnderWay || nowMs < (_failedToMs != 0 ? _retryAtMs : UntilMs - horizonMs))
             return;
 
         long from = _failedToMs != 0 ? _failedFromMs : UntilMs;
@@ -43,7 +78,8 @@ internal sealed class Residency(ShardTables tables, Partition?[] partitions, lon
         _failedToMs = 0;
         _isHorizonUnderWay = true;
         _loadsUnderWay++;
-        effects.HorizonRequests.Add() = new HorizonRequest(from, UntilMs);
+        effects.HorizonRequests.Add() = new HorizonRequest(
+            from, UntilMs, HorizonRequest.AllPartitions, Version);
     }
 
     /// <summary>Keeps a command until the plan that it needs has been looked for in the tables.</summary>
@@ -52,9 +88,9 @@ internal sealed class Residency(ShardTables tables, Partition?[] partitions, lon
     {
         if (_parked.Count >= Limits.ParkedCommandsMax)
             return false;
-        _parked.Add(new Parked { Command = command, Loaded = [] });
+        _parked.Add(new Parked { Command = command, Version = Version, Loaded = [] });
         _loadsUnderWay++;
-        effects.PlanRequests.Add() = new PlanRequest(command.Key.Plan, withDescendants);
+        effects.PlanRequests.Add() = new PlanRequest(command.Key.Plan, withDescendants, Version);
         return true;
     }
 
@@ -68,10 +104,11 @@ internal sealed class Residency(ShardTables tables, Partition?[] partitions, lon
     public bool Take(LoadedPage page, Turn turn, out Parked parked)
     {
         parked = default;
-        int index = page.Requested == PlanId.None ? -1 : IndexOfParked(page.Requested);
+        int index = page.Requested == PlanId.None ? -1 : IndexOfParked(page);
         foreach (ref var plan in page.Plans.Span)
         {
-            var partition = partitions[plan.Partition]!;
+            if (partitions[plan.Partition] is not { } partition || partition.Version > page.Version)
+                continue; // Gone meanwhile, or gone and back.
             if (partition.State.Find(plan.Id) < 0)
             {
                 partition.State.Load(plan.Id, page.Slice(plan.Memo), page.Slice(plan.Body));
@@ -88,7 +125,12 @@ internal sealed class Residency(ShardTables tables, Partition?[] partitions, lon
             return false;
 
         _loadsUnderWay--;
-        if (page.Requested == PlanId.None)
+        if (page.Partition != HorizonRequest.AllPartitions)
+        {
+            if (page.HasFailed && partitions[page.Partition] is { } one && one.Version <= page.Version)
+                _unread.Add((page.Partition, turn.NowMs + RetryMs));
+        }
+        else if (page.Requested == PlanId.None)
         {
             _isHorizonUnderWay = false;
             if (page.HasFailed)
@@ -115,10 +157,10 @@ internal sealed class Residency(ShardTables tables, Partition?[] partitions, lon
     {
         if (parked.Loaded is not null)
         {
-            var state = partitions[parked.Command.Partition]!.State;
+            var state = partitions[parked.Command.Partition]?.State;
             foreach (var plan in parked.Loaded)
             {
-                int row = state.Find(plan);
+                int row = state?.Find(plan) ?? -1;
                 if (row >= 0)
                     _dropLater.Add((row, plan)); // If the command was refused nothing else would ever drop it.
             }
@@ -140,11 +182,11 @@ internal sealed class Residency(ShardTables tables, Partition?[] partitions, lon
         }
     }
 
-    private int IndexOfParked(PlanId plan)
+    private int IndexOfParked(LoadedPage page)
     {
         for (int i = 0; i < _parked.Count; i++)
         {
-            if (_parked[i].Command.Key.Plan == plan)
+            if (_parked[i].Command.Key.Plan == page.Requested && _parked[i].Version == page.Version)
                 return i;
         }
 
@@ -184,6 +226,7 @@ internal sealed class Residency(ShardTables tables, Partition?[] partitions, lon
     internal struct Parked
     {
         public Command Command;
+        public long Version;
         public HashSet<PlanId> Loaded;
         public bool HasFailed;
     }

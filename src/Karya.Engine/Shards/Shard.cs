@@ -1,4 +1,5 @@
 using System.Buffers;
+using System.Runtime.InteropServices;
 using Karya.Engine.Dispatching;
 using Karya.Engine.Journal;
 using Karya.Engine.Tables;
@@ -42,10 +43,12 @@ public sealed class Shard : IDisposable
     private readonly Residency _residency;
     private readonly int[] _expired = new int[Limits.WheelWorkPerTurnMax];
     private readonly HashSet<PlanId> _born = [];
+    private readonly Ownership _ownership;
     private Rows<Command> _requests = new();
     private Rows<Command> _outcomes = new();
     private List<LoadedPage> _pages = [];
     private Dictionary<uint, int> _credits = [];
+    private List<PartitionChange> _changes = [];
     private int _nextRequest;
     private int _nextOutcome;
     private JournalChunk _chunk;
@@ -68,9 +71,10 @@ public sealed class Shard : IDisposable
         _partitions = new Partition?[options.PartitionCount];
         _ready = new ReadyQueue(_tables.Tasks, options.InFlightMax, options.LaneInFlightMax);
         _pulled = new ReadyQueue(_tables.Tasks, int.MaxValue, laneInFlightMax: 0); // Until workers give credits.
-        _turn = new Turn(_effects, _commits);
+        _turn = new Turn(_effects, _commits, options.PartitionCount);
         _projection = new Projection(_tables);
         _residency = new Residency(_tables, _partitions, options.HorizonMs, nowMs);
+        _ownership = new Ownership(_partitions, _tables, _projection, _residency, _commits, _turn);
         _chunk = inbox.TakeChunk();
         _projectionDueMs = nowMs + options.ProjectionIntervalMs;
     }
@@ -95,8 +99,7 @@ public sealed class Shard : IDisposable
     /// <summary>
     /// Takes a partition, as the store has it: records up to <paramref name="sequence"/> are in its tables.
     /// </summary>
-    public void Own(int partition, long epoch, long sequence) =>
-        _partitions[partition] = new Partition(partition, epoch, sequence, _tables);
+    public void Own(int partition, long epoch, long sequence) => _ownership.Own(partition, epoch, sequence);
 
     public bool Owns(int partition) => _partitions[partition] is not null;
 
@@ -173,6 +176,7 @@ public sealed class Shard : IDisposable
         AdvanceWheel(nowMs);
         StartReady();
         _commits.Release(_turn.DurablePosition, _effects.Replies);
+        _isProjectionWanted |= _ownership.GoOnClosing();
         EndChunk();
         _residency.RequestHorizon(nowMs, _effects);
         Report();
@@ -216,7 +220,7 @@ public sealed class Shard : IDisposable
             _nextOutcome = 0;
         }
 
-        var state = Inbox.Drain(ref _requests, ref _outcomes, ref _pages, ref _credits);
+        var state = Inbox.Drain(ref _requests, ref _outcomes, ref _pages, ref _credits, ref _changes);
         foreach (var (lane, credits) in _credits)
             _pulled.SetLimit(lane, credits);
         _credits.Clear();
@@ -232,6 +236,11 @@ public sealed class Shard : IDisposable
             _isSurveyDue = true;
         }
 
+        foreach (ref readonly var change in CollectionsMarshal.AsSpan(_changes))
+            _ownership.Take(change);
+        _isSurveyDue |= _changes.Count > 0;
+        _changes.Clear();
+
         foreach (var page in _pages)
         {
             if (_residency.Take(page, _turn, out var parked))
@@ -245,10 +254,12 @@ public sealed class Shard : IDisposable
 
     private void ApplyParked(in Residency.Parked parked)
     {
-        if (parked.HasFailed)
+        if (_partitions[parked.Command.Partition] is not { IsClosing: false } partition)
+            _turn.ReplyNow(parked.Command, ReplyCode.NotOwner);
+        else if (parked.HasFailed)
             _turn.ReplyNow(parked.Command, ReplyCode.Overloaded);
         else
-            _partitions[parked.Command.Partition]!.Apply(parked.Command, _turn, parked.Loaded);
+            partition.Apply(parked.Command, _turn, parked.Loaded);
         ReturnPayload(parked.Command);
     }
 
@@ -287,17 +298,22 @@ public sealed class Shard : IDisposable
             return false;
         }
 
+        bool isOutcome = command.Kind
+            is CommandKind.AttemptSucceeded or CommandKind.AttemptFailed or CommandKind.AttemptReleased;
+        if (isOutcome && _ownership.HasDispatched(command)) // Else it took its place elsewhere.
+            (command.IsPulled ? _pulled : _ready).Release(command.Lane);
         if (_partitions[command.Partition] is not { } partition)
         {
+            if (isOutcome)
+                return TryPassOn(command);
             _turn.ReplyNow(command, ReplyCode.NotOwner);
             return false;
         }
 
-        // An attempt of an earlier epoch took its place in an earlier shard: there is none to give back here.
-        if (command.Kind is CommandKind.AttemptSucceeded or CommandKind.AttemptFailed or CommandKind.AttemptReleased
-            && command.Epoch == partition.Epoch)
+        if (partition.IsClosing && !isOutcome)
         {
-            (command.IsPulled ? _pulled : _ready).Release(command.Lane);
+            _turn.ReplyNow(command, ReplyCode.NotOwner);
+            return false;
         }
 
         if (command.Kind == CommandKind.Submit && Status.ChangedPlans > _options.ProjectionLagMax)
@@ -315,7 +331,17 @@ public sealed class Shard : IDisposable
         return false;
     }
 
-    private static void ReturnPayload(in Command command)
+    /// <summary>The partition is not here.</summary>
+    /// <returns>True: whoever has it wants to know of this, and gets the payload.</returns>
+    private bool TryPassOn(in Command command)
+    {
+        if (command.Kind == CommandKind.AttemptReleased)
+            return false;
+        _effects.Strays.Add() = command;
+        return true;
+    }
+
+    internal static void ReturnPayload(in Command command)
     {
         if (command.Payload is { } payload)
             ArrayPool<byte>.Shared.Return(payload);
@@ -405,7 +431,8 @@ public sealed class Shard : IDisposable
         long projectionMs = Status.ProjectedPosition < _position && !_projection.IsUnderWay
             ? Math.Max(_projectionDueMs, nowMs + 1)
             : long.MaxValue;
-        return Math.Min(Math.Min(_tables.Wheel.NextWakeTick, _residency.NextMs), projectionMs);
+        return Math.Min(
+            Math.Min(_tables.Wheel.NextWakeTick, _residency.NextMs), Math.Min(projectionMs, _ownership.NextMs));
     }
 
     private void Report()

@@ -25,6 +25,7 @@ public sealed class ShardInbox(int capacity, Action wake)
     private Rows<Command> _outcomes = new();
     private List<LoadedPage> _pages = [];
     private Dictionary<uint, int> _credits = [];
+    private List<PartitionChange> _changes = [];
     private long _durablePosition;
     private long _projectedCount;
     private long _incomingBytes;
@@ -155,6 +156,14 @@ public sealed class ShardInbox(int capacity, Action wake)
         wake();
     }
 
+    /// <summary>Takes what has become of a partition's ownership, always and in order.</summary>
+    public void PostChange(in PartitionChange change)
+    {
+        lock (_lock)
+            _changes.Add(change);
+        wake();
+    }
+
     /// <summary>Somebody waits for the tables: project now instead of when the interval has passed.</summary>
     public void RequestProjection()
     {
@@ -189,7 +198,7 @@ public sealed class ShardInbox(int capacity, Action wake)
     /// </summary>
     internal InboxState Drain(
         ref Rows<Command> requests, ref Rows<Command> outcomes, ref List<LoadedPage> pages,
-        ref Dictionary<uint, int> credits)
+        ref Dictionary<uint, int> credits, ref List<PartitionChange> changes)
     {
         lock (_lock)
         {
@@ -203,6 +212,7 @@ public sealed class ShardInbox(int capacity, Action wake)
                 (outcomes, _outcomes) = (_outcomes, outcomes);
             (pages, _pages) = (_pages, pages);
             (credits, _credits) = (_credits, credits);
+            (changes, _changes) = (_changes, changes);
             bool isProjectionWanted = _isProjectionWanted;
             _isProjectionWanted = false;
             return new InboxState(

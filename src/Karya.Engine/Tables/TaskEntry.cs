@@ -64,4 +64,10 @@ internal struct TaskEntry
     /// memory only: the recorded state is <see cref="PlanTaskState.Processing"/> all the time, so that a replay agrees.
     /// </summary>
     public bool IsInterrupted;
+
+    /// <summary>
+    /// Runs at an earlier owner, which has handed the partition over and will tell how it ended. If it has not until
+    /// <see cref="AttemptDueMs"/>, the attempt is started again.
+    /// </summary>
+    public bool IsAway;
 }

@@ -4,26 +4,15 @@ namespace Karya.Node.Cluster;
 /// This node's time-limited right to fire what it has claimed: renews the lease of record through the store, and says
 /// for how long it may be trusted.
 /// </summary>
-/// <remarks>
-/// <code>
-/// renewal:   sent ────── answered          sent ────── ? no answer
-/// trusted:    ├──────────────── length − margin ──┤ IsTrusted turns false by itself
-/// others may claim:            not before length ─────────┤ after they last saw it change
-/// </code>
-/// Counted from before a renewal was sent, on a clock that is never set, so that the right has ended here before
-/// anybody else may have it. One thread of its own renews; all else may be called from any thread.
-/// </remarks>
+/// <remarks>One thread of its own renews; all else may be called from any thread. See <see cref="LeaseTrust"/>.</remarks>
 internal sealed class PartitionLease : IDisposable
 {
     /// <summary>Renewals in one length: four may fail before the fifth of them counts.</summary>
     private const int RenewalsPerLength = 5;
 
-    /// <summary>Of the length, given away for what lies between a look at the lease and the first byte.</summary>
-    private const double MarginPart = 0.1;
-
     private static readonly TimeSpan RetryPause = TimeSpan.FromMilliseconds(200);
 
-    private readonly TimeSpan _trust;
+    private readonly LeaseTrust? _trust; // Null: nothing has to be renewed.
     private readonly TimeSpan _period;
     private readonly Func<bool> _renew;
     private readonly Func<string?> _lost;
@@ -33,7 +22,6 @@ internal sealed class PartitionLease : IDisposable
     private readonly object _lock = new(); // Not a Lock: the thread waits on it.
     private readonly TaskCompletionSource<string> _failed = new(TaskCreationOptions.RunContinuationsAsynchronously);
     private TaskCompletionSource _trusted = NewSource();
-    private long _trustedUntil;
     private bool _isOver;
 
     /// <param name="length">Of the lease; null when nothing has to be renewed, and the right never ends.</param>
@@ -44,19 +32,18 @@ internal sealed class PartitionLease : IDisposable
     public PartitionLease(
         TimeSpan? length, Func<bool> renew, Func<string?> lost, Action regained, TimeProvider clock)
     {
-        _trust = (length ?? TimeSpan.Zero) * (1 - MarginPart);
+        if (length is { } some)
+            _trust = new LeaseTrust((long)(some.TotalSeconds * clock.TimestampFrequency));
         _period = (length ?? TimeSpan.Zero) / RenewalsPerLength;
         _renew = renew;
         _lost = lost;
         _regained = regained;
         _clock = clock;
-        _trustedUntil = length is null ? long.MaxValue : long.MinValue;
         _thread = new Thread(Run) { Name = "karya-lease", IsBackground = true };
     }
 
     /// <summary>Whether tasks may be fired at this moment.</summary>
-    public bool IsTrusted => Volatile.Read(ref _trustedUntil) is var until
-        && (until == long.MaxValue || _clock.GetTimestamp() < until);
+    public bool IsTrusted => _trust is null || _trust.IsTrusted(_clock.GetTimestamp());
 
     /// <summary>Completes with the reason when somebody else has what was claimed.</summary>
     public Task<string> Failed => _failed.Task;
@@ -71,7 +58,7 @@ internal sealed class PartitionLease : IDisposable
     /// </summary>
     public void Start()
     {
-        if (Volatile.Read(ref _trustedUntil) == long.MaxValue)
+        if (_trust is null)
             return;
         RenewOnce();
         _thread.Start();
@@ -129,7 +116,7 @@ internal sealed class PartitionLease : IDisposable
             Trust(sent);
         if (_lost() is not { } reason)
             return isRenewed;
-        Volatile.Write(ref _trustedUntil, long.MinValue);
+        _trust!.End();
         End();
         _failed.TrySetResult(reason);
         return false;
@@ -157,11 +144,10 @@ internal sealed class PartitionLease : IDisposable
 
     private void Trust(long sent)
     {
-        long until = sent + (long)(_trust.TotalSeconds * _clock.TimestampFrequency);
         lock (_lock)
         {
             bool wasTrusted = IsTrusted;
-            Volatile.Write(ref _trustedUntil, until);
+            _trust!.Renew(sent);
             _trusted.TrySetResult();
             if (wasTrusted)
                 return;

@@ -66,7 +66,8 @@ internal sealed class Loader : IDisposable
         {
             foreach (var (shard, request) in requests)
             {
-                var pages = new Pages(this, [shard], request.Plan, _plans.Pause);
+                var pages = new Pages(
+                    this, [shard], request.Plan, HorizonRequest.AllPartitions, request.Version, _plans.Pause);
                 Answer(pages, () => _store.LoadPlan(request.Plan, request.WithDescendants, pages.Add));
             }
 
@@ -81,7 +82,8 @@ internal sealed class Loader : IDisposable
         {
             foreach (var window in requests.GroupBy(asked => asked.Request, asked => asked.Shard))
             {
-                var pages = new Pages(this, [.. window], PlanId.None, _horizons.Pause);
+                var pages = new Pages(
+                    this, [.. window], PlanId.None, window.Key.Partition, window.Key.Version, _horizons.Pause);
                 Answer(pages, () => _store.LoadDue(window.Key.FromMs, window.Key.ToMs, pages.Add));
             }
 
@@ -107,7 +109,8 @@ internal sealed class Loader : IDisposable
     }
 
     /// <summary>The pages of one answer that are being filled, one for each shard that asked.</summary>
-    private sealed class Pages(Loader loader, int[] shards, PlanId requested, Func<TimeSpan, bool> pause)
+    private sealed class Pages(
+        Loader loader, int[] shards, PlanId requested, int onlyPartition, long version, Func<TimeSpan, bool> pause)
     {
         private readonly LoadedPage?[] _pages = new LoadedPage?[loader._shards.Count];
 
@@ -115,9 +118,13 @@ internal sealed class Loader : IDisposable
         {
             int partition = PartitionHash.Of(id.Value, loader._partitionCount);
             int shard = partition % loader._shards.Count;
-            if (!shards.Contains(shard) || !loader._shards[shard].Owns(partition))
+            if (!shards.Contains(shard) || !loader._shards[shard].Owns(partition)
+                || (onlyPartition >= 0 && onlyPartition != partition))
+            {
                 return;
-            var page = _pages[shard] ??= new LoadedPage { Requested = requested };
+            }
+
+            var page = _pages[shard] ??= NewPage(hasFailed: false);
             page.Add(id, partition, memo, body);
             if (page.Plans.Count < PlansPerPage)
                 return;
@@ -131,11 +138,19 @@ internal sealed class Loader : IDisposable
             {
                 var page = _pages[shard];
                 if (hasFailed || page is null)
-                    page = new LoadedPage { Requested = requested, HasFailed = hasFailed };
+                    page = NewPage(hasFailed);
                 page.IsLast = true;
                 Post(shard, page);
             }
         }
+
+        private LoadedPage NewPage(bool hasFailed) => new()
+        {
+            Requested = requested,
+            Partition = onlyPartition,
+            Version = version,
+            HasFailed = hasFailed,
+        };
 
         private void Post(int shard, LoadedPage page)
         {

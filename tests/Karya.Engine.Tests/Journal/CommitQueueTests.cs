@@ -66,7 +66,7 @@ public sealed class CommitQueueTests
     }
 
     private void Park(long position, ulong number) =>
-        _queue.Park(position, new Reply { Plan = new PlanId(number), Target = new Answer() });
+        _queue.Park(position, partition: 0, new Reply { Plan = new PlanId(number), Target = new Answer() });
 
     private ulong[] Numbers() => [.. _released.Span.ToArray().Select(r => (ulong)r.Plan.Value)];
 }

@@ -126,7 +126,7 @@ public sealed class JournalChunkTests
         chunk.Clear();
         Assert.True(chunk.IsEmpty);
         chunk.AddPartition(1, 1);
-        chunk.Append(Records.Make(RecordKind.Cancelled, 1, 2, 3, 4, [], default));
+        chunk.Append(Records.Make(RecordKind.Cancelled, 1, 2, 3, 4, [], default), mark: 0);
         chunk.Seal();
 
         Assert.Equal(RecordKind.Cancelled, Assert.Single(Records.Read(chunk.SealedBytes)).Kind);

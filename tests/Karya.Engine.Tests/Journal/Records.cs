@@ -21,7 +21,8 @@ internal static class Records
         RecordKind kind, UInt128 plan, long at, long due, int small, ReadOnlySpan<byte> hooks,
         ReadOnlySpan<byte> payload)
     {
-        bool isAttempt = kind is >= RecordKind.Started and <= RecordKind.Failed or RecordKind.Replayed;
+        bool isAttempt = kind is >= RecordKind.Started and <= RecordKind.Failed
+            or RecordKind.Replayed or RecordKind.HandedOver;
         bool hasOccurrence = isAttempt || kind == RecordKind.Skipped;
         var record = new Record
         {
@@ -72,7 +73,7 @@ internal static class Records
                 record.Reason = SkipReason.Misfire;
                 record.DueMs = due;
                 break;
-            case RecordKind.Retrying:
+            case RecordKind.Retrying or RecordKind.HandedOver:
                 record.DueMs = due;
                 break;
             case RecordKind.Replayed:
@@ -95,7 +96,7 @@ internal static class Records
             var record = Make(
                 kinds[i], new UInt128(0x0190, (ulong)i), 1_800_000_000_000 + i, 1_800_000_001_000, 5,
                 [1, 0, 3, 0, 9, 9, 9, 9], "body"u8);
-            chunk.Append(record);
+            chunk.Append(record, mark: 0);
         }
 
         chunk.Seal();

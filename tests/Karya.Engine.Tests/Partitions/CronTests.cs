@@ -181,7 +181,7 @@ public sealed class CronTests : IDisposable
             Attempt = 1,
             AtMs = Now + 1000,
             DueMs = Now + 77_000,
-        });
+        }, mark: 0);
         chunk.Seal();
         driver.Store.JournalRows[^1] = chunk.SealedBytes.ToArray();
         driver.Crash();

@@ -26,7 +26,8 @@ public sealed class ShardTests : IDisposable
 
         var (requests, outcomes, pages) = (new Rows<Command>(), new Rows<Command>(), new List<LoadedPage>());
         var credits = new Dictionary<uint, int>();
-        inbox.Drain(ref requests, ref outcomes, ref pages, ref credits);
+        List<PartitionChange> changes = [];
+        inbox.Drain(ref requests, ref outcomes, ref pages, ref credits, ref changes);
         Assert.True(inbox.TryPost(large));
     }
 
@@ -140,7 +141,8 @@ public sealed class ShardTests : IDisposable
         var outcomes = new Engine.Journal.Rows<Command>();
         List<Engine.Shards.LoadedPage> pages = [];
         var credits = new Dictionary<uint, int>();
-        inbox.Drain(ref requests, ref outcomes, ref pages, ref credits);
+        List<PartitionChange> changes = [];
+        inbox.Drain(ref requests, ref outcomes, ref pages, ref credits, ref changes);
         Assert.Equal(2, requests.Count);
         Assert.Equal(1, outcomes.Count);
         Assert.True(inbox.TryPost(default));
