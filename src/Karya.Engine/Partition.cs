@@ -62,9 +62,11 @@ internal sealed class Partition(int number, long epoch, long sequence, ShardTabl
                 Submit(command, turn);
                 return ApplyResult.Done;
             case CommandKind.AttemptReleased:
+                CountEnd(command);
                 ReleaseAttempt(command, turn);
                 return ApplyResult.Done;
             case CommandKind.AttemptSucceeded or CommandKind.AttemptFailed:
+                CountEnd(command);
                 EndAttempt(command, turn);
                 return ApplyResult.Done;
         }
@@ -324,7 +326,6 @@ internal sealed class Partition(int number, long epoch, long sequence, ShardTabl
         int task = FindAttempt(command);
         if (task < 0)
             return;
-        CountEnd(command);
         if (tables.Plans[tables.Tasks[task].Plan].State == PlanState.Cancelled)
             EndInterrupted(task, turn);
         else
@@ -359,7 +360,6 @@ internal sealed class Partition(int number, long epoch, long sequence, ShardTabl
             return;
         }
 
-        CountEnd(command);
         ref var entry = ref tables.Tasks[task];
         int plan = entry.Plan;
         var kind = RecordKind.Succeeded;
@@ -388,14 +388,21 @@ internal sealed class Partition(int number, long epoch, long sequence, ShardTabl
             Running--;
     }
 
-    /// <summary>The task whose attempt runs, of which the command tells; -1 when there is none.</summary>
+    /// <summary>
+    /// The task whose attempt runs, of which the command tells; -1 when there is none. What an earlier owner tells of an
+    /// attempt that was started again here counts if it succeeded there; else this one decides.
+    /// </summary>
     private int FindAttempt(in Command command)
     {
         int plan = _state.Find(command.Key.Plan);
         int task = plan < 0 ? -1 : _state.FindTask(plan, command.Key);
-        bool isRunning = task >= 0 && tables.Tasks[task].State == PlanTaskState.Processing
-            && !tables.Tasks[task].IsInterrupted && tables.Tasks[task].Attempts == command.Attempt;
-        return isRunning ? task : -1;
+        if (task < 0)
+            return -1;
+        ref var entry = ref tables.Tasks[task];
+        bool isRunning = entry.State == PlanTaskState.Processing && !entry.IsInterrupted
+            && entry.Attempts == command.Attempt;
+        bool counts = command.Epoch == epoch || entry.IsAway || command.Kind == CommandKind.AttemptSucceeded;
+        return isRunning && counts ? task : -1;
     }
 
     private static long RetryDelayMs(in Command command, in PlanEntry plan) =>

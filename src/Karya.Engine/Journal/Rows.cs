@@ -156,4 +156,17 @@ public sealed class Rows<T> where T : struct
     }
 
     public void Clear() => Count = 0;
+
+    /// <summary>Takes out what a predicate names; the others keep their order.</summary>
+    public void RemoveAll(Predicate<T> isUnwanted)
+    {
+        int kept = 0;
+        for (int i = 0; i < Count; i++)
+        {
+            if (!isUnwanted(_items[i]))
+                _items[kept++] = _items[i];
+        }
+
+        Count = kept;
+    }
 }

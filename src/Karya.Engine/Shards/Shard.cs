@@ -289,7 +289,7 @@ public sealed class Shard : IDisposable
         command = default; // Its reply target and payload must not be kept alive.
     }
 
-    /// <returns>True: the command waits for a plan, and keeps its payload.</returns>
+    /// <returns>True: the command waits for a plan, or goes elsewhere, and keeps its payload.</returns>
     private bool Apply(in Command command)
     {
         if (command.Kind == CommandKind.Flush)
@@ -305,9 +305,10 @@ public sealed class Shard : IDisposable
         if (_partitions[command.Partition] is not { } partition)
         {
             if (isOutcome)
-                return TryPassOn(command);
-            _turn.ReplyNow(command, ReplyCode.NotOwner);
-            return false;
+                _effects.Strays.Add() = command;
+            else
+                _turn.ReplyNow(command, ReplyCode.NotOwner);
+            return isOutcome;
         }
 
         if (partition.IsClosing && !isOutcome)
@@ -329,16 +330,6 @@ public sealed class Shard : IDisposable
             return true;
         _turn.ReplyNow(command, ReplyCode.Overloaded);
         return false;
-    }
-
-    /// <summary>The partition is not here.</summary>
-    /// <returns>True: whoever has it wants to know of this, and gets the payload.</returns>
-    private bool TryPassOn(in Command command)
-    {
-        if (command.Kind == CommandKind.AttemptReleased)
-            return false;
-        _effects.Strays.Add() = command;
-        return true;
     }
 
     internal static void ReturnPayload(in Command command)

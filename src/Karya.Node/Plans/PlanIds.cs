@@ -10,7 +10,8 @@ namespace Karya.Node.Plans;
 /// millisecond of one node: the 12 bits behind the time count up.
 /// </summary>
 /// <remarks>Thread-safe.</remarks>
-internal sealed class PlanIds
+/// <param name="fill">Fills an array with random bytes; null for the system's generator.</param>
+internal sealed class PlanIds(Action<byte[]>? fill = null)
 {
     private const int RandomBytes = 4096; // One call to the generator for 512 ids.
     private const int CounterMax = 0xFFF;
@@ -39,6 +40,20 @@ internal sealed class PlanIds
             }
 
             return Compose(_lastMs, (ulong)_counter, NextRandom());
+        }
+    }
+
+    /// <summary>A new id of a plan that falls into a partition of which a predicate says so: drawn until one does.</summary>
+    /// <param name="nowMs">As above.</param>
+    /// <param name="partitionCount">Of the store.</param>
+    /// <param name="isWanted">True for one partition at least.</param>
+    public PlanId New(long nowMs, int partitionCount, Predicate<int> isWanted)
+    {
+        while (true)
+        {
+            var id = New(nowMs);
+            if (isWanted(PartitionHash.Of(id.Value, partitionCount)))
+                return id;
         }
     }
 
@@ -86,12 +101,20 @@ internal sealed class PlanIds
     {
         if (_randomUsed == RandomBytes)
         {
-            RandomNumberGenerator.Fill(_random);
+            Refill();
             _randomUsed = 0;
         }
 
         ulong random = BitConverter.ToUInt64(_random, _randomUsed);
         _randomUsed += sizeof(ulong);
         return random;
+    }
+
+    private void Refill()
+    {
+        if (fill is null)
+            RandomNumberGenerator.Fill(_random);
+        else
+            fill(_random);
     }
 }

@@ -27,16 +27,28 @@ internal sealed class SubmitDesk
     private readonly IReadOnlyList<Shard> _shards;
     private readonly TickClock _ticks;
     private readonly PlanIds _ids;
+    private readonly Predicate<int>? _isHere;
     private readonly ConcurrentDictionary<UserId, bool> _knownUsers = new();
 
+    /// <param name="options">How plans are completed.</param>
+    /// <param name="reads">Asks the store.</param>
+    /// <param name="shards">Of this node.</param>
+    /// <param name="ticks">Store time.</param>
+    /// <param name="ids">Makes ids.</param>
+    /// <param name="isHere">
+    /// Whether this node has a partition: a plan whose id it chooses falls into one that it has, so that the submit
+    /// needs no hop. Null when it has all.
+    /// </param>
     public SubmitDesk(
-        DeskOptions options, StoreReads reads, IReadOnlyList<Shard> shards, TickClock ticks, PlanIds ids)
+        DeskOptions options, StoreReads reads, IReadOnlyList<Shard> shards, TickClock ticks, PlanIds ids,
+        Predicate<int>? isHere = null)
     {
         _options = options;
         _reads = reads;
         _shards = shards;
         _ticks = ticks;
         _ids = ids;
+        _isHere = isHere;
     }
 
     public int ShardCount => _shards.Count;
@@ -64,7 +76,7 @@ internal sealed class SubmitDesk
     public Command Prepare(in Submission submission, PlanId parent)
     {
         long nowMs = _ticks.NowMs();
-        var id = submission.Id == PlanId.None ? _ids.New(nowMs) : submission.Id;
+        var id = submission.Id == PlanId.None ? NewId(nowMs) : submission.Id;
         var spec = submission.Spec;
         spec.Id = id;
         spec.Parent = parent;
@@ -93,6 +105,9 @@ internal sealed class SubmitDesk
             MayExist = submission.Id != PlanId.None,
         };
     }
+
+    private PlanId NewId(long nowMs) =>
+        _isHere is null ? _ids.New(nowMs) : _ids.New(nowMs, _options.PartitionCount, _isHere);
 
     private static int DelayMsMaxOf(in PlanSpec spec) =>
         spec.RetryDelayMsMax > 0 ? spec.RetryDelayMsMax : int.MaxValue;

@@ -118,7 +118,9 @@ internal sealed class CommitPipeline(ShardInbox?[] inboxes, IntakeGate gate, Pre
                 _isResolving = false;
                 Trouble = $"The journal cannot be written: {error}";
                 gate.Hold(true);
-                Step = HoldsWhatIsLost() ? Refill() : CommitStep.Pause;
+                Step = CommitStep.Pause;
+                if (HoldsWhatIsLost())
+                    WriteAgain();
                 break;
             default:
                 AnswerUnknown(error, lost);
@@ -126,7 +128,13 @@ internal sealed class CommitPipeline(ShardInbox?[] inboxes, IntakeGate gate, Pre
         }
     }
 
-    public void EndPause() => Step = _isResolving ? CommitStep.Resolve : Refill();
+    public void EndPause()
+    {
+        if (_isResolving)
+            Step = CommitStep.Resolve;
+        else
+            WriteAgain();
+    }
 
     /// <summary>Nobody waits for the rest: the process ends, or must.</summary>
     public void Stop()
@@ -145,6 +153,13 @@ internal sealed class CommitPipeline(ShardInbox?[] inboxes, IntakeGate gate, Pre
             Fail(Trouble);
         else
             Step = hasAsked ? CommitStep.Pause : CommitStep.Resolve;
+    }
+
+    private void WriteAgain()
+    {
+        Step = Refill();
+        if (Step == CommitStep.Idle)
+            Advance();
     }
 
     /// <summary>Goes on with the next row, if there is something to write.</summary>
@@ -186,6 +201,7 @@ internal sealed class CommitPipeline(ShardInbox?[] inboxes, IntakeGate gate, Pre
 
         if (_partitions.Count > 0)
             return CommitStep.Write;
+        Trouble = null;
         Report(); // All of it was lost: there is nothing to write.
         return CommitStep.Idle;
     }
