@@ -1,0 +1,175 @@
+using System.Buffers;
+using System.Text;
+using Karya.Engine;
+using Karya.Node.Cluster;
+using Karya.Node.Plans;
+using Karya.Simulation.Kernel;
+
+namespace Karya.Simulation.Nodes;
+
+/// <summary>
+/// Carries attempts out: looks once more whether they may begin, calls the target, waits for its answer, and tells the
+/// shard, or whoever has the partition by then.
+/// </summary>
+internal sealed class SimExecutor(Cluster cluster, SimNode node, NodeProcess process)
+{
+    private const long WaitUs = 20_000;
+    private const long ForwardAgainUs = 500_000;
+
+    private readonly Prng _chance = cluster.World.Chance.Fork();
+
+    public void Post(in Dispatch dispatch)
+    {
+        var attempt = new SimAttempt(
+            dispatch.Key, dispatch.Partition, dispatch.Epoch, dispatch.Attempt, dispatch.AttemptsMax, dispatch.DueMs,
+            dispatch.AttemptDueMs, dispatch.Lane,
+            PlanBodyCodec.ReadAction(dispatch.Body.AsSpan(0, dispatch.BodyBytes), dispatch.Key.Hook));
+        ArrayPool<byte>.Shared.Return(dispatch.Body);
+
+        // A thread of the pool takes it up, sometimes not soon.
+        long delayUs = _chance.Exponential(80);
+        if (_chance.Chance(cluster.Profile.SlowStarts))
+            delayUs += _chance.Between(1000, cluster.Profile.SlowStartUsMax);
+        node.After(delayUs, () => Begin(attempt));
+    }
+
+    /// <summary>An end whose partition is not here goes to whoever has it, again and again until it is taken.</summary>
+    public void Forward(in Command command)
+    {
+        var copy = command;
+        if (command.Payload is { } payload)
+        {
+            copy.Payload = payload.AsSpan(0, command.PayloadBytes).ToArray(); // Not rented: it is sent many times.
+            ArrayPool<byte>.Shared.Return(payload);
+        }
+
+        cluster.Counters.Count(
+            command.Kind == CommandKind.AttemptReleased ? Happening.ReleaseForwarded : Happening.EndForwarded);
+        Forward(copy, cluster.World.NowUs + cluster.Settings.Times.AwayMs * 1000);
+    }
+
+    /// <summary>Takes an end that another node forwards.</summary>
+    /// <returns>False: the partition is not here either.</returns>
+    public bool TryTake(in Command command)
+    {
+        if (!process.IsServing || !process.ShardOf(command.Partition).Shard.Owns(command.Partition))
+            return false;
+        var copy = command;
+        if (command.Payload is { } payload)
+        {
+            copy.Payload = ArrayPool<byte>.Shared.Rent(Math.Max(1, payload.Length));
+            payload.CopyTo(copy.Payload, 0);
+        }
+
+        process.ShardOf(command.Partition).Shard.Inbox.PostOutcome(copy);
+        return true;
+    }
+
+    private void Begin(SimAttempt attempt)
+    {
+        switch (process.Gate.Ask(attempt.Partition, attempt.Epoch, node.Clock.MonotonicMs))
+        {
+            case GateAnswer.Wait:
+                cluster.Counters.Count(Happening.GateWaited);
+                node.After(WaitUs, () => Begin(attempt));
+                break;
+            case GateAnswer.Drop:
+                cluster.Counters.Count(Happening.GateDropped);
+                PostOutcome(NewOutcome(attempt, CommandKind.AttemptReleased));
+                break;
+            default:
+                Call(attempt);
+                break;
+        }
+    }
+
+    private void Call(SimAttempt attempt)
+    {
+        cluster.World.Note(
+            $"node {node.Number} starts {attempt.Key} attempt {attempt.Attempt} epoch {attempt.Epoch}");
+        cluster.Ledger.Started(
+            attempt.Key, attempt.Attempt, attempt.Epoch, attempt.Partition, node.Number, node.Life, attempt.DueMs,
+            cluster.World.NowUs, cluster.Database.Clock.NowMs);
+        if (attempt.Action is ChainedAction chained)
+        {
+            process.Submits.SubmitChild(attempt, chained.Plan, error => End(attempt, error is null, true, error));
+            return;
+        }
+
+        bool isOver = false;
+        cluster.Targets.Call(node, attempt, (isSuccess, isRetryable) =>
+        {
+            if (isOver)
+                return;
+            isOver = true;
+            End(attempt, isSuccess, isRetryable, isSuccess ? null : "The target said no.");
+        });
+        node.After(cluster.Settings.AttemptTimeoutMs * 1000, () =>
+        {
+            if (isOver)
+                return;
+            isOver = true;
+            End(attempt, false, true, "The target did not answer in time.");
+        });
+    }
+
+    private void End(SimAttempt attempt, bool isSuccess, bool isRetryable, string? error)
+    {
+        var outcome = NewOutcome(
+            attempt, isSuccess ? CommandKind.AttemptSucceeded : CommandKind.AttemptFailed);
+        outcome.Retryable = isRetryable;
+        if (error is not null)
+        {
+            byte[] text = Encoding.UTF8.GetBytes(error);
+            outcome.Payload = ArrayPool<byte>.Shared.Rent(text.Length);
+            outcome.PayloadBytes = text.Length;
+            text.CopyTo(outcome.Payload, 0);
+        }
+
+        PostOutcome(outcome);
+    }
+
+    private Command NewOutcome(SimAttempt attempt, CommandKind kind) => new()
+    {
+        Kind = kind,
+        Partition = attempt.Partition,
+        Key = attempt.Key,
+        Attempt = attempt.Attempt,
+        Epoch = attempt.Epoch,
+        AtMs = process.Ticks.NowMs(),
+        Lane = attempt.Lane,
+    };
+
+    /// <summary>The shard that handed it out has a place to give back, whoever has the partition.</summary>
+    private void PostOutcome(in Command outcome) => process.ShardOf(outcome.Partition).Shard.Inbox.PostOutcome(outcome);
+
+    private void Forward(Command command, long untilUs)
+    {
+        if (cluster.World.NowUs > untilUs)
+            return;
+        if (TryTake(command))
+            return; // It came back.
+        int owner = process.OwnerOf(command.Partition);
+        bool isTaken = false;
+        if (owner >= 0 && owner != node.Number)
+        {
+            var other = cluster.Nodes[owner];
+            cluster.Network.Send(node.Place, other.Place, () => other.After(0, () =>
+            {
+                if (other.Process is { } there && there.Executor.TryTake(command))
+                    cluster.Network.Send(other.Place, node.Place, () => isTaken = true);
+            }));
+        }
+
+        node.After(ForwardAgainUs, () =>
+        {
+            if (!isTaken)
+                Forward(command, untilUs);
+        });
+    }
+}
+
+/// <summary>An attempt, as those who carry it out know it.</summary>
+internal sealed record SimAttempt(
+    TaskKey Key, int Partition, long Epoch, int Attempt, int AttemptsMax, long DueMs, long AttemptDueMs, uint Lane,
+    PlanAction Action);
