@@ -70,6 +70,11 @@ public struct Command
     /// <summary>Of an outcome: <see cref="Lane"/> is one that workers pull from.</summary>
     public bool IsPulled;
 
+    /// <summary>
+    /// Of an outcome: it was a stray (<see cref="EffectList.Strays"/>), and its attempt's place was given back then.
+    /// </summary>
+    public bool IsForwarded;
+
     public int Partition;
 
     /// <summary>

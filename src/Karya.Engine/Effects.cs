@@ -51,8 +51,12 @@ public interface IReplyTarget
     }
 }
 
-/// <summary>Stop this attempt, whose plan was cancelled. It is for a worker; its outcome is still expected.</summary>
-public readonly record struct Revocation(TaskKey Key, int Attempt);
+/// <summary>
+/// Stop this attempt, whose plan was cancelled: if it has not begun it must not begin, and is given back (<see
+/// cref="CommandKind.AttemptReleased"/>); a worker is told that what it does is in vain. Its outcome is still expected.
+/// </summary>
+/// <param name="IsPulled">It is with a worker, or will be.</param>
+public readonly record struct Revocation(TaskKey Key, int Attempt, bool IsPulled);
 
 /// <summary>Run this attempt now.</summary>
 /// <remarks>

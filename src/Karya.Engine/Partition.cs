@@ -291,8 +291,8 @@ internal sealed class Partition(int number, long epoch, long sequence, ShardTabl
         foreach (int task in new TaskList(tables, tables.Plans[_state.Find(plan)].FirstTask))
         {
             ref var entry = ref tables.Tasks[task];
-            if (entry is { IsPulled: true, State: PlanTaskState.Processing, IsInterrupted: false, IsAway: false })
-                turn.Effects.Revocations.Add() = new Revocation(KeyOf(entry), entry.Attempts);
+            if (entry is { State: PlanTaskState.Processing, IsInterrupted: false, IsAway: false })
+                turn.Effects.Revocations.Add() = new Revocation(KeyOf(entry), entry.Attempts, entry.IsPulled);
         }
     }
 

@@ -140,7 +140,13 @@ internal sealed class ShardLoop : IDisposable
         }
 
         foreach (ref readonly var revocation in effects.Revocations.Span)
-            _workers.Revoke(revocation);
+        {
+            if (revocation.IsPulled)
+                _workers.Revoke(revocation);
+            else
+                _executor.Revoke(revocation);
+        }
+
         if (hasPulled || effects.Revocations.Count > 0)
             _workers.EndOfTurn();
         HandOutReplies(effects.Replies.Span);

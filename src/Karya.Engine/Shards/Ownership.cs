@@ -42,7 +42,8 @@ internal sealed class Ownership(
     }
 
     /// <summary>An attempt of this outcome was handed out here, and has a place.</summary>
-    public bool HasDispatched(in Command outcome) => _epochs.Contains((outcome.Partition, outcome.Epoch));
+    public bool HasDispatched(in Command outcome) =>
+        !outcome.IsForwarded && _epochs.Contains((outcome.Partition, outcome.Epoch));
 
     public void Take(in PartitionChange change)
     {

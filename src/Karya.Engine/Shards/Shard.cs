@@ -305,7 +305,7 @@ public sealed class Shard : IDisposable
         if (_partitions[command.Partition] is not { } partition)
         {
             if (isOutcome)
-                _effects.Strays.Add() = command;
+                _effects.Strays.Add() = command with { IsForwarded = true };
             else
                 _turn.ReplyNow(command, ReplyCode.NotOwner);
             return isOutcome;

@@ -266,7 +266,7 @@ internal sealed class Reconciler
             ref var slot = ref _slots[partition];
             if (slot.Hold != PartitionHold.Foreign)
                 continue;
-            long mayMs = MayClaimMs(partition);
+            long mayMs = MayClaimMs(partition, nowMs);
             if (mayMs > nowMs)
             {
                 NextMs = Math.Min(NextMs, mayMs);
@@ -284,13 +284,13 @@ internal sealed class Reconciler
     }
 
     /// <summary>From when on this node may take a partition that is not its own.</summary>
-    private long MayClaimMs(int partition)
+    private long MayClaimMs(int partition, long nowMs)
     {
         ref var slot = ref _slots[partition];
         if (slot.Lease.Owner == _me.Owner && !slot.Lease.IsReleased)
             return slot.RetryMs; // An answer to a claim was lost: claimed again, its memory is read anew.
         long freeMs = slot.Lease.IsReleased ? slot.SinceMs : slot.SinceMs + slot.Lease.LeaseMs;
-        if (!IsWantedHere(partition))
+        if (freeMs <= nowMs && !IsWantedHere(partition)) // Else it is early enough to look at the order then.
             freeMs += (1 + Assignment.RankOf(_me.Name, _alive, partition)) * _times.GraceMs;
         return Math.Max(freeMs, slot.RetryMs);
     }

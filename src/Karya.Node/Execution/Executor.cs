@@ -25,6 +25,8 @@ internal sealed class Executor : IAsyncDisposable
     private readonly TimeProvider _time;
     private readonly Channel<Dispatch> _waiting;
     private readonly CancellationTokenSource _stop = new();
+    private readonly Lock _lock = new();
+    private readonly HashSet<(TaskKey Key, int Attempt)> _notBegun = [];
     private Task _workers = Task.CompletedTask;
     private volatile bool _closed;
 
@@ -58,7 +60,25 @@ internal sealed class Executor : IAsyncDisposable
     /// Hands an attempt in. Never waits. False when the executor is full or stops: the dispatch, and its body, stay
     /// with the caller.
     /// </summary>
-    public bool TryPost(in Dispatch dispatch) => _waiting.Writer.TryWrite(dispatch);
+    public bool TryPost(in Dispatch dispatch)
+    {
+        lock (_lock)
+            _notBegun.Add((dispatch.Key, dispatch.Attempt));
+        if (_waiting.Writer.TryWrite(dispatch))
+            return true;
+        lock (_lock)
+            _notBegun.Remove((dispatch.Key, dispatch.Attempt));
+        return false;
+    }
+
+    /// <summary>
+    /// Its plan was cancelled: when it has not begun it does not begin, and is given back. What has begun goes on.
+    /// </summary>
+    public void Revoke(in Revocation revocation)
+    {
+        lock (_lock)
+            _notBegun.Remove((revocation.Key, revocation.Attempt));
+    }
 
     /// <summary>
     /// Takes no more work, gives running attempts the drain time, then cancels them; those are reported as failed, to
@@ -105,6 +125,11 @@ internal sealed class Executor : IAsyncDisposable
             {
                 if (_closed || !await _options.MayBegin(_stop.Token))
                     continue;
+                if (!TryBegin(dispatch))
+                {
+                    GiveBack(dispatch);
+                    continue;
+                }
 
                 long startedMs = _nowMs();
                 _options.Started(in dispatch, startedMs);
@@ -126,6 +151,15 @@ internal sealed class Executor : IAsyncDisposable
             }
         }
     }
+
+    /// <summary>The last look: false when it was revoked while it waited.</summary>
+    private bool TryBegin(in Dispatch dispatch)
+    {
+        lock (_lock)
+            return _notBegun.Remove((dispatch.Key, dispatch.Attempt));
+    }
+
+    private void GiveBack(in Dispatch dispatch) => _post(NewOutcome(dispatch, CommandKind.AttemptReleased, _nowMs()));
 
     private ValueTask<Outcome> Begin(in Dispatch dispatch, long startedMs)
     {
@@ -187,20 +221,23 @@ internal sealed class Executor : IAsyncDisposable
         long endedMs = _nowMs();
         _options.Ended(in dispatch, in outcome, endedMs);
 
-        var command = new Command
-        {
-            Kind = outcome.IsSuccess ? CommandKind.AttemptSucceeded : CommandKind.AttemptFailed,
-            Partition = dispatch.Partition,
-            Key = dispatch.Key,
-            Attempt = dispatch.Attempt,
-            Epoch = dispatch.Epoch,
-            AtMs = endedMs,
-            Retryable = outcome.Retryable,
-            RetryAfterMs = outcome.RetryAfterMs,
-            Lane = dispatch.Lane,
-        };
+        var command = NewOutcome(
+            dispatch, outcome.IsSuccess ? CommandKind.AttemptSucceeded : CommandKind.AttemptFailed, endedMs);
+        command.Retryable = outcome.Retryable;
+        command.RetryAfterMs = outcome.RetryAfterMs;
         if (outcome.Error is not null)
             command.Payload = ErrorText.Encode(outcome.Error, out command.PayloadBytes);
         _post(in command);
     }
+
+    private static Command NewOutcome(in Dispatch dispatch, CommandKind kind, long atMs) => new()
+    {
+        Kind = kind,
+        Partition = dispatch.Partition,
+        Key = dispatch.Key,
+        Attempt = dispatch.Attempt,
+        Epoch = dispatch.Epoch,
+        AtMs = atMs,
+        Lane = dispatch.Lane,
+    };
 }

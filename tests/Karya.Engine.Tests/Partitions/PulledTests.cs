@@ -131,7 +131,7 @@ public sealed class PulledTests : IDisposable
         var cancel = _driver.Cancel(_plan);
         _driver.Settle();
         Assert.Null(cancel.Code);
-        Assert.Equal([new Revocation(attempt.Key, 1)], _driver.Revoked);
+        Assert.Equal([new Revocation(attempt.Key, 1, IsPulled: true)], _driver.Revoked);
     }
 
     [Fact]

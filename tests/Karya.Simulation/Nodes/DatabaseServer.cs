@@ -39,6 +39,9 @@ internal sealed record StoreFaults
 internal sealed class DatabaseServer(
     World world, Network network, StoreFaults faults, DatabaseClock clock, int partitionCount, Counters counters)
 {
+    /// <summary>The server ends what takes longer, as statement_timeout has it: here it just does not.</summary>
+    private const long StatementUsMax = 4_000_000;
+
     private readonly Prng _chance = world.Chance.Fork();
     private readonly List<Waiting> _waiting = [];
     private long _generation;
@@ -76,7 +79,7 @@ internal sealed class DatabaseServer(
     /// <summary>Asks for a transaction that holds locks from its beginning to its end.</summary>
     /// <param name="node">Who asks.</param>
     /// <param name="timeoutUs">When it gives up.</param>
-    /// <param name="stream">Whose fence row is locked.</param>
+    /// <param name="streams">Whose fence rows are locked.</param>
     /// <param name="isExclusive">Waits until nobody else holds that lock, and lets nobody past meanwhile.</param>
     /// <param name="begin">What is done when the locks are there.</param>
     /// <param name="end">What is done before they are given back.</param>
@@ -161,7 +164,7 @@ internal sealed class DatabaseServer(
     private void LetTimePass<T>(double meanUs, Action<T> answer, Func<T> end)
     {
         long generation = _generation;
-        world.After(_chance.Exponential(meanUs * Slowness), () =>
+        world.After(Math.Min(_chance.Exponential(meanUs * Slowness), StatementUsMax), () =>
         {
             if (generation != _generation)
                 return; // It went down in between: what was begun is undone.

@@ -44,6 +44,7 @@ internal sealed class JournalDriver
     public long DurableOf(int shard) => _pipeline.DurableOf(shard);
 
     public bool IsIdle => _pipeline.Step == CommitStep.Idle;
+    public string Dbg => $"{_pipeline.Step} busy {_isBusy} {_pipeline.Trouble} parts {_pipeline.Partitions.Length} own {string.Join(',', _pipeline.Partitions.ToArray().Select(m => m.Partition + ":" + m.Epoch + "/" + _process.Owned.EpochOf(m.Partition)))}";
 
     public void Post(JournalChunk chunk)
     {
@@ -136,14 +137,14 @@ internal sealed class JournalDriver
         byte[] body = _pipeline.Row.ToArray();
         long row = _rowLast + 1;
         int[] streams = [_stream];
-        _database.Transact<SimCommit, SimCommit>(
+        _database.Transact<SimTransaction, SimTransaction>(
             _node, _process.CommitTimeoutUs, () => streams, isExclusive: false,
-            data => data.BeginCommit(_stream, marks),
-            (data, begun) => data.Finish(begun, row, body),
+            data => data.Begin(_stream, marks),
+            (data, begun) => data.Append(begun, row, body),
             EndWrite);
     }
 
-    private void EndWrite(Asked<SimCommit> asked)
+    private void EndWrite(Asked<SimTransaction> asked)
     {
         _isBusy = false;
         switch (asked.End)

@@ -48,7 +48,7 @@ internal sealed class NodeProcess : IDisposable
         Owned = new OwnedPartitions(settings.PartitionCount);
         _trust = new LeaseTrust(settings.Times.LeaseMs);
         Gate = new FiringGate(Owned, _trust);
-        _members = new MemberView(Identity.Name, Identity.Incarnation, settings.AliveMs);
+        _members = new MemberView(new Member(Identity.Name, 1), Identity.Incarnation, settings.AliveMs);
         _reconciler = new Reconciler(Identity, settings.Times, Owned, _trust, _members);
         var chance = cluster.World.Chance.Fork();
         Submits = new RequestDesk(cluster, node, this, new PlanIds(bytes => Fill(bytes, chance)));
@@ -84,7 +84,7 @@ internal sealed class NodeProcess : IDisposable
         {
             int[] streams = new int[_cluster.Settings.ShardCount];
             for (int i = 0; i < streams.Length; i++)
-                streams[i] = data.NewStream(Identity.Owner);
+                streams[i] = data.NewStream();
             return streams;
         },
         asked =>
@@ -107,6 +107,8 @@ internal sealed class NodeProcess : IDisposable
 
     public void Wake()
     {
+        if (!IsServing)
+            return;
         _reconciler.Wake(_node.Clock.MonotonicMs);
         Reconcile();
     }
@@ -257,9 +259,10 @@ internal sealed class NodeProcess : IDisposable
         var mine = new Heartbeat(
             Identity.Name, Identity.Incarnation, ++_heartbeat, 1, _reconciler.CanOwn && IsTrusted,
             _reconciler.IsDraining);
+        long askedMs = _node.Clock.MonotonicMs;
         _cluster.Redis.Beat(_node, mine, heartbeats =>
         {
-            _members.Saw(_node.Clock.MonotonicMs, heartbeats);
+            _members.Saw(askedMs, heartbeats);
             Reconcile();
         });
         _node.After(_cluster.Settings.HeartbeatMs * 1000, Beat);
@@ -407,7 +410,7 @@ internal sealed class NodeProcess : IDisposable
         {
             var image = new PartitionImage(partition, epoch, data.ReadMark(partition));
             data.ReadJournalOf(partition, image.AddRow);
-            data.LoadPlans(image.Missing, (id, memo, body) => image.Plans.Add(id, partition, memo, body));
+            data.Tables.LoadPlans(image.Missing, (id, memo, body) => image.Plans.Add(id, partition, memo, body));
             return image;
         },
         asked =>

@@ -182,7 +182,7 @@ internal sealed class RequestDesk(Cluster cluster, SimNode node, NodeProcess pro
     {
         int partition = PartitionOf(plan);
         process.ShardOf(partition).WhenTablesCaughtUp(() => cluster.Database.Ask(
-            node, NodeProcess.ReadTimeoutUs, data => data.FindPlan(plan), asked =>
+            node, NodeProcess.ReadTimeoutUs, data => data.Tables.FindPlan(plan), asked =>
             {
                 // Whoever may have lost the partition meanwhile cannot tell what was acknowledged since.
                 if (asked.End == AskedEnd.Answered && process.MayTake(partition) && process.IsTrusted)

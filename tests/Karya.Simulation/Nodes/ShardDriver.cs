@@ -40,6 +40,8 @@ internal sealed class ShardDriver : IDisposable
             new ShardInbox(settings.InboxCapacity, WakeSoon), nowMs);
     }
 
+    public int Number => _number;
+
     public Shard Shard { get; }
 
     public void Start(long nowMs)
@@ -89,8 +91,8 @@ internal sealed class ShardDriver : IDisposable
         var batch = _batch;
         _cluster.Database.Transact(
             _node, NodeProcess.ReadTimeoutUs, () => streams, isExclusive: false,
-            data => data.BeginProject(streams[0], batch),
-            (data, begun) => data.Finish(begun),
+            data => data.Begin(streams[0], batch.Marks.Span),
+            (data, begun) => data.Project(begun, batch),
             asked =>
             {
                 _isProjecting = false;
@@ -152,6 +154,8 @@ internal sealed class ShardDriver : IDisposable
             _process.JournalOf(_number).Post(chunk);
         foreach (ref readonly var dispatch in effects.Dispatches.Span)
             _process.Executor.Post(dispatch);
+        foreach (ref readonly var revocation in effects.Revocations.Span)
+            _process.Executor.Revoke(revocation);
         foreach (ref readonly var reply in effects.Replies.Span)
             reply.Target.Complete(reply);
         foreach (ref readonly var request in effects.PlanRequests.Span)
@@ -177,7 +181,7 @@ internal sealed class ShardDriver : IDisposable
             _node, NodeProcess.ReadTimeoutUs,
             data =>
             {
-                data.LoadPlan(request.Plan, request.WithDescendants, pages.Add);
+                data.Tables.LoadPlan(request.Plan, request.WithDescendants, pages.Add);
                 return true;
             },
             asked => pages.End(asked.End != AskedEnd.Answered));
@@ -190,7 +194,7 @@ internal sealed class ShardDriver : IDisposable
             _node, NodeProcess.ReadTimeoutUs,
             data =>
             {
-                data.LoadDue(request.FromMs, request.ToMs, pages.IsWanted, pages.Add);
+                data.Tables.LoadDue(request.FromMs, request.ToMs, pages.IsWanted, pages.Add);
                 return true;
             },
             asked => pages.End(asked.End != AskedEnd.Answered));

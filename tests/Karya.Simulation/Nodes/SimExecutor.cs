@@ -17,6 +17,7 @@ internal sealed class SimExecutor(Cluster cluster, SimNode node, NodeProcess pro
     private const long ForwardAgainUs = 500_000;
 
     private readonly Prng _chance = cluster.World.Chance.Fork();
+    private readonly HashSet<(TaskKey Key, int Attempt)> _notBegun = [];
 
     public void Post(in Dispatch dispatch)
     {
@@ -25,6 +26,7 @@ internal sealed class SimExecutor(Cluster cluster, SimNode node, NodeProcess pro
             dispatch.AttemptDueMs, dispatch.Lane,
             PlanBodyCodec.ReadAction(dispatch.Body.AsSpan(0, dispatch.BodyBytes), dispatch.Key.Hook));
         ArrayPool<byte>.Shared.Return(dispatch.Body);
+        _notBegun.Add((attempt.Key, attempt.Attempt));
 
         // A thread of the pool takes it up, sometimes not soon.
         long delayUs = _chance.Exponential(80);
@@ -65,6 +67,13 @@ internal sealed class SimExecutor(Cluster cluster, SimNode node, NodeProcess pro
         return true;
     }
 
+    /// <summary>Its plan was cancelled: it does not begin, if it has not begun.</summary>
+    public void Revoke(in Revocation revocation)
+    {
+        if (_notBegun.Remove((revocation.Key, revocation.Attempt)))
+            cluster.Counters.Count(Happening.CancelRacedFiring);
+    }
+
     private void Begin(SimAttempt attempt)
     {
         switch (process.Gate.Ask(attempt.Partition, attempt.Epoch, node.Clock.MonotonicMs))
@@ -73,11 +82,16 @@ internal sealed class SimExecutor(Cluster cluster, SimNode node, NodeProcess pro
                 cluster.Counters.Count(Happening.GateWaited);
                 node.After(WaitUs, () => Begin(attempt));
                 break;
+            case GateAnswer.Begin when !_notBegun.Contains((attempt.Key, attempt.Attempt)):
+                PostOutcome(NewOutcome(attempt, CommandKind.AttemptReleased)); // It was revoked.
+                break;
             case GateAnswer.Drop:
+                _notBegun.Remove((attempt.Key, attempt.Attempt));
                 cluster.Counters.Count(Happening.GateDropped);
                 PostOutcome(NewOutcome(attempt, CommandKind.AttemptReleased));
                 break;
             default:
+                _notBegun.Remove((attempt.Key, attempt.Attempt));
                 Call(attempt);
                 break;
         }

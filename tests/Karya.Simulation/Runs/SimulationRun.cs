@@ -36,7 +36,7 @@ internal static class SimulationRun
         {
             Live(cluster, nemesis);
         }
-        catch (Exception e) when (e is InvariantException or Engine.Journal.RecordDamagedException)
+        catch (Exception e)
         {
             broken = e.ToString();
         }
@@ -82,6 +82,14 @@ internal static class SimulationRun
 
     private static Verdict Judge(Cluster cluster)
     {
+        foreach (var node in cluster.Nodes)
+        {
+            if (node.Process is { IsServing: true } p)
+                foreach (var sh in p.Shards)
+                    Console.Error.WriteLine($"node {node.Number} behind {cluster.Database.Clock.NowMs - p.Ticks.NowMs()} owned {p.Owned.Count} trusted {p.IsTrusted} next {sh.Shard.NextTurnMs - p.Ticks.NowMs()} ready {sh.Shard.Status.Ready} inflight {sh.Shard.Status.InFlight} sched {sh.Shard.Status.Scheduled} journal {p.JournalOf(sh.Number).Dbg} changed {sh.Shard.Status.ChangedPlans} resident {sh.Shard.Status.ResidentPlans} until {sh.Shard.ResidentUntilMs - p.Ticks.NowMs()}");
+            else Console.Error.WriteLine($"node {node.Number} down");
+        }
+
         var profile = cluster.Profile;
         using var store = new SimStore(cluster.Database.Data, "judge", TimeProvider.System);
         var final = FinalState.Read(store, cluster.Work.Users);

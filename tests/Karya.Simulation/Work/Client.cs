@@ -163,11 +163,6 @@ internal sealed class Client
         {
             if (frame is { Opcode: Opcode.Update | Opcode.Reply } answer)
                 _work.Observed(plan, answer.Read<PlanSnapshot>(), askedUs);
-            else if (frame is { Opcode: Opcode.Error } refusal
-                && refusal.Read<ErrorMessage>().Code == ErrorCode.PlanNotFound)
-            {
-                _work.NotFound(plan, askedUs);
-            }
         });
     }
 
