@@ -35,7 +35,11 @@ internal sealed class Network(World world, NetworkFaults faults, int placeCount)
     public void Heal(Place from, Place to) => _cuts[Index(from, to)]--;
 
     /// <summary>Sends; nobody is told when it does not arrive.</summary>
-    public void Send(Place from, Place to, Action arrive)
+    /// <param name="from">Who.</param>
+    /// <param name="to">To whom.</param>
+    /// <param name="arrive">What happens there.</param>
+    /// <param name="mayRepeat">It is no request over a connection, which would not let it through twice.</param>
+    public void Send(Place from, Place to, Action arrive, bool mayRepeat = false)
     {
         if (IsCut(from, to) || _chance.Chance(faults.Loss))
         {
@@ -44,7 +48,7 @@ internal sealed class Network(World world, NetworkFaults faults, int placeCount)
         }
 
         Carry(from, to, arrive);
-        if (faults.Duplication > 0 && _chance.Chance(faults.Duplication))
+        if (mayRepeat && faults.Duplication > 0 && _chance.Chance(faults.Duplication))
             Carry(from, to, arrive);
     }
 

@@ -59,7 +59,7 @@ internal sealed class Cluster : IDisposable
     public void Crash(SimNode node)
     {
         World.Note($"node {node.Number} crashes");
-        Ledger.Crashed(node.Number, node.Life, World.NowUs);
+        Ledger.Crashes.Add((node.Number, node.Life));
         node.End();
     }
 

@@ -175,7 +175,6 @@ internal sealed class NodeProcess : IDisposable
                 _reconciler.Lost(partition, _requests);
         }
 
-        _cluster.Ledger.UnknownCommit(_node.Number, _node.Life, _world.NowUs);
         Perform();
     }
 
@@ -208,11 +207,11 @@ internal sealed class NodeProcess : IDisposable
         if (notice.Kind == PartitionNoticeKind.Opened)
         {
             _reconciler.Opened(notice.Partition, notice.Epoch);
-            _cluster.Ledger.OwnershipChanged(
-                notice.Partition, notice.Epoch, _node.Number, _node.Life, _world.NowUs);
+            _cluster.Ledger.Opened(notice.Partition, notice.Epoch, _node.Number, _node.Life, _world.NowUs);
         }
         else
         {
+            _cluster.Ledger.Closed(notice.Partition, notice.Epoch);
             _reconciler.Closed(notice.Partition, notice.Epoch, _requests);
         }
 
@@ -445,14 +444,13 @@ internal sealed class NodeProcess : IDisposable
     {
         _world.Note($"node {_node.Number} lost {partition}");
         _cluster.Counters.Count(Happening.LostPartition);
-        _cluster.Ledger.OwnershipLost(partition, _node.Number, _node.Life, _world.NowUs);
         JournalOf(partition % _shards.Length).Hold(partition);
         ShardOf(partition).Shard.Inbox.PostChange(new PartitionChange(PartitionChangeKind.Revoke, partition));
     }
 
     private void EndWhenDrained()
     {
-        if (Owned.Count == 0 && Array.TrueForAll(_journals, journal => journal.IsIdle))
+        if (Owned.Count == 0 && Executor.IsIdle && Array.TrueForAll(_journals, journal => journal.IsIdle))
             _cluster.EndInOrder(_node);
         else
             _node.After(10_000, EndWhenDrained);

@@ -50,7 +50,7 @@ internal sealed class RequestDesk(Cluster cluster, SimNode node, NodeProcess pro
             case Opcode.Get:
                 var plan = new PlanId(GetRequest.Read(ref reader).Plan);
                 if (IsHere(plan, request))
-                    AnswerPlan(plan, request);
+                    AnswerPlan(plan, request, isDone: false);
                 break;
             case Opcode.Map:
                 request.Answer(new MapReply(process.Map()));
@@ -115,7 +115,7 @@ internal sealed class RequestDesk(Cluster cluster, SimNode node, NodeProcess pro
         Post(command, request);
     }
 
-    private void AnswerExisting(PlanId id, ulong fingerprint, Request request) => Find(id, request, stored =>
+    private void AnswerExisting(PlanId id, ulong fingerprint, Request request) => Find(id, request, true, stored =>
     {
         if (stored is not null && PlanBodyCodec.Read(stored.Body).Fingerprint == fingerprint)
             request.Answer(new SubmitReply(id.Value, Durability.Durable, Existed: true));
@@ -130,7 +130,7 @@ internal sealed class RequestDesk(Cluster cluster, SimNode node, NodeProcess pro
         command.ReplyTo = request.On(code =>
         {
             if (code == ReplyCode.Ok)
-                AnswerPlan(plan, request);
+                AnswerPlan(plan, request, isDone: true);
             else
                 request.Refuse(PeerErrors.Of(code));
         });
@@ -142,7 +142,7 @@ internal sealed class RequestDesk(Cluster cluster, SimNode node, NodeProcess pro
         var plan = new PlanId(update.Plan);
         if (!IsHere(plan, request))
             return;
-        Find(plan, request, stored =>
+        Find(plan, request, false, stored =>
         {
             if (stored is null)
             {
@@ -161,7 +161,7 @@ internal sealed class RequestDesk(Cluster cluster, SimNode node, NodeProcess pro
             command.ReplyTo = request.On(code =>
             {
                 if (code == ReplyCode.Ok)
-                    AnswerPlan(plan, request);
+                    AnswerPlan(plan, request, isDone: true);
                 else
                     request.Refuse(PeerErrors.Of(code));
             });
@@ -170,7 +170,10 @@ internal sealed class RequestDesk(Cluster cluster, SimNode node, NodeProcess pro
     }
 
     /// <summary>The plan as the tables have it, once they have caught up.</summary>
-    private void AnswerPlan(PlanId plan, Request request) => Find(plan, request, stored =>
+    /// <param name="plan">Which one.</param>
+    /// <param name="request">Whose.</param>
+    /// <param name="isDone">A change is done: nobody may be told that it is not because the plan cannot be read.</param>
+    private void AnswerPlan(PlanId plan, Request request, bool isDone) => Find(plan, request, isDone, stored =>
     {
         if (stored is null)
             request.Refuse(PeerErrors.PlanNotFound());
@@ -178,7 +181,7 @@ internal sealed class RequestDesk(Cluster cluster, SimNode node, NodeProcess pro
             request.Answer(Snapshots.Of(PlanViews.Of(stored, PlanMemo.Read(stored.Memo))));
     });
 
-    private void Find(PlanId plan, Request request, Action<StoredPlan?> done)
+    private void Find(PlanId plan, Request request, bool isDone, Action<StoredPlan?> done)
     {
         int partition = PartitionOf(plan);
         process.ShardOf(partition).WhenTablesCaughtUp(() => cluster.Database.Ask(
@@ -188,7 +191,7 @@ internal sealed class RequestDesk(Cluster cluster, SimNode node, NodeProcess pro
                 if (asked.End == AskedEnd.Answered && process.MayTake(partition) && process.IsTrusted)
                     done(asked.Value);
                 else
-                    request.Refuse(PeerErrors.Of(ReplyCode.NotOwner));
+                    request.Refuse(isDone ? PeerErrors.Unknown() : PeerErrors.Of(ReplyCode.NotOwner));
             }));
     }
 

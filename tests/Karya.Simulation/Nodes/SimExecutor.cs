@@ -3,6 +3,7 @@ using System.Text;
 using Karya.Engine;
 using Karya.Node.Cluster;
 using Karya.Node.Plans;
+using Karya.Simulation.Judging;
 using Karya.Simulation.Kernel;
 
 namespace Karya.Simulation.Nodes;
@@ -18,6 +19,11 @@ internal sealed class SimExecutor(Cluster cluster, SimNode node, NodeProcess pro
 
     private readonly Prng _chance = cluster.World.Chance.Fork();
     private readonly HashSet<(TaskKey Key, int Attempt)> _notBegun = [];
+    private int _running;
+    private int _forwarding;
+
+    /// <summary>Nothing runs, and whoever had to hear of an end has.</summary>
+    public bool IsIdle => _running == 0 && _forwarding == 0;
 
     public void Post(in Dispatch dispatch)
     {
@@ -27,6 +33,7 @@ internal sealed class SimExecutor(Cluster cluster, SimNode node, NodeProcess pro
             PlanBodyCodec.ReadAction(dispatch.Body.AsSpan(0, dispatch.BodyBytes), dispatch.Key.Hook));
         ArrayPool<byte>.Shared.Return(dispatch.Body);
         _notBegun.Add((attempt.Key, attempt.Attempt));
+        _running++;
 
         // A thread of the pool takes it up, sometimes not soon.
         long delayUs = _chance.Exponential(80);
@@ -47,6 +54,7 @@ internal sealed class SimExecutor(Cluster cluster, SimNode node, NodeProcess pro
 
         cluster.Counters.Count(
             command.Kind == CommandKind.AttemptReleased ? Happening.ReleaseForwarded : Happening.EndForwarded);
+        _forwarding++;
         Forward(copy, cluster.World.NowUs + cluster.Settings.Times.AwayMs * 1000);
     }
 
@@ -101,9 +109,9 @@ internal sealed class SimExecutor(Cluster cluster, SimNode node, NodeProcess pro
     {
         cluster.World.Note(
             $"node {node.Number} starts {attempt.Key} attempt {attempt.Attempt} epoch {attempt.Epoch}");
-        cluster.Ledger.Started(
+        cluster.Ledger.Starts.Add(new Start(
             attempt.Key, attempt.Attempt, attempt.Epoch, attempt.Partition, node.Number, node.Life, attempt.DueMs,
-            cluster.World.NowUs, cluster.Database.Clock.NowMs);
+            cluster.World.NowUs, cluster.Database.Clock.NowMs));
         if (attempt.Action is ChainedAction chained)
         {
             process.Submits.SubmitChild(attempt, chained.Plan, error => End(attempt, error is null, true, error));
@@ -155,14 +163,20 @@ internal sealed class SimExecutor(Cluster cluster, SimNode node, NodeProcess pro
     };
 
     /// <summary>The shard that handed it out has a place to give back, whoever has the partition.</summary>
-    private void PostOutcome(in Command outcome) => process.ShardOf(outcome.Partition).Shard.Inbox.PostOutcome(outcome);
+    private void PostOutcome(in Command outcome)
+    {
+        _running--;
+        process.ShardOf(outcome.Partition).Shard.Inbox.PostOutcome(outcome);
+    }
 
     private void Forward(Command command, long untilUs)
     {
-        if (cluster.World.NowUs > untilUs)
+        if (cluster.World.NowUs > untilUs || TryTake(command)) // It came back.
+        {
+            _forwarding--;
             return;
-        if (TryTake(command))
-            return; // It came back.
+        }
+
         int owner = process.OwnerOf(command.Partition);
         bool isTaken = false;
         if (owner >= 0 && owner != node.Number)
@@ -172,12 +186,14 @@ internal sealed class SimExecutor(Cluster cluster, SimNode node, NodeProcess pro
             {
                 if (other.Process is { } there && there.Executor.TryTake(command))
                     cluster.Network.Send(other.Place, node.Place, () => isTaken = true);
-            }));
+            }), mayRepeat: true);
         }
 
         node.After(ForwardAgainUs, () =>
         {
-            if (!isTaken)
+            if (isTaken)
+                _forwarding--;
+            else
                 Forward(command, untilUs);
         });
     }

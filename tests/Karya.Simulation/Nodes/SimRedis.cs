@@ -43,7 +43,8 @@ internal sealed class SimRedis(World world, Network network, Func<IReadOnlyList<
         foreach (var node in nodes())
         {
             int life = node.Life;
-            network.Send(Place.Redis, node.Place, () => node.After(0, life, () => node.Process?.Wake()));
+            network.Send(
+                Place.Redis, node.Place, () => node.After(0, life, () => node.Process?.Wake()), mayRepeat: true);
         }
 
         world.Note($"wake-up of {from.Number}");

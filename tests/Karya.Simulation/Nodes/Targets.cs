@@ -1,3 +1,4 @@
+using Karya.Simulation.Judging;
 using Karya.Simulation.Kernel;
 
 namespace Karya.Simulation.Nodes;
@@ -29,8 +30,8 @@ internal sealed class Targets(Cluster cluster)
 
         cluster.World.After(takesUs, () =>
         {
-            cluster.Ledger.Ended(
-                attempt.Key, attempt.Attempt, node.Number, life, !fails, isRetryable, cluster.World.NowUs);
+            cluster.Ledger.Ends.Add(new End(
+                attempt.Key, attempt.Attempt, !fails, isRetryable, cluster.World.NowUs));
             node.After(0, life, () => done(!fails, isRetryable));
         });
     }

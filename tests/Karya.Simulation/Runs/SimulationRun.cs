@@ -74,14 +74,18 @@ internal static class SimulationRun
         foreach (var node in cluster.Nodes)
         {
             foreach (var shard in node.Process?.Shards ?? [])
+            {
+                shard.Shard.Inbox.Close();
                 shard.Shard.Inbox.RequestProjection();
+            }
         }
 
-        cluster.World.RunUntil(cluster.World.NowUs + 2_000_000);
+        cluster.World.RunUntil(cluster.World.NowUs + 20_000_000);
     }
 
     private static Verdict Judge(Cluster cluster)
     {
+        if (Environment.GetEnvironmentVariable("SIM_DBG") is not null)
         foreach (var node in cluster.Nodes)
         {
             if (node.Process is { IsServing: true } p)
@@ -89,13 +93,15 @@ internal static class SimulationRun
                     Console.Error.WriteLine($"node {node.Number} behind {cluster.Database.Clock.NowMs - p.Ticks.NowMs()} owned {p.Owned.Count} trusted {p.IsTrusted} next {sh.Shard.NextTurnMs - p.Ticks.NowMs()} ready {sh.Shard.Status.Ready} inflight {sh.Shard.Status.InFlight} sched {sh.Shard.Status.Scheduled} journal {p.JournalOf(sh.Number).Dbg} changed {sh.Shard.Status.ChangedPlans} resident {sh.Shard.Status.ResidentPlans} until {sh.Shard.ResidentUntilMs - p.Ticks.NowMs()}");
             else Console.Error.WriteLine($"node {node.Number} down");
         }
-
         var profile = cluster.Profile;
         using var store = new SimStore(cluster.Database.Data, "judge", TimeProvider.System);
         var final = FinalState.Read(store, cluster.Work.Users);
         long healedMs = (World.StartUs + profile.LengthUs + cluster.Database.Clock.OffsetUs) / 1000;
         return Judging.Judge.Check(
             cluster.Ledger, final,
-            new JudgeOptions { CutoffMs = healedMs, ClockStepped = profile.HasClockSteps });
+            new JudgeOptions
+            {
+                CutoffMs = healedMs, ClockStepped = profile.HasClockSteps, IsCalm = profile.Kind == ProfileKind.Calm,
+            });
     }
 }

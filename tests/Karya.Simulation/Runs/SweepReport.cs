@@ -33,9 +33,9 @@ internal sealed class SweepReport
         _faults += outcome.FaultCount;
         _simulatedUs += outcome.SimulatedUs;
         _counters.Add(outcome.Counters);
-        _acked += outcome.Verdict.Acked;
-        _starts += outcome.Verdict.Starts;
-        _duplicates += outcome.Verdict.Duplicates;
+        _acked += outcome.Verdict.PlansAcknowledged;
+        _starts += outcome.Verdict.Executions;
+        _duplicates += outcome.Verdict.DuplicatesExplained;
     }
 
     public static string Describe(RunOutcome outcome)
@@ -45,7 +45,7 @@ internal sealed class SweepReport
             text.Append("clean ");
         else
             text.Append(FailureMark);
-        text.Append(CultureInfo.InvariantCulture, $"SEED={outcome.Seed} PROFILE={outcome.Profile.Kind} events {outcome.EventCount} starts {outcome.Verdict.Starts} acked {outcome.Verdict.Acked} dup {outcome.Verdict.Duplicates} faults {outcome.FaultCount} nodes {outcome.Profile.NodeCount}\n");
+        text.Append(CultureInfo.InvariantCulture, $"SEED={outcome.Seed} PROFILE={outcome.Profile.Kind} events {outcome.EventCount} starts {outcome.Verdict.Executions} acked {outcome.Verdict.PlansAcknowledged} dup {outcome.Verdict.DuplicatesExplained} faults {outcome.FaultCount} nodes {outcome.Profile.NodeCount}\n");
         if (outcome.Broken is { } broken)
             text.Append("  BROKEN ").Append(broken).Append('\n');
         foreach (var violation in outcome.Verdict.Violations.Take(5))

@@ -3,6 +3,7 @@ using Karya.Engine;
 using Karya.Node.Plans;
 using Karya.Protocol;
 using Karya.Protocol.Messages;
+using Karya.Simulation.Judging;
 using Karya.Simulation.Kernel;
 using Karya.Simulation.Nodes;
 
@@ -26,6 +27,7 @@ internal sealed class Client
     private PartitionMap? _map;
     private uint _correlation;
     private int _keyCount;
+    private int _planCount;
 
     public Client(Cluster cluster, Workload work, int number)
     {
@@ -55,19 +57,18 @@ internal sealed class Client
 
     private void Submit()
     {
-        var plan = _work.Maker.Make(_cluster.Database.Clock.NowMs);
+        var plan = _work.Maker.Make(_cluster.Database.Clock.NowMs, $"client {_number} plan {_planCount++}");
         string? key = _chance.Chance(0.7) ? $"key-{_number}-{_keyCount++}" : null;
-        int order = _work.Ordered(plan, key);
+        var order = _work.Ordered(plan, key);
         Try(order, plan, key, tries: 0);
         if (key is not null && _chance.Chance(0.05)) // The program sends it twice at once.
             _world.After(_chance.Exponential(50_000), () => Try(order, plan, key, tries: 0));
     }
 
-    private void Try(int order, PlanMessage plan, string? key, int tries)
+    private void Try(Order order, PlanMessage plan, string? key, int tries)
     {
         var durability = key is null && _chance.Chance(0.1) ? Durability.Accepted : Durability.Durable;
         PlanId? id = key is null ? null : PlanIds.OfKey(new UserId(plan.User), System.Text.Encoding.UTF8.GetBytes(key));
-        _work.Tried(order);
         Ask(new SubmitRequest(plan, durability, key), id, tries, (frame, node) =>
         {
             switch (frame)
@@ -83,28 +84,28 @@ internal sealed class Client
                     if ((isSurelyNotDone || key is not null) && error.Code != ErrorCode.IdempotencyKeyReused)
                         TryAgain(order, plan, key, tries, isDone: !isSurelyNotDone);
                     else if (error.Code == ErrorCode.Unknown)
-                        _work.Unanswered(order);
+                        _work.Ended(order, RequestEnd.Unknown);
                     else
-                        _work.Refused(order, error.Code);
+                        _work.Ended(order, RequestEnd.Refused);
                     break;
                 default:
                     if (key is not null)
                         TryAgain(order, plan, key, tries, isDone: true);
                     else
-                        _work.Unanswered(order);
+                        _work.Ended(order, RequestEnd.Unknown);
                     break;
             }
         });
     }
 
-    private void TryAgain(int order, PlanMessage plan, string? key, int tries, bool isDone)
+    private void TryAgain(Order order, PlanMessage plan, string? key, int tries, bool isDone)
     {
         if (tries >= _work.TriesMax)
         {
             if (isDone || key is not null)
-                _work.Unanswered(order);
+                _work.Ended(order, RequestEnd.Unknown);
             else
-                _work.Refused(order, ErrorCode.Overloaded);
+                _work.Ended(order, RequestEnd.Refused);
             return;
         }
 
@@ -114,61 +115,48 @@ internal sealed class Client
 
     private void Cancel(PlanId plan)
     {
-        int cancel = _work.CancelBegan(plan);
-        Ask(new CancelRequest(plan.Value), plan, tries: 1, (frame, _) =>
-        {
-            if (frame is { Opcode: Opcode.Update | Opcode.Reply })
-                _work.CancelAcknowledged(cancel);
-            else if (!IsUnknown(frame))
-                _work.CancelRefused(cancel);
-            else
-                _work.CancelUnanswered(cancel);
-        });
+        var change = _work.Cancelled(plan);
+        Ask(new CancelRequest(plan.Value), plan, tries: 0, (frame, _) => _work.Ended(change, EndOf(frame)));
     }
 
     private void Update(PlanId plan)
     {
         long? periodMs = _chance.Chance(0.5) ? _chance.Between(500, 30_000) : null;
         int? retries = periodMs is null || _chance.Chance(0.5) ? _chance.Below(4) : null;
-        int update = _work.UpdateBegan(plan, periodMs, retries);
-        Ask(new UpdateRequest(plan.Value, periodMs, retries, null), plan, tries: 1, (frame, _) =>
-        {
-            if (frame is { Opcode: Opcode.Update | Opcode.Reply })
-                _work.UpdateAcknowledged(update);
-            else if (!IsUnknown(frame))
-                _work.UpdateRefused(update);
-            else
-                _work.UpdateUnanswered(update);
-        });
+        var change = _work.Updated(plan, periodMs, retries);
+        Ask(
+            new UpdateRequest(plan.Value, periodMs, retries, null), plan, tries: 0,
+            (frame, _) => _work.Ended(change, EndOf(frame)));
     }
 
     private void Trigger(PlanId plan)
     {
-        int trigger = _work.TriggerBegan(plan);
-        Ask(new TriggerRequest(plan.Value), plan, tries: 1, (frame, _) =>
-        {
-            if (frame is { Opcode: Opcode.Update | Opcode.Reply })
-                _work.TriggerAcknowledged(trigger);
-            else if (!IsUnknown(frame))
-                _work.TriggerRefused(trigger);
-            else
-                _work.TriggerUnanswered(trigger);
-        });
+        var change = _work.Triggered(plan);
+        Ask(new TriggerRequest(plan.Value), plan, tries: 0, (frame, _) => _work.Ended(change, EndOf(frame)));
     }
 
     private void Look(PlanId plan)
     {
         long askedUs = _world.NowUs;
-        Ask(new GetRequest(plan.Value), plan, tries: 1, (frame, _) =>
+        Ask(new GetRequest(plan.Value), plan, tries: 0, (frame, _) =>
         {
             if (frame is { Opcode: Opcode.Update | Opcode.Reply } answer)
-                _work.Observed(plan, answer.Read<PlanSnapshot>(), askedUs);
+                _work.Saw(plan, answer.Read<PlanSnapshot>(), askedUs);
+            else if (frame is { Opcode: Opcode.Error } refusal
+                && refusal.Read<ErrorMessage>().Code == ErrorCode.PlanNotFound)
+            {
+                _work.Saw(plan, null, askedUs);
+            }
         });
     }
 
-    /// <summary>Whether the request may have been done.</summary>
-    private static bool IsUnknown(Received? frame) =>
-        frame is not { Opcode: Opcode.Error } refusal || refusal.Read<ErrorMessage>().Code == ErrorCode.Unknown;
+    private static RequestEnd EndOf(Received? frame) => frame switch
+    {
+        { Opcode: Opcode.Update | Opcode.Reply } => RequestEnd.Acknowledged,
+        { Opcode: Opcode.Error } refusal when refusal.Read<ErrorMessage>().Code != ErrorCode.Unknown =>
+            RequestEnd.Refused,
+        _ => RequestEnd.Unknown,
+    };
 
     private void Remember(PlanId plan)
     {

@@ -18,9 +18,11 @@ internal sealed class PlanMaker(Prng chance, ProfileKind kind, IReadOnlyList<UIn
 
     private bool IsLong => kind == ProfileKind.Long;
 
-    public PlanMessage Make(long nowMs) => Make(nowMs, depth: 0, chance.Pick(users));
+    /// <param name="nowMs">On the database's clock.</param>
+    /// <param name="name">Told from those of all other plans.</param>
+    public PlanMessage Make(long nowMs, string name) => Make(nowMs, name, depth: 0, chance.Pick(users));
 
-    private PlanMessage Make(long nowMs, int depth, UInt128 user)
+    private PlanMessage Make(long nowMs, string name, int depth, UInt128 user)
     {
         var hooks = new HookMessage[depth < DepthMax && chance.Chance(0.3) ? chance.Below(3) : 0];
         for (int i = 0; i < hooks.Length; i++)
@@ -37,12 +39,12 @@ internal sealed class PlanMaker(Prng chance, ProfileKind kind, IReadOnlyList<UIn
             MakeSchedule(nowMs, depth),
             new PolicyMessage(
                 retries, delayMs, chance.Between(delayMs, delayMs * 8), (MissedRuns)chance.Below(3)),
-            new ContentMessage("simulated", MakeAction(nowMs, depth, user), hooks));
+            new ContentMessage(name, MakeAction(nowMs, depth, user), hooks));
     }
 
     private ActionMessage MakeAction(long nowMs, int depth, UInt128 user) =>
         depth < DepthMax && chance.Chance(0.12)
-            ? new ChainAction(Make(nowMs, depth + 1, user))
+            ? new ChainAction(Make(nowMs, "child", depth + 1, user))
             : new RestAction("POST", $"http://target-{chance.Below(4)}.example/", [], null, 0);
 
     private ScheduleMessage MakeSchedule(long nowMs, int depth)

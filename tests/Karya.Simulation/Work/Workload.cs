@@ -70,71 +70,51 @@ internal sealed class Workload
     /// <summary>Nothing new; what is under way goes on.</summary>
     public void Stop() => _isOver = true;
 
-    public int Ordered(PlanMessage plan, string? key) =>
-        Ledger.Ordered(Terms.Of(plan), key, _world.NowUs, DatabaseMs);
+    public Order Ordered(PlanMessage plan, string? key) => Ledger.Ordered(plan, key, _world.NowUs, DatabaseMs);
 
-    public void Tried(int order) => Ledger.Tried(order, _world.NowUs);
-
-    public void Acknowledged(int order, SubmitReply reply, int node, int tries)
+    public void Acknowledged(Order order, SubmitReply reply, int node, int tries)
     {
-        _world.Note($"order {order} is plan {new PlanId(reply.Plan)}, existed {reply.Existed}");
+        _world.Note($"order {order.Number} is plan {new PlanId(reply.Plan)}, existed {reply.Existed}");
         if (reply.Existed)
         {
             _cluster.Counters.Count(Happening.IdempotentReplay);
-            if (_triedAt.TryGetValue(order, out int first) && first != node)
+            if (_triedAt.TryGetValue(order.Number, out int first) && first != node)
                 _cluster.Counters.Count(Happening.IdempotentReplayElsewhere);
         }
 
-        if (tries == 0)
-            _triedAt.TryAdd(order, node);
         Ledger.Acknowledged(
-            order, new PlanId(reply.Plan), reply.Existed, reply.Durability == Durability.Durable, _world.NowUs,
-            DatabaseMs);
+            order, new PlanId(reply.Plan), reply.Durability == Durability.Durable, _world.NowUs, DatabaseMs);
     }
 
-    public void Refused(int order, ErrorCode code) => Ledger.Refused(order, code.ToString(), _world.NowUs);
+    /// <summary>Where an order was tried first.</summary>
+    public void TriedAt(Order order, int node) => _triedAt.TryAdd(order.Number, node);
 
-    public void Unanswered(int order)
+    public void Ended(Order order, RequestEnd end)
     {
-        _cluster.Counters.Count(Happening.SubmitUnknown);
-        Ledger.Unanswered(order, _world.NowUs);
+        if (end == RequestEnd.Unknown)
+            _cluster.Counters.Count(Happening.SubmitUnknown);
+        Ledger.Ended(order, end, _world.NowUs);
     }
 
-    public int CancelBegan(PlanId plan) => Ledger.CancelBegan(plan, _world.NowUs);
+    public Change Cancelled(PlanId plan) => Ledger.Cancelled(plan, _world.NowUs);
 
-    public void CancelAcknowledged(int cancel)
+    public Change Updated(PlanId plan, long? periodMs, int? retries) =>
+        Ledger.Updated(plan, periodMs, 1 + retries, _world.NowUs);
+
+    public Change Triggered(PlanId plan) => Ledger.Triggered(plan, _world.NowUs);
+
+    public void Ended(Change change, RequestEnd end)
     {
-        _world.Note($"cancel {cancel} is acknowledged");
-        Ledger.CancelAcknowledged(cancel, _world.NowUs);
+        _world.Note($"change of {change.Plan} is {end}");
+        Ledger.Ended(change, end, _world.NowUs);
     }
 
-    public void CancelRefused(int cancel) => Ledger.CancelRefused(cancel, _world.NowUs);
-
-    public void CancelUnanswered(int cancel) => Ledger.CancelUnanswered(cancel, _world.NowUs);
-
-    public int UpdateBegan(PlanId plan, long? periodMs, int? retries) =>
-        Ledger.UpdateBegan(plan, periodMs, 1 + retries, _world.NowUs);
-
-    public void UpdateAcknowledged(int update) => Ledger.UpdateAcknowledged(update, _world.NowUs);
-
-    public void UpdateRefused(int update) => Ledger.UpdateRefused(update, _world.NowUs);
-
-    public void UpdateUnanswered(int update) => Ledger.UpdateUnanswered(update, _world.NowUs);
-
-    public int TriggerBegan(PlanId plan) => Ledger.TriggerBegan(plan, _world.NowUs);
-
-    public void TriggerAcknowledged(int trigger) => Ledger.TriggerAcknowledged(trigger, _world.NowUs);
-
-    public void TriggerRefused(int trigger) => Ledger.TriggerRefused(trigger, _world.NowUs);
-
-    public void TriggerUnanswered(int trigger) => Ledger.TriggerUnanswered(trigger, _world.NowUs);
-
-    public void Observed(PlanId plan, PlanSnapshot snapshot, long askedUs) =>
-        Ledger.Observed(plan, (PlanState)((int)snapshot.Status - 1), askedUs, _world.NowUs);
+    public void Saw(PlanId plan, PlanSnapshot? snapshot, long askedUs) => Ledger.Sights.Add(new Sight(
+        plan, snapshot is null ? null : (PlanState)((int)snapshot.Status - 1), askedUs, _world.NowUs));
 
     public void ChildStarted(TaskKey parent, PlanId child, PlanMessage plan)
     {
         _cluster.Counters.Count(Happening.ChildStarted);
-        Ledger.ChildStarted(parent, child, Terms.Of(plan), _world.NowUs);
+        Ledger.Children.TryAdd(child, (parent, plan));
     }
 }

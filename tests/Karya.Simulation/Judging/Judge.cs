@@ -1,0 +1,126 @@
+using Karya.Engine;
+
+namespace Karya.Simulation.Judging;
+
+/// <summary>
+/// Judges a history by what clients and targets have seen and by what the store says in the end: P1 to P9, as S1 to S17
+/// of the research. It computes by itself what was due when.
+/// </summary>
+internal static class Judge
+{
+    public static Verdict Check(Ledger ledger, FinalState final, JudgeOptions options)
+    {
+        var verdict = new Verdict { Executions = ledger.Starts.Count };
+        var cases = Gather(ledger, final);
+        CheckOrders(ledger, final, verdict);
+        new StartChecks(ledger, options, verdict).Check(cases);
+        var plans = new PlanChecks(options, verdict);
+        foreach (var plan in cases.Values)
+            plans.Check(plan);
+        return verdict;
+    }
+
+    private static Dictionary<PlanId, PlanCase> Gather(Ledger ledger, FinalState final)
+    {
+        var cases = new Dictionary<PlanId, PlanCase>();
+        PlanCase Of(PlanId id)
+        {
+            if (!cases.TryGetValue(id, out var found))
+                cases.Add(id, found = new PlanCase(id));
+            return found;
+        }
+
+        foreach (var order in ledger.Orders)
+        {
+            if (order.End != RequestEnd.Acknowledged)
+                continue;
+            Of(order.Plan).Terms = order.Terms;
+            Of(order.Plan).Order = order;
+        }
+
+        foreach (var (child, (parent, terms)) in ledger.Children)
+        {
+            Of(child).Terms = terms;
+            Of(child).Parent = parent;
+        }
+
+        foreach (var plan in final.Plans.Values)
+            Of(plan.Id).Final = plan;
+        foreach (var start in ledger.Starts)
+            Of(start.Key.Plan).Starts.Add(start);
+        foreach (var end in ledger.Ends)
+            Of(end.Key.Plan).Ends.Add(end);
+        foreach (var cancel in ledger.Cancels)
+            Of(cancel.Plan).Cancels.Add(cancel);
+        foreach (var update in ledger.Updates)
+            Of(update.Plan).Updates.Add(update);
+        foreach (var trigger in ledger.Triggers)
+            Of(trigger.Plan).IsTriggered = true;
+        foreach (var sight in ledger.Sights)
+            Of(sight.Plan).Sights.Add(sight);
+        Cancel(cases);
+        return cases;
+    }
+
+    /// <summary>A cancel is for a plan and all that it has started, in any generation.</summary>
+    private static void Cancel(Dictionary<PlanId, PlanCase> cases)
+    {
+        foreach (var plan in cases.Values)
+        {
+            foreach (var cancel in plan.Cancels)
+            {
+                plan.MayBeCancelled |= cancel.End != RequestEnd.Refused;
+                if (cancel.End == RequestEnd.Acknowledged)
+                    plan.CancelledUs = Math.Min(plan.CancelledUs, cancel.EndedUs);
+            }
+        }
+
+        foreach (var plan in cases.Values)
+        {
+            var parent = plan.Final?.Stored.Parent ?? plan.Parent?.Plan ?? PlanId.None;
+            while (parent != PlanId.None && cases.TryGetValue(parent, out var ancestor))
+            {
+                plan.MayBeCancelled |= ancestor.MayBeCancelled;
+                plan.CancelledUs = Math.Min(plan.CancelledUs, OwnCancel(ancestor));
+                parent = ancestor.Final?.Stored.Parent ?? ancestor.Parent?.Plan ?? PlanId.None;
+            }
+        }
+    }
+
+    private static long OwnCancel(PlanCase plan)
+    {
+        long firstUs = long.MaxValue;
+        foreach (var cancel in plan.Cancels)
+        {
+            if (cancel.End == RequestEnd.Acknowledged)
+                firstUs = Math.Min(firstUs, cancel.EndedUs);
+        }
+
+        return firstUs;
+    }
+
+    /// <summary>S10: one plan for each order, however often it was tried. S17: every order has ended.</summary>
+    private static void CheckOrders(Ledger ledger, FinalState final, Verdict verdict)
+    {
+        var byName = new Dictionary<string, PlanId>();
+        foreach (var plan in final.Plans.Values)
+        {
+            if (plan.Stored.Parent == PlanId.None && !byName.TryAdd(plan.Name, plan.Id))
+                verdict.Add("S10", "P1", 0, plan.Id, $"a second plan of {plan.Name} beside {byName[plan.Name]}");
+        }
+
+        foreach (var order in ledger.Orders)
+        {
+            if (order.End == RequestEnd.None)
+                verdict.Add("S17", "P1", order.AtUs, PlanId.None, $"order {order.Number} has no end");
+            if (order.IsTwice)
+                verdict.Add("S10", "P1", order.EndedUs, order.Plan, $"order {order.Number} was acknowledged as two plans");
+            if (order.End != RequestEnd.Acknowledged)
+                continue;
+            verdict.PlansAcknowledged++;
+            bool isThere = byName.TryGetValue(order.Terms.Content.Name, out var plan);
+            if (order.IsDurable && (!isThere || plan != order.Plan))
+                verdict.Add("S1", "P1", order.AtUs, order.Plan, "acknowledged, and not there in the end");
+        }
+    }
+}
