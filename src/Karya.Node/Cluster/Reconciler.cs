@@ -61,6 +61,12 @@ internal sealed class Reconciler
     /// <summary>It may own partitions at all: its clock is right, its store answers.</summary>
     public bool CanOwn { get; set; } = true;
 
+    /// <summary>
+    /// It knows who else is there. Until then it must not tell the others that it can own anything: they would release
+    /// partitions to a node that does not know that they are meant for it.
+    /// </summary>
+    public bool KnowsMembers => _isKnown;
+
     /// <summary>When <see cref="Run"/> has something to do that no answer tells of.</summary>
     public long NextMs { get; private set; }
 

@@ -64,6 +64,7 @@ internal sealed class SimExecutor(Cluster cluster, SimNode node, NodeProcess pro
     {
         if (!process.IsServing || !process.ShardOf(command.Partition).Shard.Owns(command.Partition))
             return false;
+        cluster.World.Note($"node {node.Number} takes {command.Kind} of {command.Key}, forwarded");
         var copy = command;
         if (command.Payload is { } payload)
         {
@@ -166,6 +167,7 @@ internal sealed class SimExecutor(Cluster cluster, SimNode node, NodeProcess pro
     private void PostOutcome(in Command outcome)
     {
         _running--;
+        cluster.World.Note($"node {node.Number} has {outcome.Kind} of {outcome.Key} attempt {outcome.Attempt}");
         process.ShardOf(outcome.Partition).Shard.Inbox.PostOutcome(outcome);
     }
 
