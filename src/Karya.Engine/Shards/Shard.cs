@@ -187,6 +187,9 @@ public sealed class Shard : IDisposable
 
     public void Dispose() => _tables.Dispose();
 
+    /// <summary>What it holds, for tests that look for what is left behind.</summary>
+    internal ShardTables Tables => _tables;
+
     /// <summary>A canonical picture of a partition's plans, for comparing states.</summary>
     internal void WriteSnapshot(int partition, ByteWriter writer)
     {
