@@ -51,7 +51,7 @@ internal sealed class Ownership(
             case PartitionChangeKind.Grant:
                 Open(change.Image!);
                 break;
-            case PartitionChangeKind.Close when partitions[change.Partition] is { } partition:
+            case PartitionChangeKind.Close when partitions[change.Partition] is { IsClosing: false } partition:
                 partition.IsClosing = true;
                 _closing.Add(new Closing(partition, change.DrainUntilMs, change.AwayUntilMs));
                 break;

@@ -207,6 +207,34 @@ public sealed class OwnershipTests : IDisposable
     }
 
     [Fact]
+    public void A_partition_that_is_closed_twice_is_told_of_once()
+    {
+        First.SubmitNow(new PlanDraft(_plan, Now + 10));
+        First.AwaitStart(_plan);
+        First.Close(_partition, drainMs: 1000);
+        First.Close(_partition, drainMs: 1000);
+        First.Advance(2000);
+
+        Assert.Single(First.Notices, notice => notice.Kind == PartitionNoticeKind.Closed);
+    }
+
+    [Fact]
+    public void A_second_close_that_comes_late_does_not_take_away_what_was_granted_in_between()
+    {
+        First.SubmitNow(new PlanDraft(_plan, Now + 10));
+        First.AwaitStart(_plan);
+        First.Close(_partition, drainMs: 1000, awayMs: 5000);
+        First.Close(_partition, drainMs: 2000, awayMs: 5000);
+        First.AdvanceTo(Now + 1500);
+        Assert.True(First.HasClosed(_partition));
+        First.Grant(_partition);
+        First.AdvanceTo(Now + 3000);
+
+        Assert.True(First.Shard.Owns(_partition));
+        Assert.Equal(1, First.Shard.Status.ResidentPlans);
+    }
+
+    [Fact]
     public void Nothing_starts_in_a_partition_that_is_closing()
     {
         var other = PlanDraft.Plan(3);
