@@ -122,6 +122,7 @@ internal sealed class Ownership(
     private void Discard(Partition partition)
     {
         partitions[partition.Number] = null;
+        turn.TakeBack(partition.Number);
         residency.Revoke(partition.Number, turn);
         projection.Forget(partition.Number);
         partition.State.DropAll();

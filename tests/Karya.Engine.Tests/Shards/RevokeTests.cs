@@ -315,6 +315,26 @@ public sealed class RevokeTests : IDisposable
         Assert.Equal(0, pair.First.Shard.Tables.Tasks.Count);
     }
 
+    [Fact]
+    public void A_partition_that_is_lost_and_granted_again_in_one_turn_leaves_no_record_of_the_time_between()
+    {
+        First.HoldsProjections = true;
+        First.SubmitNow(new PlanDraft(_plan, Now + 10));
+        First.AwaitStart(_plan);
+        First.CancelNow(_plan);
+        _pair.AdvanceTo(First.NowMs);
+        First.Revoke(_partition);
+        Second.Grant(_partition); // Ends the attempt of the cancelled plan, by a record.
+        Second.Revoke(_partition);
+        Second.Grant(_partition); // Ends it once more: of the first time, nothing is stored.
+        Second.Settle();
+        Second.SubmitNow(new PlanDraft(PlanDraft.Plan(3), Now + 10_000));
+
+        long[] sequences = [.. RecordsOf(_partition).Select(r => r.Sequence)];
+        Assert.Equal(Enumerable.Range(1, sequences.Length).Select(n => (long)n), sequences);
+        Assert.Equal(PlanTaskState.Cancelled, Second.EndOf(_plan));
+    }
+
     private IEnumerable<RecordCopy> RecordsOf(int partition) =>
         _pair.Store.JournalRows.SelectMany(row => Records.Read(row)).Where(r => r.Partition == partition);
 }
