@@ -59,6 +59,17 @@ internal sealed class Turn(EffectList effects, CommitQueue commits, int partitio
     }
 
     /// <summary>
+    /// The end of an attempt concerns another owner. Its place here has been given back, and must not be once more if
+    /// the partition returns and the end with it: no epoch is 0.
+    /// </summary>
+    public void PassOn(in Command outcome)
+    {
+        ref var stray = ref Effects.Strays.Add();
+        stray = outcome;
+        stray.Epoch = 0;
+    }
+
+    /// <summary>
     /// Answers with a code when all that is known now is durable: what the answer tells of may be on its way.
     /// </summary>
     public void ReplyWhenKnown(in Command command, ReplyCode code)

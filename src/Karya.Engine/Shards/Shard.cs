@@ -257,7 +257,8 @@ public sealed class Shard : IDisposable
 
     private void ApplyParked(in Residency.Parked parked)
     {
-        if (_partitions[parked.Command.Partition] is not { IsClosing: false } partition)
+        var partition = _partitions[parked.Command.Partition]!; // Else it would not be parked any more.
+        if (partition.IsClosing && !parked.Command.IsOutcome)
             _turn.ReplyNow(parked.Command, ReplyCode.NotOwner);
         else if (parked.HasFailed)
             _turn.ReplyNow(parked.Command, ReplyCode.Overloaded);
@@ -301,8 +302,7 @@ public sealed class Shard : IDisposable
             return false;
         }
 
-        bool isOutcome = command.Kind
-            is CommandKind.AttemptSucceeded or CommandKind.AttemptFailed or CommandKind.AttemptReleased;
+        bool isOutcome = command.IsOutcome;
         if (isOutcome && _ownership.HasDispatched(command)) // Else it took its place elsewhere.
             (command.IsPulled ? _pulled : _ready).Release(command.Lane);
         if (_partitions[command.Partition] is not { } partition)
@@ -340,7 +340,7 @@ public sealed class Shard : IDisposable
     {
         if (command.Kind == CommandKind.AttemptReleased)
             return false;
-        _effects.Strays.Add() = command;
+        _turn.PassOn(command);
         return true;
     }
 
@@ -356,7 +356,11 @@ public sealed class Shard : IDisposable
         int count = _tables.Wheel.Advance(nowMs, _expired, ref workLeft);
         _hasWheelWork = _tables.Wheel.NowTick < nowMs;
         foreach (int task in _expired.AsSpan(0, count))
-            (_tables.Tasks[task].IsPulled ? _pulled : _ready).Enqueue(task);
+        {
+            ref var entry = ref _tables.Tasks[task];
+            if (!entry.IsReady) // Else it waited to start again when its end came: it is there for its retry, too.
+                (entry.IsPulled ? _pulled : _ready).Enqueue(task);
+        }
     }
 
     /// <summary>Hands out attempts while there are due tasks and places for them.</summary>
