@@ -118,7 +118,10 @@ internal sealed class CommitPipeline(ShardInbox?[] inboxes, IntakeGate gate, Pre
                 _isResolving = false;
                 Trouble = $"The journal cannot be written: {error}";
                 gate.Hold(true);
-                Step = HoldsWhatIsLost() ? Refill() : CommitStep.Pause;
+                if (HoldsWhatIsLost())
+                    WriteAgain();
+                else
+                    Step = CommitStep.Pause;
                 break;
             default:
                 AnswerUnknown(error, lost);
@@ -126,7 +129,13 @@ internal sealed class CommitPipeline(ShardInbox?[] inboxes, IntakeGate gate, Pre
         }
     }
 
-    public void EndPause() => Step = _isResolving ? CommitStep.Resolve : Refill();
+    public void EndPause()
+    {
+        if (_isResolving)
+            Step = CommitStep.Resolve;
+        else
+            WriteAgain();
+    }
 
     /// <summary>Nobody waits for the rest: the process ends, or must.</summary>
     public void Stop()
@@ -163,6 +172,15 @@ internal sealed class CommitPipeline(ShardInbox?[] inboxes, IntakeGate gate, Pre
 
             Step = Refill();
         }
+    }
+
+    private void WriteAgain()
+    {
+        Step = Refill();
+        if (Step != CommitStep.Idle)
+            return;
+        Trouble = null; // It was about what is lost now; what waited behind it will show whether more is wrong.
+        Advance();
     }
 
     /// <summary>Fills the row from its chunks, without what is no longer ours.</summary>
