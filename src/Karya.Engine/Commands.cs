@@ -56,6 +56,11 @@ public enum PlanUpdate : byte
 public struct Command
 {
     public CommandKind Kind;
+
+    /// <summary>It tells how an attempt ended.</summary>
+    internal readonly bool IsOutcome => Kind
+        is CommandKind.AttemptSucceeded or CommandKind.AttemptFailed or CommandKind.AttemptReleased;
+
     public PlanUpdate Update;
 
     /// <summary>A failed attempt may be tried again. False: permanent.</summary>
@@ -70,11 +75,6 @@ public struct Command
     /// <summary>Of an outcome: <see cref="Lane"/> is one that workers pull from.</summary>
     public bool IsPulled;
 
-    /// <summary>
-    /// Of an outcome: it was a stray (<see cref="EffectList.Strays"/>), and its attempt's place was given back then.
-    /// </summary>
-    public bool IsForwarded;
-
     public int Partition;
 
     /// <summary>
@@ -83,7 +83,8 @@ public struct Command
     public int Attempt;
 
     /// <summary>
-    /// The epoch under which the attempt was dispatched. Of an older one the outcome still counts, once.
+    /// The epoch under which the attempt was dispatched; 0 when another owner dispatched it. Of an older one the
+    /// outcome still counts, once.
     /// </summary>
     public long Epoch;
 

@@ -43,7 +43,7 @@ public sealed class EffectList
 
     /// <summary>
     /// Ends of attempts whose partition has another owner by now, which wants to know of them. Their payloads belong to
-    /// whoever takes them.
+    /// whoever takes them; their epochs are 0.
     /// </summary>
     public Rows<Command> Strays { get; } = new();
 

@@ -61,12 +61,13 @@ internal sealed class Partition(int number, long epoch, long sequence, ShardTabl
             case CommandKind.Submit:
                 Submit(command, turn);
                 return ApplyResult.Done;
+            case CommandKind.AttemptSucceeded or CommandKind.AttemptFailed or CommandKind.AttemptReleased
+                when command.Epoch != epoch && loaded is null && _state.Find(command.Key.Plan) < 0:
+                return ApplyResult.NeedsPlan; // It was handed over, and the page with its plan is still on its way.
             case CommandKind.AttemptReleased:
-                CountEnd(command);
                 ReleaseAttempt(command, turn);
                 return ApplyResult.Done;
             case CommandKind.AttemptSucceeded or CommandKind.AttemptFailed:
-                CountEnd(command);
                 EndAttempt(command, turn);
                 return ApplyResult.Done;
         }
@@ -117,6 +118,8 @@ internal sealed class Partition(int number, long epoch, long sequence, ShardTabl
             return TryStartAgain(task, turn);
         if (entry.State != PlanTaskState.Created)
             return false;
+        if (entry.AttemptDueMs > turn.NowMs)
+            return false; // Its end came while it waited to start again; the wheel has it for its retry.
 
         if (entry.BornPosition > turn.DurablePosition)
         {
@@ -323,6 +326,7 @@ internal sealed class Partition(int number, long epoch, long sequence, ShardTabl
     /// </summary>
     private void ReleaseAttempt(in Command command, Turn turn)
     {
+        CountEnd(command);
         int task = FindAttempt(command);
         if (task < 0)
             return;
@@ -353,6 +357,7 @@ internal sealed class Partition(int number, long epoch, long sequence, ShardTabl
 
     private void EndAttempt(in Command command, Turn turn)
     {
+        CountEnd(command);
         int task = FindAttempt(command);
         if (task < 0)
         {
@@ -480,7 +485,7 @@ internal sealed class Partition(int number, long epoch, long sequence, ShardTabl
         dispatch.Attempt = record.Attempt;
         dispatch.AttemptsMax = entry.AttemptsMax;
         dispatch.DueMs = entry.DueMs;
-        dispatch.AttemptDueMs = attemptDueMs;
+        dispatch.AttemptDueMs = Math.Min(attemptDueMs, turn.NowMs); // Sooner when one that is away was given back.
         dispatch.StartedMs = turn.NowMs;
         dispatch.Lane = entry.Lane;
         dispatch.IsPulled = entry.IsPulled;

@@ -45,6 +45,31 @@ internal sealed class Turn(EffectList effects, CommitQueue commits, int partitio
     }
 
     /// <summary>
+    /// Takes out what was recorded of a partition that the shard has lost: if it comes back within this turn, its
+    /// records count on from what the store has.
+    /// </summary>
+    public void TakeBack(int partition)
+    {
+        if (_marks[partition] == 0)
+            return;
+        _chunk!.Remove(mark => mark.Partition == partition);
+        Array.Clear(_marks);
+        for (int i = 0; i < _chunk.Partitions.Length; i++)
+            _marks[_chunk.Partitions[i].Partition] = i + 1;
+    }
+
+    /// <summary>
+    /// The end of an attempt concerns another owner. Its place here has been given back, and must not be once more if
+    /// the partition returns and the end with it: no epoch is 0.
+    /// </summary>
+    public void PassOn(in Command outcome)
+    {
+        ref var stray = ref Effects.Strays.Add();
+        stray = outcome;
+        stray.Epoch = 0;
+    }
+
+    /// <summary>
     /// Answers with a code when all that is known now is durable: what the answer tells of may be on its way.
     /// </summary>
     public void ReplyWhenKnown(in Command command, ReplyCode code)

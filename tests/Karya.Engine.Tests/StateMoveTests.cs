@@ -61,7 +61,6 @@ public sealed class StateMoveTests
     {
         Assert.Equal([0, 1, 2, 3], Enum.GetValues<PlanState>().Select(v => (int)v));
         Assert.Equal([0, 1, 2, 3, 4, 5], Enum.GetValues<PlanTaskState>().Select(v => (int)v));
-        Assert.Equal(
-            [1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11], Enum.GetValues<Engine.Journal.RecordKind>().Select(v => (int)v));
+        Assert.Equal(Enumerable.Range(1, 11), Enum.GetValues<Engine.Journal.RecordKind>().Select(v => (int)v));
     }
 }

@@ -42,8 +42,7 @@ internal sealed class Ownership(
     }
 
     /// <summary>An attempt of this outcome was handed out here, and has a place.</summary>
-    public bool HasDispatched(in Command outcome) =>
-        !outcome.IsForwarded && _epochs.Contains((outcome.Partition, outcome.Epoch));
+    public bool HasDispatched(in Command outcome) => _epochs.Contains((outcome.Partition, outcome.Epoch));
 
     public void Take(in PartitionChange change)
     {
@@ -52,7 +51,7 @@ internal sealed class Ownership(
             case PartitionChangeKind.Grant:
                 Open(change.Image!);
                 break;
-            case PartitionChangeKind.Close when partitions[change.Partition] is { } partition:
+            case PartitionChangeKind.Close when partitions[change.Partition] is { IsClosing: false } partition:
                 partition.IsClosing = true;
                 _closing.Add(new Closing(partition, change.DrainUntilMs, change.AwayUntilMs));
                 break;
@@ -123,6 +122,7 @@ internal sealed class Ownership(
     private void Discard(Partition partition)
     {
         partitions[partition.Number] = null;
+        turn.TakeBack(partition.Number);
         residency.Revoke(partition.Number, turn);
         projection.Forget(partition.Number);
         partition.State.DropAll();

@@ -50,11 +50,18 @@ internal sealed class Residency(ShardTables tables, Partition?[] partitions, lon
         _unread.RemoveAll(unread => unread.Partition == partition);
         for (int i = _parked.Count - 1; i >= 0; i--)
         {
-            if (_parked[i].Command.Partition != partition)
+            var command = _parked[i].Command;
+            if (command.Partition != partition)
                 continue;
-            turn.ReplyNow(_parked[i].Command, ReplyCode.NotOwner);
-            Shard.ReturnPayload(_parked[i].Command);
             _parked.RemoveAt(i);
+            if (command.IsOutcome)
+            {
+                turn.PassOn(command);
+                continue;
+            }
+
+            turn.ReplyNow(command, ReplyCode.NotOwner);
+            Shard.ReturnPayload(command);
         }
     }
 

@@ -187,6 +187,9 @@ public sealed class Shard : IDisposable
 
     public void Dispose() => _tables.Dispose();
 
+    /// <summary>What it holds, for tests that look for what is left behind.</summary>
+    internal ShardTables Tables => _tables;
+
     /// <summary>A canonical picture of a partition's plans, for comparing states.</summary>
     internal void WriteSnapshot(int partition, ByteWriter writer)
     {
@@ -254,7 +257,14 @@ public sealed class Shard : IDisposable
 
     private void ApplyParked(in Residency.Parked parked)
     {
-        if (_partitions[parked.Command.Partition] is not { IsClosing: false } partition)
+        var partition = _partitions[parked.Command.Partition]!; // Else it would not be parked any more.
+        if (parked.HasFailed && parked.Command.IsOutcome)
+        {
+            _turn.PassOn(parked.Command); // It comes back when the tables can be read, perhaps.
+            return;
+        }
+
+        if (partition.IsClosing && !parked.Command.IsOutcome)
             _turn.ReplyNow(parked.Command, ReplyCode.NotOwner);
         else if (parked.HasFailed)
             _turn.ReplyNow(parked.Command, ReplyCode.Overloaded);
@@ -298,14 +308,13 @@ public sealed class Shard : IDisposable
             return false;
         }
 
-        bool isOutcome = command.Kind
-            is CommandKind.AttemptSucceeded or CommandKind.AttemptFailed or CommandKind.AttemptReleased;
+        bool isOutcome = command.IsOutcome;
         if (isOutcome && _ownership.HasDispatched(command)) // Else it took its place elsewhere.
             (command.IsPulled ? _pulled : _ready).Release(command.Lane);
         if (_partitions[command.Partition] is not { } partition)
         {
             if (isOutcome)
-                _effects.Strays.Add() = command with { IsForwarded = true };
+                _turn.PassOn(command);
             else
                 _turn.ReplyNow(command, ReplyCode.NotOwner);
             return isOutcome;
@@ -328,8 +337,11 @@ public sealed class Shard : IDisposable
             return false;
         if (_residency.TryPark(command, withDescendants: command.Kind == CommandKind.Cancel, _effects))
             return true;
-        _turn.ReplyNow(command, ReplyCode.Overloaded);
-        return false;
+        if (isOutcome)
+            _turn.PassOn(command);
+        else
+            _turn.ReplyNow(command, ReplyCode.Overloaded);
+        return isOutcome;
     }
 
     internal static void ReturnPayload(in Command command)
@@ -344,7 +356,11 @@ public sealed class Shard : IDisposable
         int count = _tables.Wheel.Advance(nowMs, _expired, ref workLeft);
         _hasWheelWork = _tables.Wheel.NowTick < nowMs;
         foreach (int task in _expired.AsSpan(0, count))
-            (_tables.Tasks[task].IsPulled ? _pulled : _ready).Enqueue(task);
+        {
+            ref var entry = ref _tables.Tasks[task];
+            if (!entry.IsReady) // Else it waited to start again when its end came: it is there for its retry, too.
+                (entry.IsPulled ? _pulled : _ready).Enqueue(task);
+        }
     }
 
     /// <summary>Hands out attempts while there are due tasks and places for them.</summary>

@@ -43,6 +43,8 @@ internal sealed class ByteArena
     private int _fillSegment = None;
     private int _fillOffset;
 
+    internal int SegmentsInUse => _segmentCount - _freeSegments.Count;
+
     public ByteArena() => Array.Fill(_freeBySize, None);
 
     public ArenaBytes Store(ReadOnlySpan<byte> bytes)

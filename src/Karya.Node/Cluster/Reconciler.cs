@@ -21,6 +21,9 @@ namespace Karya.Node.Cluster;
 /// </remarks>
 internal sealed class Reconciler
 {
+    /// <summary>Leases for which a node that did not take what was offered to it is offered nothing.</summary>
+    private const int OfferPauseLives = 2;
+
     private readonly NodeIdentity _me;
     private readonly ClusterTimes _times;
     private readonly OwnedPartitions _owned;
@@ -28,6 +31,7 @@ internal sealed class Reconciler
     private readonly MemberView _members;
     private readonly PartitionSlot[] _slots;
     private readonly List<SeenLease> _wantedLeases = [];
+    private readonly Dictionary<string, long> _offerAgainMs = new(StringComparer.Ordinal);
     private string?[] _wanted = [];
     private IReadOnlyList<Member> _alive = []; // As they were known last.
     private bool _isKnown;
@@ -96,7 +100,7 @@ internal sealed class Reconciler
             return;
         Wish(nowMs);
         Claim(nowMs, requests);
-        GiveUp(requests);
+        GiveUp(nowMs, requests);
         Retry(nowMs, requests);
     }
 
@@ -120,6 +124,8 @@ internal sealed class Reconciler
             if (lease.Owner != slot.Lease.Owner || lease.IsReleased != slot.Lease.IsReleased)
             {
                 slot.OwnerName = lease.IsReleased ? null : NodeIdentity.NameOf(lease.Owner);
+                if (!lease.IsReleased && lease.Owner != _me.Owner)
+                    slot.OfferedTo = null;
                 _haveOwnersChanged = true;
             }
 
@@ -171,6 +177,9 @@ internal sealed class Reconciler
             ref var slot = ref _slots[partition];
             if (slot.Hold != PartitionHold.Claiming)
                 continue;
+            if (slot.OfferedTo is { } name)
+                _offerAgainMs[name] = nowMs + OfferPauseLives * slot.Lease.LeaseMs; // It did not take it.
+            slot.OfferedTo = null;
             _owned.Take(partition, epoch);
             slot.Hold = PartitionHold.Loading;
             slot.ClaimedMs = nowMs;
@@ -259,8 +268,9 @@ internal sealed class Reconciler
 
     private bool IsWantedHere(int partition) => _isKnown && _wanted[partition] == _me.Name;
 
-    private bool IsWantedElsewhere(int partition) =>
-        _isKnown && _wanted[partition] is { } name && name != _me.Name;
+    private bool MayOffer(int partition, long nowMs) =>
+        _isKnown && _wanted[partition] is { } name && name != _me.Name
+        && _offerAgainMs.GetValueOrDefault(name, long.MinValue) <= nowMs;
 
     private void Claim(long nowMs, List<ClusterRequest> requests)
     {
@@ -302,15 +312,16 @@ internal sealed class Reconciler
     }
 
     /// <summary>One at a time, so that little waits at any moment; all at once when the node is to stop.</summary>
-    private void GiveUp(List<ClusterRequest> requests)
+    private void GiveUp(long nowMs, List<ClusterRequest> requests)
     {
         if (!IsDraining && (!_isKnown || IsMoving()))
             return;
         for (int partition = 0; partition < _slots.Length; partition++)
         {
             ref var slot = ref _slots[partition];
-            if (slot.Hold != PartitionHold.Open || !(IsDraining || IsWantedElsewhere(partition)))
+            if (slot.Hold != PartitionHold.Open || !(IsDraining || MayOffer(partition, nowMs)))
                 continue;
+            slot.OfferedTo = IsDraining ? null : _wanted[partition];
             slot.Hold = PartitionHold.Closing;
             requests.Add(new ClusterRequest(ClusterRequestKind.Close, partition, _owned.EpochOf(partition)));
             if (!IsDraining)
@@ -400,6 +411,9 @@ internal sealed class Reconciler
 
         /// <summary>The name of its owner; null for nobody.</summary>
         public string? OwnerName;
+
+        /// <summary>For whom this node released it; null when it did not, or somebody has taken it.</summary>
+        public string? OfferedTo;
 
         /// <summary>When the claim was answered; when the last renewal that named it was sent.</summary>
         public long ClaimedMs;

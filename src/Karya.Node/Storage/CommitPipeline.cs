@@ -118,9 +118,10 @@ internal sealed class CommitPipeline(ShardInbox?[] inboxes, IntakeGate gate, Pre
                 _isResolving = false;
                 Trouble = $"The journal cannot be written: {error}";
                 gate.Hold(true);
-                Step = CommitStep.Pause;
                 if (HoldsWhatIsLost())
                     WriteAgain();
+                else
+                    Step = CommitStep.Pause;
                 break;
             default:
                 AnswerUnknown(error, lost);
@@ -155,13 +156,6 @@ internal sealed class CommitPipeline(ShardInbox?[] inboxes, IntakeGate gate, Pre
             Step = hasAsked ? CommitStep.Pause : CommitStep.Resolve;
     }
 
-    private void WriteAgain()
-    {
-        Step = Refill();
-        if (Step == CommitStep.Idle)
-            Advance();
-    }
-
     /// <summary>Goes on with the next row, if there is something to write.</summary>
     private void Advance()
     {
@@ -178,6 +172,15 @@ internal sealed class CommitPipeline(ShardInbox?[] inboxes, IntakeGate gate, Pre
 
             Step = Refill();
         }
+    }
+
+    private void WriteAgain()
+    {
+        Step = Refill();
+        if (Step != CommitStep.Idle)
+            return;
+        Trouble = null; // It was about what is lost now; what waited behind it will show whether more is wrong.
+        Advance();
     }
 
     /// <summary>Fills the row from its chunks, without what is no longer ours.</summary>

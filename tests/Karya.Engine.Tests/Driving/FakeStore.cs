@@ -21,12 +21,46 @@ internal sealed class FakeStore(int partitionCount)
 
     public long[] Sequences { get; } = new long[partitionCount];
 
-    public long Epoch { get; set; }
+    /// <summary>Of each partition, the one under which it was claimed last.</summary>
+    public long[] Epochs { get; } = new long[partitionCount];
 
+    /// <summary>Claims a partition: what its new owner has to know.</summary>
+    public PartitionImage Claim(int partition)
+    {
+        var image = new PartitionImage(partition, ++Epochs[partition], Sequences[partition]);
+        foreach (byte[] row in JournalRows)
+            image.AddRow(row);
+        foreach (var plan in image.Missing.Where(Plans.ContainsKey).Select(id => Plans[id]))
+            image.Plans.Add(plan.Id, plan.Partition, plan.Memo, plan.Body);
+        return image;
+    }
+
+    public bool IsStale(ProjectedMark mark) => mark.Epoch != Epochs[mark.Partition];
+
+    /// <summary>Takes a chunk into the journal, without what was decided under epochs that are over.</summary>
+    public void Write(JournalChunk chunk)
+    {
+        if (chunk.Partitions.ToArray().Any(IsStale))
+            chunk.Remove(IsStale);
+        if (chunk.IsEmpty)
+            return;
+        chunk.Seal();
+        JournalRows.Add(chunk.SealedBytes.ToArray());
+    }
+
+    /// <summary>Brings the tables up to date, but for what was decided under epochs that are over.</summary>
     public void Write(ProjectionBatch batch)
     {
+        int[] stale = [.. batch.Marks.Span.ToArray().Where(IsStale).Select(mark => mark.Partition)];
+        HashSet<PlanId> lost = [];
         foreach (ref var row in batch.Plans.Span)
         {
+            if (stale.Contains(row.Partition))
+            {
+                lost.Add(row.Id);
+                continue;
+            }
+
             bool isKnown = Plans.TryGetValue(row.Id, out var old);
             if (row.IsNew == isKnown)
                 throw new InvalidOperationException($"Plan {row.Id}: new is {row.IsNew}, in the tables is {isKnown}.");
@@ -37,6 +71,8 @@ internal sealed class FakeStore(int partitionCount)
 
         foreach (ref var row in batch.Tasks.Span)
         {
+            if (lost.Contains(row.Key.Plan))
+                continue;
             Tasks[row.Key] = row;
             Results.Remove(row.Key);
             if (row.HasResult)
@@ -44,26 +80,34 @@ internal sealed class FakeStore(int partitionCount)
         }
 
         foreach (ref var row in batch.Errors.Span)
-            Errors[(row.Key, row.Attempt)] = Encoding.UTF8.GetString(batch.Slice(row.Text));
+        {
+            if (!lost.Contains(row.Key.Plan))
+                Errors[(row.Key, row.Attempt)] = Encoding.UTF8.GetString(batch.Slice(row.Text));
+        }
+
         foreach (ref var mark in batch.Marks.Span)
         {
-            if (mark.Epoch != Epoch)
-                throw new InvalidOperationException($"A projection of epoch {mark.Epoch}, the store has {Epoch}.");
-            Sequences[mark.Partition] = mark.Sequence;
+            if (!IsStale(mark))
+                Sequences[mark.Partition] = mark.Sequence;
         }
     }
 
     public LoadedPage LoadDue(HorizonRequest window)
     {
-        var page = new LoadedPage { IsLast = true };
+        var page = new LoadedPage { Partition = window.Partition, Version = window.Version, IsLast = true };
+        bool isAny = window.Partition == HorizonRequest.AllPartitions;
         foreach (var plan in Plans.Values.Where(p => p.WakeMs >= window.FromMs && p.WakeMs < window.ToMs))
-            page.Add(plan.Id, plan.Partition, plan.Memo, plan.Body);
+        {
+            if (isAny || plan.Partition == window.Partition)
+                page.Add(plan.Id, plan.Partition, plan.Memo, plan.Body);
+        }
+
         return page;
     }
 
     public LoadedPage LoadPlan(PlanRequest request)
     {
-        var page = new LoadedPage { Requested = request.Plan, IsLast = true };
+        var page = new LoadedPage { Requested = request.Plan, Version = request.Version, IsLast = true };
         if (Plans.TryGetValue(request.Plan, out var plan))
             page.Add(plan.Id, plan.Partition, plan.Memo, plan.Body);
         if (!request.WithDescendants)

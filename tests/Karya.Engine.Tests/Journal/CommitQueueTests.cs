@@ -65,8 +65,59 @@ public sealed class CommitQueueTests
         Assert.Equal(0, _queue.Count);
     }
 
-    private void Park(long position, ulong number) =>
-        _queue.Park(position, partition: 0, new Reply { Plan = new PlanId(number), Target = new Answer() });
+    [Fact]
+    public void Failing_one_partition_answers_its_replies_in_order_and_keeps_the_others_in_theirs()
+    {
+        for (ulong i = 1; i <= 9; i++)
+            Park(position: (long)i, number: i, partition: (int)i % 3);
+        _queue.Fail(1, ReplyCode.Unknown, _released);
+        Assert.Equal([1UL, 4UL, 7UL], Numbers());
+        Assert.All(_released.Span.ToArray(), reply => Assert.Equal(ReplyCode.Unknown, reply.Code));
+
+        _released.Clear();
+        _queue.Release(8, _released);
+        Assert.Equal([2UL, 3UL, 5UL, 6UL, 8UL], Numbers());
+        Assert.All(_released.Span.ToArray(), reply => Assert.Equal(ReplyCode.Ok, reply.Code));
+        Assert.Equal(1, _queue.Count);
+    }
+
+    [Fact]
+    public void Failing_one_partition_leaves_what_waits_for_all_of_them()
+    {
+        Park(position: 1, number: 1, partition: -1);
+        _queue.Fail(0, ReplyCode.Unknown, _released);
+
+        Assert.Equal(1, _queue.Count);
+    }
+
+    [Fact]
+    public void Failing_partitions_at_random_while_the_ring_grows_and_turns_keeps_the_order_of_the_others()
+    {
+        var random = new Random(12);
+        List<(long Position, int Partition, ulong Number)> expected = [];
+        for (ulong number = 1; number <= 20_000; number++)
+        {
+            int partition = random.Next(5);
+            Park((long)number, number, partition);
+            expected.Add(((long)number, partition, number));
+            if (random.Next(100) != 0)
+                continue;
+            _released.Clear();
+            int lost = random.Next(5);
+            _queue.Fail(lost, ReplyCode.Unknown, _released);
+            Assert.Equal(expected.Where(e => e.Partition == lost).Select(e => e.Number), Numbers());
+            expected.RemoveAll(e => e.Partition == lost);
+            _released.Clear();
+            long durable = (long)number - random.Next(300);
+            _queue.Release(durable, _released);
+            Assert.Equal(expected.Where(e => e.Position <= durable).Select(e => e.Number), Numbers());
+            expected.RemoveAll(e => e.Position <= durable);
+            Assert.Equal(expected.Count, _queue.Count);
+        }
+    }
+
+    private void Park(long position, ulong number, int partition = 0) =>
+        _queue.Park(position, partition, new Reply { Plan = new PlanId(number), Target = new Answer() });
 
     private ulong[] Numbers() => [.. _released.Span.ToArray().Select(r => (ulong)r.Plan.Value)];
 }

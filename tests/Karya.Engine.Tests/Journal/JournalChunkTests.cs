@@ -131,4 +131,78 @@ public sealed class JournalChunkTests
 
         Assert.Equal(RecordKind.Cancelled, Assert.Single(Records.Read(chunk.SealedBytes)).Kind);
     }
+
+    [Fact]
+    public void Removing_partitions_leaves_exactly_the_others_byte_for_byte()
+    {
+        for (int seed = 1; seed <= 200; seed++)
+        {
+            var random = new Random(seed);
+            HashSet<int> lost = [.. Enumerable.Range(0, 6).Where(_ => random.Next(2) == 0)];
+            var chunk = new JournalChunk();
+            var others = new JournalChunk();
+            Dictionary<int, (int Mark, int MarkOfOthers)> marks = [];
+            for (int i = random.Next(100); i > 0; i--)
+            {
+                var kind = AllKinds[random.Next(AllKinds.Length)];
+                int partition = random.Next(6);
+                bool isKept = !lost.Contains(partition);
+                if (!marks.TryGetValue(partition, out var mark))
+                {
+                    int epoch = random.Next(1, 1000);
+                    mark = (chunk.AddPartition(partition, epoch) - 1,
+                        isKept ? others.AddPartition(partition, epoch) - 1 : -1);
+                    marks.Add(partition, mark);
+                }
+
+                byte[] body = new byte[random.Next(40)];
+                random.NextBytes(body);
+                var record = Records.Make(
+                    kind, (ulong)i, random.Next(), random.Next(), partition, [1, 0, 3, 0, 9, 9, 9, 9], body);
+                chunk.Append(record, mark.Mark);
+                if (isKept)
+                    others.Append(record, mark.MarkOfOthers);
+            }
+
+            chunk.Seal();
+            chunk.Remove(mark => lost.Contains(mark.Partition));
+            chunk.Seal();
+            others.Seal();
+            Assert.True(chunk.SealedBytes.SequenceEqual(others.SealedBytes), $"Seed {seed}: the bytes differ.");
+            Assert.True(
+                chunk.Partitions.ToArray().Select(m => (m.Partition, m.Epoch, m.Sequence))
+                    .SequenceEqual(others.Partitions.ToArray().Select(m => (m.Partition, m.Epoch, m.Sequence))),
+                $"Seed {seed}: the marks differ.");
+            Assert.Equal(others.RecordBytes, chunk.RecordBytes);
+        }
+    }
+
+    [Fact]
+    public void A_chunk_of_which_all_is_removed_is_empty_and_reads_as_nothing()
+    {
+        var chunk = new JournalChunk();
+        for (int partition = 0; partition < 3; partition++)
+        {
+            chunk.AddPartition(partition, epoch: 7);
+            chunk.Append(Records.Make(RecordKind.Started, 1, 2, 3, partition, [], default), mark: partition);
+        }
+
+        chunk.Remove(_ => true);
+        chunk.Seal();
+
+        Assert.True(chunk.IsEmpty);
+        Assert.Equal(0, chunk.Partitions.Length);
+        Assert.Empty(Records.Read(chunk.SealedBytes));
+    }
+
+    [Fact]
+    public void Removing_nothing_changes_nothing()
+    {
+        var chunk = Records.Chunk(AllKinds);
+        byte[] before = chunk.SealedBytes.ToArray();
+        chunk.Remove(_ => false);
+        chunk.Seal();
+
+        Assert.Equal(before, chunk.SealedBytes.ToArray());
+    }
 }

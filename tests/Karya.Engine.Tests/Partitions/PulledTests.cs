@@ -135,12 +135,12 @@ public sealed class PulledTests : IDisposable
     }
 
     [Fact]
-    public void A_cancel_revokes_nothing_of_connectors()
+    public void A_cancel_takes_back_what_a_connector_may_not_have_begun()
     {
         _driver.SubmitNow(new PlanDraft(_plan, Now));
-        _driver.AwaitStart(_plan);
+        var attempt = _driver.AwaitStart(_plan);
         _driver.CancelNow(_plan);
-        Assert.Empty(_driver.Revoked);
+        Assert.Equal([new Revocation(attempt.Key, 1, IsPulled: false)], _driver.Revoked);
     }
 
     [Fact]
