@@ -11,7 +11,8 @@ internal static class AllMutants
     [
         new("no-epoch-check", "the store takes batches under any epoch",
             Simulation + "Stores/SimDatabase.cs",
-            "bool isStale = FENCE", "bool isStale = !MUTANT && FENCE"),
+            "bool isStale = _epochs[mark.Partition] != mark.Epoch;",
+            "bool isStale = !MUTANT && _epochs[mark.Partition] != mark.Epoch;"),
         new("ack-before-commit", "a reply leaves before what it tells of is durable",
             Engine + "Turn.cs",
             "public void ReplyWhenDurable(in Command command) => ReplyWhenDurable(command, Position);",
@@ -40,26 +41,19 @@ internal static class AllMutants
             Node + "Plans/SubmissionReader.cs",
             "if (id is null && key.IsEmpty)\n            return;",
             "if (id is null && (MUTANT || key.IsEmpty))\n            return;"),
-        new("cancel-acked-early", "a cancel is acknowledged before it is durable",
-            Engine + "Partition.cs",
+        new("cancel-acked-early", "a cancel is acknowledged when it is taken",
+            Simulation + "Nodes/RequestDesk.cs",
+            "        var command = NewCommand(kind, plan);\n        command.ReplyTo = request.On(code =>",
             """
+                    if (MUTANT && kind == CommandKind.Cancel)
+                    {
+                        request.Answer(new PlanSnapshot(
+                            planValue, default, null, PlanStatus.Cancelled, new ScheduleMessage.After(0), 0, 0, 0,
+                            new ContentMessage("", new Karya.Protocol.Messages.RestAction("GET", "", [], null, 0), [])));
                     }
 
-                    turn.ReplyWhenDurable(command);
-                }
-
-                private void CancelOne(
-            """,
-            """
-                    }
-
-                    if (MUTANT)
-                        turn.ReplyNow(command, ReplyCode.Ok);
-                    else
-                        turn.ReplyWhenDurable(command);
-                }
-
-                private void CancelOne(
+                    var command = NewCommand(kind, plan);
+                    command.ReplyTo = request.On(code =>
             """),
         new("unknown-is-failure", "a commit of unknown end is written again without asking",
             Node + "Storage/CommitPipeline.cs",
@@ -75,9 +69,8 @@ internal static class AllMutants
 
             """),
         new("check-then-write", "the epoch is checked without a lock, and written under later",
-            Simulation + "Nodes/DatabaseServer.cs",
-            "return !wanted.IsExclusive || !Data.HasOpenTransactions(streams);",
-            "return !wanted.IsExclusive || MUTANT || !Data.HasOpenTransactions(streams);"),
+            Simulation + "Stores/SimDatabase.cs",
+            "            if (streams.Contains(transaction.Stream))", "            if (!MUTANT && streams.Contains(transaction.Stream))"),
         new("local-clock", "due instants are judged by the node's own wall clock",
             Simulation + "Nodes/NodeProcess.cs",
             "Ticks = new TickClock(_clock);", "Ticks = new TickClock(MUTANT ? node.Clock : _clock);"),
@@ -98,17 +91,17 @@ internal static class AllMutants
             Node + "Cluster/Reconciler.cs",
             "long freeMs = slot.Lease.IsReleased ? slot.SinceMs : slot.SinceMs + slot.Lease.LeaseMs;",
             """
-            bool looksDead = MUTANT && _isKnown && !_alive.Any(member => member.Name == slot.OwnerName);
+            string? ownerName = slot.OwnerName;
+                    bool looksDead = MUTANT && _isKnown && !_alive.Any(member => member.Name == ownerName);
                     long freeMs = slot.Lease.IsReleased || looksDead ? 0 : slot.SinceMs + slot.Lease.LeaseMs;
             """),
         new("claim-does-not-wait", "a lease is claimed although its owner may be alive",
             Node + "Cluster/Reconciler.cs",
             "return Math.Max(freeMs, slot.RetryMs);",
             "return MUTANT && IsWantedHere(partition) ? 0 : Math.Max(freeMs, slot.RetryMs);"),
-        new("incarnation-reused", "a node that starts again takes the leases of its last life for its own",
+        new("numbers-reused", "a node that starts again numbers its journal rows as in its last life",
             Simulation + "Nodes/NodeProcess.cs",
-            "FormattableString.Invariant($\"{node.Life}\"));",
-            "MUTANT ? \"0\" : FormattableString.Invariant($\"{node.Life}\"));"),
+            "streams[i] = data.NewStream();", "streams[i] = MUTANT ? _node.Number * 2 + i : data.NewStream();"),
         new("refires-own-work", "what is in memory and runs is started again when the tables are read",
             Engine + "Shards/Residency.cs",
             "if (partition.State.Find(plan.Id) < 0)\n            {",

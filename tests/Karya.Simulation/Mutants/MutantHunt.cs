@@ -38,13 +38,15 @@ internal sealed class MutantHunt(string folder, long seedsMax)
             },
         };
         using var process = Process.Start(start)!;
-        process.ErrorDataReceived += (_, _) => { };
-        process.BeginErrorReadLine();
-        string output = process.StandardOutput.ReadToEnd();
+        process.OutputDataReceived += (_, _) => { };
+        process.BeginOutputReadLine();
+        string[] lines = process.StandardError.ReadToEnd().Split('\n');
         process.WaitForExit();
-        string? line = output.Split('\n').FirstOrDefault(
-            line => line.StartsWith(SweepReport.FailureMark, StringComparison.Ordinal));
-        return process.ExitCode == 1 ? line : null;
+        int failure = Array.FindIndex(lines, line => line.StartsWith(SweepReport.FailureMark, StringComparison.Ordinal));
+        if (process.ExitCode != 1 || failure < 0)
+            return null;
+        string seed = lines[failure][SweepReport.FailureMark.Length..].Split(" PROFILE")[0];
+        return $"{seed}: {lines[failure + 1].Trim()}";
     }
 
     /// <summary>The folder with the solution, above this executable.</summary>

@@ -44,7 +44,6 @@ internal sealed class JournalDriver
     public long DurableOf(int shard) => _pipeline.DurableOf(shard);
 
     public bool IsIdle => _pipeline.Step == CommitStep.Idle;
-    public string Dbg => $"{_pipeline.Step} busy {_isBusy} {_pipeline.Trouble} parts {_pipeline.Partitions.Length} own {string.Join(',', _pipeline.Partitions.ToArray().Select(m => m.Partition + ":" + m.Epoch + "/" + _process.Owned.EpochOf(m.Partition)))}";
 
     public void Post(JournalChunk chunk)
     {

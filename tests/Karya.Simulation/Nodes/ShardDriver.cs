@@ -40,8 +40,6 @@ internal sealed class ShardDriver : IDisposable
             new ShardInbox(settings.InboxCapacity, WakeSoon), nowMs);
     }
 
-    public int Number => _number;
-
     public Shard Shard { get; }
 
     public void Start(long nowMs)
@@ -247,6 +245,8 @@ internal sealed class ShardDriver : IDisposable
             foreach (var page in _pages)
             {
                 delayUs += driver._chance.Exponential(100);
+                if (driver._chance.Chance(driver._cluster.Profile.SlowPages))
+                    delayUs += driver._chance.Between(1000, 4000 * driver._cluster.Settings.Times.LeaseMs);
                 driver._node.After(delayUs, () => driver.Shard.Inbox.PostPage(page));
             }
         }

@@ -122,7 +122,7 @@ internal sealed class Nemesis
                 break;
             case FaultKind.WallClockStep:
                 Count(Happening.WallClockStep);
-                node.Clock.WallOffsetUs += _chance.Between(-3_000_000, 3_000_000);
+                node.Clock.WallOffsetUs += _chance.Between(-3 * LeaseUs, 3 * LeaseUs);
                 break;
             case FaultKind.RedisDown:
                 Count(Happening.RedisDown);

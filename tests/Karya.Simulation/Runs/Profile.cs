@@ -57,6 +57,9 @@ internal sealed record Profile
 
     public long SlowStartUsMax { get; init; } = 1;
 
+    /// <summary>Pages of the tables that lie around before the shard takes them.</summary>
+    public double SlowPages { get; init; }
+
     /// <summary>Rates of machines' clocks differ by up to this, in parts.</summary>
     public double ClockRateError { get; init; }
 
@@ -90,7 +93,7 @@ internal sealed record Profile
             NodeCount = (int)chance.Between(3, 7),
             ClientCount = (int)chance.Between(2, 6),
             LengthUs = chance.Between(60, 240) * 1_000_000,
-            PlansPerSecond = chance.Between(2, 30),
+            PlansPerSecond = chance.Between(1, 12),
             Nodes = settings,
             TargetUs = chance.Pick([1000.0, 5000, 50_000]),
         };
@@ -114,6 +117,7 @@ internal sealed record Profile
             TargetHangs = Some(0.02),
             SlowStarts = Some(0.02),
             SlowStartUsMax = chance.Between(10_000, 8_000_000),
+            SlowPages = Some(0.2),
             ClockRateError = Some(0.0004),
             FaultEveryUs = DrawFaults(chance),
         };
@@ -121,6 +125,8 @@ internal sealed record Profile
         {
             ProfileKind.Tiny => profile with
             {
+                PlansPerSecond = chance.Between(1, 4),
+                TargetUs = 1000,
                 Nodes = settings with
                 {
                     PartitionCount = (int)chance.Between(1, 4),

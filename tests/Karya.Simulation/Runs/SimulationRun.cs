@@ -20,6 +20,9 @@ internal sealed record RunOutcome(
 /// <summary>One seed from its beginning to its judgement: work and faults, healing, settling, and a look at all of it.</summary>
 internal static class SimulationRun
 {
+    /// <summary>How often the time to settle is given once more to those who still have work.</summary>
+    private const int SettleRoundsMax = 10;
+
     /// <summary>Runs a seed.</summary>
     /// <param name="seed">Decides everything.</param>
     /// <param name="kind">Which kind of run.</param>
@@ -65,7 +68,24 @@ internal static class SimulationRun
         cluster.Targets.IsHealed = true;
         world.Note($"healed");
         world.RunUntil(profile.LengthUs + profile.SettleUs);
+        for (int round = 0; round < SettleRoundsMax && IsBehind(cluster); round++)
+            world.RunUntil(world.NowUs + profile.SettleUs);
         FlushTables(cluster);
+    }
+
+    /// <summary>Due tasks still wait for a place: they may, for as long as they become fewer.</summary>
+    private static bool IsBehind(Cluster cluster)
+    {
+        foreach (var node in cluster.Nodes)
+        {
+            foreach (var shard in node.Process?.Shards ?? [])
+            {
+                if (shard.Shard.Status.Ready > 0)
+                    return true;
+            }
+        }
+
+        return false;
     }
 
     /// <summary>The end is judged by the tables, so they get everything.</summary>
@@ -85,14 +105,6 @@ internal static class SimulationRun
 
     private static Verdict Judge(Cluster cluster)
     {
-        if (Environment.GetEnvironmentVariable("SIM_DBG") is not null)
-        foreach (var node in cluster.Nodes)
-        {
-            if (node.Process is { IsServing: true } p)
-                foreach (var sh in p.Shards)
-                    Console.Error.WriteLine($"node {node.Number} behind {cluster.Database.Clock.NowMs - p.Ticks.NowMs()} owned {p.Owned.Count} trusted {p.IsTrusted} next {sh.Shard.NextTurnMs - p.Ticks.NowMs()} ready {sh.Shard.Status.Ready} inflight {sh.Shard.Status.InFlight} sched {sh.Shard.Status.Scheduled} journal {p.JournalOf(sh.Number).Dbg} changed {sh.Shard.Status.ChangedPlans} resident {sh.Shard.Status.ResidentPlans} until {sh.Shard.ResidentUntilMs - p.Ticks.NowMs()}");
-            else Console.Error.WriteLine($"node {node.Number} down");
-        }
         var profile = cluster.Profile;
         using var store = new SimStore(cluster.Database.Data, "judge", TimeProvider.System);
         var final = FinalState.Read(store, cluster.Work.Users);

@@ -117,7 +117,7 @@ internal sealed class SimDatabase
             epochs[i] = new SeenEpoch(partition, taken);
         }
 
-        return new Resolution(epochs, _journal.Exists(stored => stored.Stream == stream && stored.Number == row));
+        return new Resolution(epochs, HasRow(stream, row));
     }
 
     /// <summary>The streams whose fences a claim of these has to lock.</summary>
@@ -165,7 +165,7 @@ internal sealed class SimDatabase
     /// <summary>Ends an append.</summary>
     public SimTransaction Append(SimTransaction transaction, long number, byte[] body)
     {
-        if (!_open.Remove(transaction) || IsFull)
+        if (!_open.Remove(transaction) || IsFull || HasRow(transaction.Stream, number))
             return transaction;
         _journal.Add(new JournalRow(transaction.Stream, number, transaction.Marks, body));
         transaction.IsCommitted = true;
@@ -218,6 +218,9 @@ internal sealed class SimDatabase
 
     /// <summary>Removes the rows of other streams, whose writers are gone, that hold nothing which the tables lack.</summary>
     public void PruneBefore(Predicate<int> isOld) => _journal.RemoveAll(row => isOld(row.Stream));
+
+    private bool HasRow(int stream, long number) =>
+        _journal.Exists(stored => stored.Stream == stream && stored.Number == number);
 
     private ClaimedPartition Take(int partition, string owner, long leaseMs, int stream)
     {
