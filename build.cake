@@ -1,7 +1,7 @@
 using System.Diagnostics;
 using System.Xml.Linq;
 
-// Targets: Check, Test, Bench, Publish; Default is Check and Test. See docs/testing.md.
+// Targets: Check, Test, Simulate, Bench, Publish; Default is Check and Test. See docs/testing.md.
 var target = Argument("target", "Default");
 
 const string Configuration = "Release";
@@ -154,6 +154,18 @@ Task("Test")
     .IsDependentOn("Servers")
     .IsDependentOn("Build")
     .Does(() => RunSuites("rest", fastTestsRan ? $"-trait {SlowTrait}" : ""));
+
+// Seeds of the simulated cluster beyond those that Test runs.
+Task("Simulate")
+    .IsDependentOn("Build")
+    .Does(() =>
+    {
+        var options = new[] { "seeds", "hours", "first", "profile" }
+            .Where(HasArgument).Select(name => $"--{name} {Argument<string>(name)}");
+        DotNet(
+            $"artifacts/bin/Karya.Simulation/{Configuration.ToLowerInvariant()}/Karya.Simulation.dll simulate "
+            + string.Join(' ', options));
+    });
 
 Task("Bench")
     .IsDependentOn("Build")

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Builds, checks and tests Karya: `./build.sh` or `./build.sh --target=Check|Test|Bench|Publish`.
+# Builds, checks and tests Karya: `./build.sh` or `./build.sh --target=Check|Test|Simulate|Bench|Publish`.
 # Needs the .NET SDK named in global.json, and for tests Postgres, which it installs where it may (docs/testing.md).
 # Wherever tests ran, the last line is their sum.
 set -uo pipefail

@@ -1,8 +1,8 @@
 namespace Karya.Simulation.Kernel;
 
 /// <summary>
-/// What has happened in a run. Those marked as such must happen in some run of a sweep, or the sweep has not looked
-/// where it says it does.
+/// What has happened in a run. Each must happen in some run of a large sweep, or the sweep has not looked where it says
+/// it does.
 /// </summary>
 internal enum Happening
 {
@@ -25,7 +25,6 @@ internal enum Happening
     LateRequest,
     RefusedCommit,
     StaleCommit,
-    StrippedCommit,
     UnknownCommitStored,
     UnknownCommitNotStored,
     ClaimRefused,
@@ -33,7 +32,6 @@ internal enum Happening
     ClaimReplyLost,
     TakeOver,
     PlannedMove,
-    HandedOverRunning,
     EndForwarded,
     ReleaseForwarded,
     GateDropped,
@@ -43,23 +41,18 @@ internal enum Happening
     CancelRacedFiring,
     IdempotentReplay,
     IdempotentReplayElsewhere,
-    KeyConflict,
     SubmitUnknown,
     RedirectFollowed,
     Overloaded,
     SkippedOccurrences,
-    CaughtUpAll,
     RetryFired,
     HookFired,
     ChildStarted,
-    ChildCancelled,
     DeadLetter,
     StaleProjection,
     JournalPruned,
     PruneHeld,
-    PageAfterLoss,
     TargetHung,
-    LongWheelSleep,
 }
 
 internal sealed class Counters
@@ -69,6 +62,8 @@ internal sealed class Counters
     public long this[Happening what] => _counts[(int)what];
 
     public void Count(Happening what) => _counts[(int)what]++;
+
+    public void Count(Happening what, long times) => _counts[(int)what] += times;
 
     public void Add(Counters others)
     {

@@ -46,7 +46,7 @@ internal sealed class MutantHunt(string folder, long seedsMax)
         if (process.ExitCode != 1 || failure < 0)
             return null;
         string seed = lines[failure][SweepReport.FailureMark.Length..].Split(" PROFILE")[0];
-        return $"{seed}: {lines[failure + 1].Trim()}";
+        return $"{seed}: {lines[failure + 1].Trim().Split(", plan")[0]}";
     }
 
     /// <summary>The folder with the solution, above this executable.</summary>

@@ -1,6 +1,5 @@
 using Karya.Engine.Journal;
 using Karya.Engine.Shards;
-using Karya.Node;
 using Karya.Node.Storage;
 using Karya.Simulation.Kernel;
 using Karya.Simulation.Stores;

@@ -1,4 +1,3 @@
-using Karya.Engine;
 using Karya.Engine.Shards;
 using Karya.Node;
 using Karya.Node.Cluster;
@@ -27,7 +26,6 @@ internal sealed class NodeProcess : IDisposable
     private readonly MemberView _members;
     private readonly Reconciler _reconciler;
     private readonly List<ClusterRequest> _requests = [];
-    private readonly List<int> _lost = [];
     private ShardDriver[] _shards = [];
     private JournalDriver[] _journals = [];
     private long _reconcileAtUs = long.MaxValue;
@@ -417,11 +415,16 @@ internal sealed class NodeProcess : IDisposable
             if (asked.End != AskedEnd.Answered)
                 _reconciler.LoadFailed(_node.Clock.MonotonicMs, partition, epoch);
             else if (Owned.Covers(partition, epoch))
-                ShardOf(partition).Shard.Inbox.PostChange(
-                    new PartitionChange(PartitionChangeKind.Grant, partition, asked.Value));
-            _cluster.Counters.Count(Happening.TakeOver);
+                Grant(asked.Value!);
             Reconcile();
         });
+
+    private void Grant(PartitionImage image)
+    {
+        _cluster.Counters.Count(Happening.TakeOver);
+        ShardOf(image.Partition).Shard.Inbox.PostChange(
+            new PartitionChange(PartitionChangeKind.Grant, image.Partition, image));
+    }
 
     private void Release(int partition, long epoch) => _database.Ask(
         _node, ReadTimeoutUs, data => data.Release(Identity.Owner, partition, epoch), asked =>

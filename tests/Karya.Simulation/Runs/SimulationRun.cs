@@ -108,6 +108,7 @@ internal static class SimulationRun
         var profile = cluster.Profile;
         using var store = new SimStore(cluster.Database.Data, "judge", TimeProvider.System);
         var final = FinalState.Read(store, cluster.Work.Users);
+        Count(cluster, final);
         long healedMs = (World.StartUs + profile.LengthUs + cluster.Database.Clock.OffsetUs) / 1000;
         return Judging.Judge.Check(
             cluster.Ledger, final,
@@ -115,5 +116,24 @@ internal static class SimulationRun
             {
                 CutoffMs = healedMs, ClockStepped = profile.HasClockSteps, IsCalm = profile.Kind == ProfileKind.Calm,
             });
+    }
+
+    /// <summary>What can be told from the ledger and the tables alone.</summary>
+    private static void Count(Cluster cluster, FinalState final)
+    {
+        foreach (var start in cluster.Ledger.Starts)
+        {
+            cluster.Counters.Count(Happening.RetryFired, start.Attempt > 1 ? 1 : 0);
+            cluster.Counters.Count(Happening.HookFired, start.Key.IsHook ? 1 : 0);
+        }
+
+        foreach (var plan in final.Plans.Values)
+        {
+            foreach (var task in plan.Tasks)
+            {
+                cluster.Counters.Count(Happening.SkippedOccurrences, task.State == PlanTaskState.Skipped ? 1 : 0);
+                cluster.Counters.Count(Happening.DeadLetter, task.State == PlanTaskState.Failure ? 1 : 0);
+            }
+        }
     }
 }

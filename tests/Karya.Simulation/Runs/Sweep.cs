@@ -1,3 +1,5 @@
+using System.Diagnostics;
+
 namespace Karya.Simulation.Runs;
 
 /// <summary>Many seeds, one after the other on each processor.</summary>
@@ -37,7 +39,7 @@ internal sealed class Sweep
     /// <param name="progress">Hears of each failure at once.</param>
     public SweepReport Run(TextWriter progress)
     {
-        var clock = System.Diagnostics.Stopwatch.StartNew();
+        var clock = Stopwatch.StartNew();
         _next = FirstSeed;
         var threads = new Thread[ThreadCount];
         for (int i = 0; i < threads.Length; i++)
@@ -48,12 +50,10 @@ internal sealed class Sweep
 
         foreach (var thread in threads)
             thread.Join();
-        _report.WallTime = clock.Elapsed;
-        _report.ThreadCount = ThreadCount;
         return _report;
     }
 
-    private void Work(System.Diagnostics.Stopwatch clock, TextWriter progress)
+    private void Work(Stopwatch clock, TextWriter progress)
     {
         while (true)
         {
@@ -68,10 +68,12 @@ internal sealed class Sweep
                 seed = _next++;
             }
 
+            // A run is one thread from its beginning to its end; with as many threads as processors, time is processor time.
+            var began = clock.Elapsed;
             var outcome = SimulationRun.Run(seed, Only ?? KindOf(seed));
             lock (_lock)
             {
-                _report.Add(outcome);
+                _report.Add(outcome, (clock.Elapsed - began).TotalSeconds);
                 if (outcome.IsClean)
                     continue;
                 progress.Write(SweepReport.Describe(outcome));

@@ -1,7 +1,5 @@
-using Karya.Engine;
 using Karya.Engine.Journal;
 using Karya.Node;
-using Karya.Node.Plans;
 using Karya.Node.Storage;
 
 namespace Karya.Simulation.Stores;

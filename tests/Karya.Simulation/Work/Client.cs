@@ -69,14 +69,14 @@ internal sealed class Client
     {
         var durability = key is null && _chance.Chance(0.1) ? Durability.Accepted : Durability.Durable;
         PlanId? id = key is null ? null : PlanIds.OfKey(new UserId(plan.User), System.Text.Encoding.UTF8.GetBytes(key));
-        Ask(new SubmitRequest(plan, durability, key), id, tries, (frame, node) =>
+        int asked = Ask(new SubmitRequest(plan, durability, key), id, tries, (frame, node) =>
         {
             switch (frame)
             {
                 case { Opcode: Opcode.Submit | Opcode.Reply } answer:
                     var reply = answer.Read<SubmitReply>();
                     Remember(new PlanId(reply.Plan));
-                    _work.Acknowledged(order, reply, node, tries);
+                    _work.Acknowledged(order, reply, node);
                     break;
                 case { Opcode: Opcode.Error } refusal:
                     var error = refusal.Read<ErrorMessage>();
@@ -96,6 +96,7 @@ internal sealed class Client
                     break;
             }
         });
+        _work.TriedAt(order, asked);
     }
 
     private void TryAgain(Order order, PlanMessage plan, string? key, int tries, bool isDone)
@@ -141,7 +142,9 @@ internal sealed class Client
         Ask(new GetRequest(plan.Value), plan, tries: 0, (frame, _) =>
         {
             if (frame is { Opcode: Opcode.Update | Opcode.Reply } answer)
+            {
                 _work.Saw(plan, answer.Read<PlanSnapshot>(), askedUs);
+            }
             else if (frame is { Opcode: Opcode.Error } refusal
                 && refusal.Read<ErrorMessage>().Code == ErrorCode.PlanNotFound)
             {
@@ -167,7 +170,8 @@ internal sealed class Client
     }
 
     /// <summary>Sends a request to the node that should have the plan, or to any, and hears one answer, or null.</summary>
-    private void Ask<T>(T request, PlanId? plan, int tries, Action<Received?, int> done) where T : IMessage<T>
+    /// <returns>The node.</returns>
+    private int Ask<T>(T request, PlanId? plan, int tries, Action<Received?, int> done) where T : IMessage<T>
     {
         int number = Choose(plan, tries);
         var writer = new FrameWriter();
@@ -192,6 +196,7 @@ internal sealed class Client
             _map = null; // Whoever is silent has nothing, as far as this client is concerned.
             done(null, number);
         });
+        return number;
     }
 
     private int Choose(PlanId? plan, int tries)

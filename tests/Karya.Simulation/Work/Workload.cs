@@ -1,7 +1,6 @@
 using System.Globalization;
 using Karya.Engine;
 using Karya.Node.Plans;
-using Karya.Protocol;
 using Karya.Protocol.Messages;
 using Karya.Simulation.Judging;
 using Karya.Simulation.Kernel;
@@ -72,7 +71,7 @@ internal sealed class Workload
 
     public Order Ordered(PlanMessage plan, string? key) => Ledger.Ordered(plan, key, _world.NowUs, DatabaseMs);
 
-    public void Acknowledged(Order order, SubmitReply reply, int node, int tries)
+    public void Acknowledged(Order order, SubmitReply reply, int node)
     {
         _world.Note($"order {order.Number} is plan {new PlanId(reply.Plan)}, existed {reply.Existed}");
         if (reply.Existed)
