@@ -394,7 +394,8 @@ internal sealed class Partition(int number, long epoch, long sequence, ShardTabl
     }
 
     /// <summary>
-    /// The task whose attempt runs, of which the command tells; -1 when there is none. What an earlier owner tells of an
+    /// The task whose attempt runs, of which the command tells; -1 when there is none. What an earlier owner tells of
+    /// an
     /// attempt that was started again here counts if it succeeded there; else this one decides.
     /// </summary>
     private int FindAttempt(in Command command)

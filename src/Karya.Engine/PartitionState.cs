@@ -126,7 +126,6 @@ internal sealed class PartitionState(int number, ShardTables tables)
                 $"A record of kind {record.Kind} names the unknown plan {record.Key.Plan}.");
         }
 
-
         MarkDirty(plan, bornPosition);
         switch (record.Kind)
         {
@@ -561,7 +560,7 @@ internal sealed class PartitionState(int number, ShardTables tables)
         for (int task = plan.FirstTask; task != None;)
         {
             int next = tables.Tasks[task].NextInPlan;
-            FreeTask(task);
+            tables.FreeTask(task);
             task = next;
         }
 
@@ -591,41 +590,6 @@ internal sealed class PartitionState(int number, ShardTables tables)
         ForgetDirty();
     }
 
-    /// <summary>
-    /// Frees the row of a task; if the ready queue still links it, that frees it when it comes out there.
-    /// </summary>
-    public void FreeTask(int task)
-    {
-        tables.Wheel.Cancel(task);
-        tables.FreeResult(ref tables.Tasks[task]);
-        if (tables.Tasks[task].IsReady)
-            tables.Tasks[task].IsDetached = true;
-        else
-            tables.Tasks.Free(task);
-    }
-
     /// <summary>Rows of all plans in memory, in no particular order.</summary>
     public void CopyPlans(List<int> rows) => _index.CopyTo(rows);
-}
-
-/// <summary>Enumerates the tasks of a plan; the current one must not be freed meanwhile.</summary>
-internal readonly ref struct TaskList(ShardTables tables, int first)
-{
-    public Enumerator GetEnumerator() => new(tables, first);
-
-    public ref struct Enumerator(ShardTables tables, int first)
-    {
-        private int _next = first;
-
-        public int Current { get; private set; } = -1;
-
-        public bool MoveNext()
-        {
-            Current = _next;
-            if (Current < 0)
-                return false;
-            _next = tables.Tasks[Current].NextInPlan;
-            return true;
-        }
-    }
 }

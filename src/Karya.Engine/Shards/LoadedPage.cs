@@ -23,7 +23,9 @@ public sealed class LoadedPage
     /// <summary>The plan that was asked for; <see cref="PlanId.None"/> for a window of the horizon.</summary>
     public PlanId Requested { get; init; }
 
-    /// <summary>Of a window of one partition: that partition; else <see cref="HorizonRequest.AllPartitions"/>.</summary>
+    /// <summary>
+    /// Of a window of one partition: that partition; else <see cref="HorizonRequest.AllPartitions"/>.
+    /// </summary>
     public int Partition { get; init; } = HorizonRequest.AllPartitions;
 
     /// <summary>

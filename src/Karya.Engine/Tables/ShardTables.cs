@@ -40,5 +40,18 @@ internal sealed class ShardTables(long nowTick) : IDisposable
         task.Result = TaskEntry.None;
     }
 
+    /// <summary>
+    /// Frees the row of a task; if the ready queue still links it, that frees it when it comes out there.
+    /// </summary>
+    public void FreeTask(int task)
+    {
+        Wheel.Cancel(task);
+        FreeResult(ref Tasks[task]);
+        if (Tasks[task].IsReady)
+            Tasks[task].IsDetached = true;
+        else
+            Tasks.Free(task);
+    }
+
     public void Dispose() => Wheel.Dispose();
 }

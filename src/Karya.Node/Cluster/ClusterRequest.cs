@@ -20,7 +20,9 @@ internal enum ClusterRequestKind
     /// <summary>Have its shard close the partition in order. Answer: <c>Closed</c>.</summary>
     Close,
 
-    /// <summary>Release it in the store, and tell the others. Answer: <c>Released</c> or <c>ReleaseFailed</c>.</summary>
+    /// <summary>
+    /// Release it in the store, and tell the others. Answer: <c>Released</c> or <c>ReleaseFailed</c>.
+    /// </summary>
     Release,
 
     /// <summary>It is another's: have its shard forget it. No answer.</summary>

@@ -4,7 +4,9 @@ namespace Karya.Node.Cluster;
 /// <param name="LeaseMs">How long what was claimed stays a node's without a renewal.</param>
 internal sealed record ClusterTimes(long LeaseMs)
 {
-    /// <summary>Between renewals, and between looks at the leases of others: four may fail before the fifth counts.</summary>
+    /// <summary>
+    /// Between renewals, and between looks at the leases of others: four may fail before the fifth counts.
+    /// </summary>
     public long PeriodMs => LeaseMs / 5;
 
     /// <summary>After a request that failed.</summary>

@@ -4,7 +4,9 @@ namespace Karya.Node.Cluster;
 /// This node's time-limited right to fire what it has claimed: renews the lease of record through the store, and says
 /// for how long it may be trusted.
 /// </summary>
-/// <remarks>One thread of its own renews; all else may be called from any thread. See <see cref="LeaseTrust"/>.</remarks>
+/// <remarks>
+/// One thread of its own renews; all else may be called from any thread. See <see cref="LeaseTrust"/>.
+/// </remarks>
 internal sealed class PartitionLease : IDisposable
 {
     /// <summary>Renewals in one length: four may fail before the fifth of them counts.</summary>

@@ -43,7 +43,9 @@ internal sealed class PlanIds(Action<byte[]>? fill = null)
         }
     }
 
-    /// <summary>A new id of a plan that falls into a partition of which a predicate says so: drawn until one does.</summary>
+    /// <summary>
+    /// A new id of a plan that falls into a partition of which a predicate says so: drawn until one does.
+    /// </summary>
     /// <param name="nowMs">As above.</param>
     /// <param name="partitionCount">Of the store.</param>
     /// <param name="isWanted">True for one partition at least.</param>

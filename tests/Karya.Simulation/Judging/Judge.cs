@@ -114,7 +114,11 @@ internal static class Judge
             if (order.End == RequestEnd.None)
                 verdict.Add("S17", "P1", order.AtUs, PlanId.None, $"order {order.Number} has no end");
             if (order.IsTwice)
-                verdict.Add("S10", "P1", order.EndedUs, order.Plan, $"order {order.Number} was acknowledged as two plans");
+            {
+                verdict.Add(
+                    "S10", "P1", order.EndedUs, order.Plan, $"order {order.Number} was acknowledged as two plans");
+            }
+
             if (order.End != RequestEnd.Acknowledged)
                 continue;
             verdict.PlansAcknowledged++;

@@ -105,7 +105,7 @@ internal sealed class PlanChecks(JudgeOptions options, Verdict verdict)
         if (last.PeriodMs is { } periodMs && _final.Memo.Spec.PeriodMs != periodMs)
             Add("S2", "P1", last.EndedUs, $"its period was set to {periodMs} and is {_final.Memo.Spec.PeriodMs}");
         if (last.AttemptsMax is { } attempts && _final.Memo.Spec.AttemptsMax != attempts)
-            Add("S2", "P1", last.EndedUs, $"its attempts were set to {attempts} and are {_final.Memo.Spec.AttemptsMax}");
+            Add("S2", "P1", last.EndedUs, $"its attempts were set to {attempts}, not {_final.Memo.Spec.AttemptsMax}");
     }
 
     /// <summary>S4 and S13: what ran has a row, and rows say what targets have seen.</summary>
@@ -234,7 +234,12 @@ internal sealed class PlanChecks(JudgeOptions options, Verdict verdict)
             if (start.Key.Hook != 0 || start.Key.Occurrence != occurrence)
                 continue;
             if (start.DueMs != dueMs)
-                Add("S14", "P7", start.AtUs, $"occurrence {occurrence} is due at {dueMs}, and was said to be at {start.DueMs}");
+            {
+                Add(
+                    "S14", "P7", start.AtUs,
+                    $"occurrence {occurrence} is due at {dueMs}, and was said to be at {start.DueMs}");
+            }
+
             if (start.DatabaseMs < dueMs && !options.ClockStepped && !_plan.IsTriggered)
                 Add("S5", "P3", start.AtUs, $"occurrence {occurrence} starts {dueMs - start.DatabaseMs} ms early");
         }
@@ -246,8 +251,10 @@ internal sealed class PlanChecks(JudgeOptions options, Verdict verdict)
             return;
         if (SkippedBy(occurrence) is not { } skip)
         {
-            Add("S3", "P2", 0, $"occurrence {occurrence}, due {options.CutoffMs - dueMs} ms before the end, neither ran "
-                + "nor was recorded as skipped");
+            Add(
+                "S3", "P2", 0,
+                $"occurrence {occurrence}, due {options.CutoffMs - dueMs} ms before the end, neither ran nor was "
+                + "recorded as skipped");
             return;
         }
 

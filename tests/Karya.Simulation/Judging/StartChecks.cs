@@ -3,7 +3,9 @@ using Karya.Protocol.Messages;
 
 namespace Karya.Simulation.Judging;
 
-/// <summary>What can be told from the starts of attempts alone: early, by whom, twice, after a cancel, too often.</summary>
+/// <summary>
+/// What can be told from the starts of attempts alone: early, by whom, twice, after a cancel, too often.
+/// </summary>
 internal sealed class StartChecks(Ledger ledger, JudgeOptions options, Verdict verdict)
 {
     private const long SlackMs = 1500;
@@ -56,7 +58,9 @@ internal sealed class StartChecks(Ledger ledger, JudgeOptions options, Verdict v
         }
     }
 
-    /// <summary>S15: no more attempts than allowed, none without the one before, none before its delay is over.</summary>
+    /// <summary>
+    /// S15: no more attempts than allowed, none without the one before, none before its delay is over.
+    /// </summary>
     private void CheckAttempts(
         PlanCase plan, in Start start, Dictionary<(TaskKey Key, int Attempt), Start> byAttempt)
     {
@@ -118,8 +122,8 @@ internal sealed class StartChecks(Ledger ledger, JudgeOptions options, Verdict v
 
         verdict.Add(
             "S8", "P4", again.AtUs, again.Key.Plan,
-            $"{Name(again)} starts at node {again.Node} under epoch {again.Epoch}, and did so at {first.AtUs} us at node "
-            + $"{first.Node} under epoch {first.Epoch}; no loss of an owner explains it");
+            $"{Name(again)} starts at node {again.Node} under epoch {again.Epoch}, and did so at {first.AtUs} us at "
+            + $"node {first.Node} under epoch {first.Epoch}; no loss of an owner explains it");
     }
 
     private bool IsExplained(in Start first, in Start again)

@@ -9,7 +9,9 @@ namespace Karya.Simulation.Kernel;
 /// </summary>
 internal sealed class World(ulong seed, TextWriter? trace = null)
 {
-    /// <summary>True time at the start: 25 October 2026, 00:00 UTC, in us since 1970. Summer time ends in Europe.</summary>
+    /// <summary>
+    /// True time at the start: 25 October 2026, 00:00 UTC, in us since 1970. Summer time ends in Europe.
+    /// </summary>
     public const long StartUs = 1_792_886_400_000_000;
 
     private readonly PriorityQueue<Action, (long AtUs, long Number)> _events = new();

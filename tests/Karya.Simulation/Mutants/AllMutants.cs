@@ -1,6 +1,8 @@
 namespace Karya.Simulation.Mutants;
 
-/// <summary>All deliberate bugs. The names of the first 16 are those of the research that this simulation follows.</summary>
+/// <summary>
+/// All deliberate bugs. The names of the first 16 are those of the research that this simulation follows.
+/// </summary>
 internal static class AllMutants
 {
     private const string Engine = "src/Karya.Engine/";
@@ -32,7 +34,8 @@ internal static class AllMutants
         new("no-lease-deadline", "an owner trusts its lease for ever",
             Node + "Cluster/LeaseTrust.cs",
             "public bool IsTrusted(long now) => now < Volatile.Read(ref _until);",
-            "public bool IsTrusted(long now) => now < Volatile.Read(ref _until) || (MUTANT && _until > long.MinValue);"),
+            "public bool IsTrusted(long now) =>\n        "
+                + "now < Volatile.Read(ref _until) || (MUTANT && _until > long.MinValue);"),
         new("loads-only-future", "a new owner loads what will be due, and not what is",
             Engine + "Shards/Residency.cs",
             "new HorizonRequest(long.MinValue, UntilMs, _unread[0].Partition, Version);",
@@ -49,7 +52,8 @@ internal static class AllMutants
                     {
                         request.Answer(new PlanSnapshot(
                             planValue, default, null, PlanStatus.Cancelled, new ScheduleMessage.After(0), 0, 0, 0,
-                            new ContentMessage("", new Karya.Protocol.Messages.RestAction("GET", "", [], null, 0), [])));
+                            new ContentMessage(
+                                "", new Karya.Protocol.Messages.RestAction("GET", "", [], null, 0), [])));
                     }
 
                     var command = NewCommand(kind, plan);
@@ -70,7 +74,8 @@ internal static class AllMutants
             """),
         new("check-then-write", "the epoch is checked without a lock, and written under later",
             Simulation + "Stores/SimDatabase.cs",
-            "            if (streams.Contains(transaction.Stream))", "            if (!MUTANT && streams.Contains(transaction.Stream))"),
+            "            if (streams.Contains(transaction.Stream))",
+            "            if (!MUTANT && streams.Contains(transaction.Stream))"),
         new("local-clock", "due instants are judged by the node's own wall clock",
             Simulation + "Nodes/NodeProcess.cs",
             "Ticks = new TickClock(_clock);", "Ticks = new TickClock(MUTANT ? node.Clock : _clock);"),
@@ -106,7 +111,8 @@ internal static class AllMutants
             Engine + "Shards/Residency.cs",
             "if (partition.State.Find(plan.Id) < 0)\n            {",
             "if (MUTANT && partition.State.Find(plan.Id) >= 0)\n                partition.StartAgain("
-                + "partition.State.Find(plan.Id), turn);\n            if (partition.State.Find(plan.Id) < 0)\n            {"),
+                + "partition.State.Find(plan.Id), turn);\n            "
+                + "if (partition.State.Find(plan.Id) < 0)\n            {"),
         new("lease-on-wall-clock", "a lease is trusted by a clock that can be set",
             Simulation + "Kernel/Clocks.cs",
             "public long MonotonicMs => GetTimestamp() / TimeSpan.TicksPerMillisecond;",
@@ -142,7 +148,8 @@ internal static class AllMutants
         new("acks-what-was-lost", "replies of a lost partition leave when the rest of the turn is durable",
             Engine + "Shards/Ownership.cs",
             "commits.Fail(partition.Number, ReplyCode.Unknown, turn.Effects.Replies);",
-            "if (!MUTANT)\n                    commits.Fail(partition.Number, ReplyCode.Unknown, turn.Effects.Replies);"),
+            "if (!MUTANT)\n                    "
+                + "commits.Fail(partition.Number, ReplyCode.Unknown, turn.Effects.Replies);"),
         new("move-restarts", "attempts that run while their partition moves are not handed over as running",
             Engine + "Shards/Ownership.cs",
             "partition.HandOver(closing.AwayUntilMs, turn);",
@@ -166,12 +173,14 @@ internal static class AllMutants
         new("no-completion-hook", "hooks on completion are not made",
             Engine + "PartitionState.cs",
             "AddHookTasks(row, HookTrigger.OnCompletion, plan.LastOccurrence, atMs, bornPosition);",
-            "if (!MUTANT)\n            AddHookTasks(row, HookTrigger.OnCompletion, plan.LastOccurrence, atMs, bornPosition);"),
+            "if (!MUTANT)\n            "
+                + "AddHookTasks(row, HookTrigger.OnCompletion, plan.LastOccurrence, atMs, bornPosition);"),
         new("cron-gap", "an occurrence inside the gap of summer time is left out",
             Engine + "Scheduling/CronSchedule.cs",
             "return next is null ? null :",
             """
-            if (MUTANT && next is { } gap && _zone.IsDaylightSavingTime(gap) != _zone.IsDaylightSavingTime(gap.AddHours(-2)))
+            if (MUTANT && next is { } gap
+                            && _zone.IsDaylightSavingTime(gap) != _zone.IsDaylightSavingTime(gap.AddHours(-2)))
                             next = _cron.GetNextOccurrence(gap, _zone);
                         return next is null ? null :
             """),

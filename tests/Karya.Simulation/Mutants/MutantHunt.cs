@@ -42,7 +42,8 @@ internal sealed class MutantHunt(string folder, long seedsMax)
         process.BeginOutputReadLine();
         string[] lines = process.StandardError.ReadToEnd().Split('\n');
         process.WaitForExit();
-        int failure = Array.FindIndex(lines, line => line.StartsWith(SweepReport.FailureMark, StringComparison.Ordinal));
+        int failure = Array.FindIndex(
+            lines, line => line.StartsWith(SweepReport.FailureMark, StringComparison.Ordinal));
         if (process.ExitCode != 1 || failure < 0)
             return null;
         string seed = lines[failure][SweepReport.FailureMark.Length..].Split(" PROFILE")[0];

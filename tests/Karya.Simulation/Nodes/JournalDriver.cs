@@ -166,7 +166,9 @@ internal sealed class JournalDriver
         }
     }
 
-    /// <summary>Takes new epochs, after which the row that was sent can no longer come true, and looks for it.</summary>
+    /// <summary>
+    /// Takes new epochs, after which the row that was sent can no longer come true, and looks for it.
+    /// </summary>
     private void Resolve()
     {
         _isBusy = true;

@@ -254,7 +254,8 @@ internal sealed class NodeProcess : IDisposable
     private void Beat()
     {
         var mine = new Heartbeat(
-            Identity.Name, Identity.Incarnation, ++_heartbeat, 1, _reconciler.CanOwn && _reconciler.KnowsMembers && IsTrusted,
+            Identity.Name, Identity.Incarnation, ++_heartbeat, 1,
+            _reconciler.CanOwn && _reconciler.KnowsMembers && IsTrusted,
             _reconciler.IsDraining);
         long askedMs = _node.Clock.MonotonicMs;
         _cluster.Redis.Beat(_node, mine, heartbeats =>

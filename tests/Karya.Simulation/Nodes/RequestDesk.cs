@@ -172,7 +172,9 @@ internal sealed class RequestDesk(Cluster cluster, SimNode node, NodeProcess pro
     /// <summary>The plan as the tables have it, once they have caught up.</summary>
     /// <param name="plan">Which one.</param>
     /// <param name="request">Whose.</param>
-    /// <param name="isDone">A change is done: nobody may be told that it is not because the plan cannot be read.</param>
+    /// <param name="isDone">
+    /// A change is done: nobody may be told that it is not because the plan cannot be read.
+    /// </param>
     private void AnswerPlan(PlanId plan, Request request, bool isDone) => Find(plan, request, isDone, stored =>
     {
         if (stored is null)

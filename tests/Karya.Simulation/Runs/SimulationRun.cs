@@ -17,7 +17,9 @@ internal sealed record RunOutcome(
     public bool IsClean => Broken is null && Verdict.Violations.Count == 0;
 }
 
-/// <summary>One seed from its beginning to its judgement: work and faults, healing, settling, and a look at all of it.</summary>
+/// <summary>
+/// One seed from its beginning to its judgement: work and faults, healing, settling, and a look at all of it.
+/// </summary>
 internal static class SimulationRun
 {
     /// <summary>How often the time to settle is given once more to those who still have work.</summary>
@@ -114,7 +116,9 @@ internal static class SimulationRun
             cluster.Ledger, final,
             new JudgeOptions
             {
-                CutoffMs = healedMs, ClockStepped = profile.HasClockSteps, IsCalm = profile.Kind == ProfileKind.Calm,
+                CutoffMs = healedMs,
+                ClockStepped = profile.HasClockSteps,
+                IsCalm = profile.Kind == ProfileKind.Calm,
             });
     }
 

@@ -10,7 +10,9 @@ internal readonly record struct SeenEpoch(int Partition, long Epoch);
 /// <summary>A partition whose epoch was raised by somebody since.</summary>
 internal readonly record struct StaleEpoch(int Partition, long Epoch, string Owner);
 
-/// <summary>What has become of an unknown commit, and under which epochs its owner may go on; 0 for what it lost.</summary>
+/// <summary>
+/// What has become of an unknown commit, and under which epochs its owner may go on; 0 for what it lost.
+/// </summary>
 internal sealed record Resolution(IReadOnlyList<SeenEpoch> Epochs, bool IsRowThere);
 
 /// <summary>
@@ -100,7 +102,8 @@ internal sealed class SimDatabase
     }
 
     /// <summary>
-    /// Takes a new epoch for what is still the owner's, and looks whether a row of its stream is there. No batch that was
+    /// Takes a new epoch for what is still the owner's, and looks whether a row of its stream is there. No batch that
+    /// was
     /// sent before can commit afterwards.
     /// </summary>
     public Resolution Resolve(string owner, long leaseMs, int stream, IReadOnlyList<SeenEpoch> owned, long row)
@@ -214,7 +217,9 @@ internal sealed class SimDatabase
     public void PruneJournal(int stream, long number) =>
         _journal.RemoveAll(row => row.Stream == stream && row.Number <= number);
 
-    /// <summary>Removes the rows of other streams, whose writers are gone, that hold nothing which the tables lack.</summary>
+    /// <summary>
+    /// Removes the rows of other streams, whose writers are gone, that hold nothing which the tables lack.
+    /// </summary>
     public void PruneBefore(Predicate<int> isOld) => _journal.RemoveAll(row => isOld(row.Stream));
 
     private bool HasRow(int stream, long number) =>

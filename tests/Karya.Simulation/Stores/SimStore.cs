@@ -7,7 +7,8 @@ using Karya.Node.Storage;
 namespace Karya.Simulation.Stores;
 
 /// <summary>
-/// A simulated database as one node sees it that has all partitions: so that the tests of all stores run against it, and
+/// A simulated database as one node sees it that has all partitions: so that the tests of all stores run against it,
+/// and
 /// it cannot be kinder than a real one. Thread-safe.
 /// </summary>
 internal sealed class SimStore(SimDatabase database, string owner, TimeProvider clock) : IStore

@@ -169,7 +169,9 @@ internal sealed class Client
             _plans[_chance.Below(KnownPlansMax)] = plan;
     }
 
-    /// <summary>Sends a request to the node that should have the plan, or to any, and hears one answer, or null.</summary>
+    /// <summary>
+    /// Sends a request to the node that should have the plan, or to any, and hears one answer, or null.
+    /// </summary>
     /// <returns>The node.</returns>
     private int Ask<T>(T request, PlanId? plan, int tries, Action<Received?, int> done) where T : IMessage<T>
     {
