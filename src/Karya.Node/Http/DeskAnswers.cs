@@ -38,7 +38,7 @@ internal static class DeskAnswers
                 Math.Max(seconds, RetryAfterSecondsDefault).ToString(CultureInfo.InvariantCulture);
         }
 
-        string text = refusal.Error == DeskError.Unknown
+        string text = refusal is { Error: DeskError.Unknown, IsDone: false }
             ? $"The store cannot say whether it has this request: it may have been stored. Look before you repeat it. "
                 + refusal.Message
             : refusal.Message;

@@ -131,6 +131,12 @@ public sealed class DeskException : Exception
 
     public TimeSpan? RetryAfter { get; }
 
+    /// <summary>
+    /// What was asked for is done and durable: only the answer could not be put together. Then <see cref="Error"/> is
+    /// <see cref="DeskError.Unknown"/>, which nobody takes for "nothing was done".
+    /// </summary>
+    public bool IsDone { get; init; }
+
     /// <summary>Which part of a request that came over the wire is meant; null for other requests.</summary>
     public WireFault? Fault { get; }
 }

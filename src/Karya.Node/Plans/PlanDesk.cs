@@ -120,7 +120,7 @@ internal sealed class PlanDesk : IPlanDesk, IDisposable
                 + "replay its dead letter.");
         }
 
-        return code == ReplyCode.NotFound ? null : await ViewAsync(id, stopping);
+        return code == ReplyCode.NotFound ? null : await ViewChangedAsync(id, stopping);
     }
 
     /// <summary>
@@ -192,7 +192,7 @@ internal sealed class PlanDesk : IPlanDesk, IDisposable
                     + "another one.");
             }
 
-            return code == ReplyCode.NotFound ? null : await ViewAsync(id, stopping);
+            return code == ReplyCode.NotFound ? null : await ViewChangedAsync(id, stopping);
         }
         finally
         {
@@ -204,7 +204,7 @@ internal sealed class PlanDesk : IPlanDesk, IDisposable
     {
         var code = await PostAsync(NewCommand(CommandKind.Cancel, id), stopping);
         Check(code);
-        return code == ReplyCode.NotFound ? null : await ViewAsync(id, stopping);
+        return code == ReplyCode.NotFound ? null : await ViewChangedAsync(id, stopping);
     }
 
     public async ValueTask<(PlanView Plan, TaskView Task)?> GetAsync(PlanId id, CancellationToken stopping)
@@ -523,6 +523,24 @@ internal sealed class PlanDesk : IPlanDesk, IDisposable
 
     private async ValueTask<PlanView?> ViewAsync(PlanId id, CancellationToken stopping) =>
         await FindAsync(id, stopping) is { } stored ? PlanViews.Of(stored, PlanMemo.Read(stored.Memo)) : null;
+
+    /// <summary>A plan that was changed. When it cannot be read, the change is done all the same, and said to be.</summary>
+    private async ValueTask<PlanView?> ViewChangedAsync(PlanId id, CancellationToken stopping)
+    {
+        try
+        {
+            return await ViewAsync(id, stopping);
+        }
+        catch (DeskException e)
+        {
+            throw new DeskException(
+                DeskError.Unknown,
+                $"The change of plan {id} is done, and only the plan could not be read afterwards: {e.Message}")
+            {
+                IsDone = true,
+            };
+        }
+    }
 
     private async ValueTask<StoredPlan?> FindAsync(PlanId id, CancellationToken stopping)
     {

@@ -53,6 +53,20 @@ public sealed class StoreTroubleTests : IAsyncLifetime
     }
 
     [Fact]
+    public async Task A_change_that_is_done_is_not_refused_because_the_plan_cannot_be_read()
+    {
+        var plan = await _rig.SubmitAsync(_rig.Draft(HourMs));
+        _rig.Store.FailsReads = true;
+        var exception = await Assert.ThrowsAsync<DeskException>(
+            async () => await _rig.Desk.CancelAsync(plan.Id, NodeRig.Stopping));
+        Assert.Equal((DeskError.Unknown, true), (exception.Error, exception.IsDone));
+        Assert.StartsWith($"The change of plan {plan.Id} is done", exception.Message, StringComparison.Ordinal);
+
+        _rig.Store.FailsReads = false;
+        Assert.Equal(Karya.Engine.PlanState.Cancelled, (await _rig.GetAsync(plan.Id)).Plan.State);
+    }
+
+    [Fact]
     public async Task While_intake_is_held_requests_are_refused_with_advice()
     {
         _rig.Store.RefusesCommits = true;
