@@ -55,8 +55,9 @@ public interface IReplyTarget
 /// Stop this attempt, whose plan was cancelled: if it has not begun it must not begin, and is given back (<see
 /// cref="CommandKind.AttemptReleased"/>); a worker is told that what it does is in vain. Its outcome is still expected.
 /// </summary>
+/// <param name="Epoch">Under which it was handed out: a node may hold one of an earlier epoch, too.</param>
 /// <param name="IsPulled">It is with a worker, or will be.</param>
-public readonly record struct Revocation(TaskKey Key, int Attempt, bool IsPulled);
+public readonly record struct Revocation(TaskKey Key, int Attempt, long Epoch, bool IsPulled);
 
 /// <summary>Run this attempt now.</summary>
 /// <remarks>

@@ -295,7 +295,7 @@ internal sealed class Partition(int number, long epoch, long sequence, ShardTabl
         {
             ref var entry = ref tables.Tasks[task];
             if (entry is { State: PlanTaskState.Processing, IsInterrupted: false, IsAway: false })
-                turn.Effects.Revocations.Add() = new Revocation(KeyOf(entry), entry.Attempts, entry.IsPulled);
+                turn.Effects.Revocations.Add() = new Revocation(KeyOf(entry), entry.Attempts, epoch, entry.IsPulled);
         }
     }
 

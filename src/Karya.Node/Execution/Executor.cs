@@ -26,7 +26,7 @@ internal sealed class Executor : IAsyncDisposable
     private readonly Channel<Dispatch> _waiting;
     private readonly CancellationTokenSource _stop = new();
     private readonly Lock _lock = new();
-    private readonly HashSet<(TaskKey Key, int Attempt)> _notBegun = [];
+    private readonly HashSet<(TaskKey Key, int Attempt, long Epoch)> _notBegun = [];
     private Task _workers = Task.CompletedTask;
     private volatile bool _closed;
 
@@ -63,11 +63,11 @@ internal sealed class Executor : IAsyncDisposable
     public bool TryPost(in Dispatch dispatch)
     {
         lock (_lock)
-            _notBegun.Add((dispatch.Key, dispatch.Attempt));
+            _notBegun.Add((dispatch.Key, dispatch.Attempt, dispatch.Epoch));
         if (_waiting.Writer.TryWrite(dispatch))
             return true;
         lock (_lock)
-            _notBegun.Remove((dispatch.Key, dispatch.Attempt));
+            _notBegun.Remove((dispatch.Key, dispatch.Attempt, dispatch.Epoch));
         return false;
     }
 
@@ -77,7 +77,7 @@ internal sealed class Executor : IAsyncDisposable
     public void Revoke(in Revocation revocation)
     {
         lock (_lock)
-            _notBegun.Remove((revocation.Key, revocation.Attempt));
+            _notBegun.Remove((revocation.Key, revocation.Attempt, revocation.Epoch));
     }
 
     /// <summary>
@@ -156,7 +156,7 @@ internal sealed class Executor : IAsyncDisposable
     private bool TryBegin(in Dispatch dispatch)
     {
         lock (_lock)
-            return _notBegun.Remove((dispatch.Key, dispatch.Attempt));
+            return _notBegun.Remove((dispatch.Key, dispatch.Attempt, dispatch.Epoch));
     }
 
     private void GiveBack(in Dispatch dispatch) => _post(NewOutcome(dispatch, CommandKind.AttemptReleased, _nowMs()));

@@ -131,7 +131,7 @@ public sealed class PulledTests : IDisposable
         var cancel = _driver.Cancel(_plan);
         _driver.Settle();
         Assert.Null(cancel.Code);
-        Assert.Equal([new Revocation(attempt.Key, 1, IsPulled: true)], _driver.Revoked);
+        Assert.Equal([new Revocation(attempt.Key, 1, attempt.Epoch, IsPulled: true)], _driver.Revoked);
     }
 
     [Fact]
@@ -140,7 +140,7 @@ public sealed class PulledTests : IDisposable
         _driver.SubmitNow(new PlanDraft(_plan, Now));
         var attempt = _driver.AwaitStart(_plan);
         _driver.CancelNow(_plan);
-        Assert.Equal([new Revocation(attempt.Key, 1, IsPulled: false)], _driver.Revoked);
+        Assert.Equal([new Revocation(attempt.Key, 1, attempt.Epoch, IsPulled: false)], _driver.Revoked);
     }
 
     [Fact]

@@ -220,19 +220,44 @@ public sealed class ExecutorTests : IAsyncDisposable
         var executor = Started(concurrency: 2);
         for (int i = 0; i < 2; i++)
         {
-            Assert.True(executor.TryPost(NewDispatch(Rest)));
+            Assert.True(executor.TryPost(NewDispatch(Rest, occurrence: i + 1)));
             await _rest.NextAsync();
         }
 
-        Assert.True(executor.TryPost(NewDispatch(Rest)));
-        Assert.True(executor.TryPost(NewDispatch(Rest)));
-        var refused = NewDispatch(Rest);
+        Assert.True(executor.TryPost(NewDispatch(Rest, occurrence: 3)));
+        Assert.True(executor.TryPost(NewDispatch(Rest, occurrence: 4)));
+        var refused = NewDispatch(Rest, occurrence: 5);
         Assert.False(executor.TryPost(refused));
         ArrayPool<byte>.Shared.Return(refused.Body);
 
         gate.Open();
         for (int i = 0; i < 4; i++)
             Assert.Equal(CommandKind.AttemptSucceeded, (await PostedAsync()).Kind);
+    }
+
+    [Fact]
+    public async Task An_attempt_whose_plan_is_cancelled_while_it_waits_is_given_back_and_what_runs_goes_on()
+    {
+        var gate = new Gate();
+        _rest.Script = async (_, _) =>
+        {
+            await gate.Opened;
+            return Outcome.Success;
+        };
+        var executor = Started(concurrency: 1);
+        Assert.True(executor.TryPost(NewDispatch(Rest, occurrence: 1)));
+        await _rest.NextAsync();
+        var waiting = NewDispatch(Rest, occurrence: 2);
+        Assert.True(executor.TryPost(waiting));
+        executor.Revoke(new Revocation(waiting.Key with { Occurrence = 1 }, waiting.Attempt, waiting.Epoch, false));
+        executor.Revoke(new Revocation(waiting.Key, waiting.Attempt, waiting.Epoch, IsPulled: false));
+        gate.Open();
+
+        Assert.Equal((CommandKind.AttemptSucceeded, 1), KindOf(await PostedAsync()));
+        Assert.Equal((CommandKind.AttemptReleased, 2), KindOf(await PostedAsync()));
+        Assert.Equal(1, _rest.RunCount);
+
+        static (CommandKind, long) KindOf(Command command) => (command.Kind, command.Key.Occurrence);
     }
 
     [Fact]

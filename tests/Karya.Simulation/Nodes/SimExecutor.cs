@@ -18,7 +18,7 @@ internal sealed class SimExecutor(Cluster cluster, SimNode node, NodeProcess pro
     private const long ForwardAgainUs = 500_000;
 
     private readonly Prng _chance = cluster.World.Chance.Fork();
-    private readonly HashSet<(TaskKey Key, int Attempt)> _notBegun = [];
+    private readonly HashSet<(TaskKey Key, int Attempt, long Epoch)> _notBegun = [];
     private int _running;
     private int _forwarding;
 
@@ -32,7 +32,7 @@ internal sealed class SimExecutor(Cluster cluster, SimNode node, NodeProcess pro
             dispatch.AttemptDueMs, dispatch.Lane,
             PlanBodyCodec.ReadAction(dispatch.Body.AsSpan(0, dispatch.BodyBytes), dispatch.Key.Hook));
         ArrayPool<byte>.Shared.Return(dispatch.Body);
-        _notBegun.Add((attempt.Key, attempt.Attempt));
+        _notBegun.Add((attempt.Key, attempt.Attempt, attempt.Epoch));
         _running++;
 
         // A thread of the pool takes it up, sometimes not soon.
@@ -79,7 +79,7 @@ internal sealed class SimExecutor(Cluster cluster, SimNode node, NodeProcess pro
     /// <summary>Its plan was cancelled: it does not begin, if it has not begun.</summary>
     public void Revoke(in Revocation revocation)
     {
-        if (_notBegun.Remove((revocation.Key, revocation.Attempt)))
+        if (_notBegun.Remove((revocation.Key, revocation.Attempt, revocation.Epoch)))
             cluster.Counters.Count(Happening.CancelRacedFiring);
     }
 
@@ -91,16 +91,16 @@ internal sealed class SimExecutor(Cluster cluster, SimNode node, NodeProcess pro
                 cluster.Counters.Count(Happening.GateWaited);
                 node.After(WaitUs, () => Begin(attempt));
                 break;
-            case GateAnswer.Begin when !_notBegun.Contains((attempt.Key, attempt.Attempt)):
+            case GateAnswer.Begin when !_notBegun.Contains((attempt.Key, attempt.Attempt, attempt.Epoch)):
                 PostOutcome(NewOutcome(attempt, CommandKind.AttemptReleased)); // It was revoked.
                 break;
             case GateAnswer.Drop:
-                _notBegun.Remove((attempt.Key, attempt.Attempt));
+                _notBegun.Remove((attempt.Key, attempt.Attempt, attempt.Epoch));
                 cluster.Counters.Count(Happening.GateDropped);
                 PostOutcome(NewOutcome(attempt, CommandKind.AttemptReleased));
                 break;
             default:
-                _notBegun.Remove((attempt.Key, attempt.Attempt));
+                _notBegun.Remove((attempt.Key, attempt.Attempt, attempt.Epoch));
                 Call(attempt);
                 break;
         }
