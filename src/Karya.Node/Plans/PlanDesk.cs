@@ -524,7 +524,9 @@ internal sealed class PlanDesk : IPlanDesk, IDisposable
     private async ValueTask<PlanView?> ViewAsync(PlanId id, CancellationToken stopping) =>
         await FindAsync(id, stopping) is { } stored ? PlanViews.Of(stored, PlanMemo.Read(stored.Memo)) : null;
 
-    /// <summary>A plan that was changed. When it cannot be read, the change is done all the same, and said to be.</summary>
+    /// <summary>
+    /// A plan that was changed. When it cannot be read, the change is done all the same, and said to be.
+    /// </summary>
     private async ValueTask<PlanView?> ViewChangedAsync(PlanId id, CancellationToken stopping)
     {
         try
