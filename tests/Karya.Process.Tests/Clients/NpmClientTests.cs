@@ -41,18 +41,16 @@ public sealed class NpmClientTests
         Assert.Equal("404 User (nobody) not found", Text(seen, "unknownUser"));
 
         Assert.Equal("CREATED", Text(seen, "oneTime", "status"));
-        Assert.Equal("CREATED", Text(seen, "oneTimeGet", "latest_task", "status"));
         long createdMs = At(seen, "oneTime", "created_at").GetInt64();
-        Assert.Equal(createdMs + 200, At(seen, "oneTimeGet", "latest_task", "next_execution_at").GetInt64());
         var task = Assert.Single(At(seen, "oneTimeDone", "tasks").EnumerateArray());
         Assert.Equal("SUCCESS", Text(task, "status"));
         Assert.Contains(sink.Arrivals, a => a.Plan == Text(seen, "oneTime", "id") && a.AtMs >= createdMs + 200);
 
         var runs = At(seen, "recurringDone", "tasks").EnumerateArray().ToList();
-        Assert.Equal(3, runs.Count); // Due 300, 600 and 900 ms after the submit; the window is 1,000 ms.
+        Assert.Equal(3, runs.Count); // Due 500, 1,000 and 1,500 ms after the submit; the window is 1,950 ms.
         Assert.All(runs, run => Assert.Equal("SUCCESS", Text(run, "status")));
-        Assert.Equal(300, Due(runs[1]) - Due(runs[0]));
-        Assert.Equal(300, Due(runs[2]) - Due(runs[1]));
+        Assert.Equal(500, Due(runs[1]) - Due(runs[0]));
+        Assert.Equal(500, Due(runs[2]) - Due(runs[1]));
         Assert.Equal("RUNNING", Text(seen, "unboundedRunning", "plan", "status"));
         Assert.Equal("CANCELLED", Text(seen, "unboundedCancelled", "status"));
 
@@ -66,6 +64,9 @@ public sealed class NpmClientTests
         Assert.Equal("CANCELLED", Text(seen, "childAfterCancel", "plan", "status"));
         Assert.Equal("CANCELLED", Text(seen, "childAfterCancel", "latest_task", "status"));
 
+        Assert.Equal("CREATED", Text(seen, "waitingGet", "latest_task", "status"));
+        long waitingMs = At(seen, "waiting", "created_at").GetInt64() + (60 * 60 * 1000);
+        Assert.Equal(waitingMs, At(seen, "waitingGet", "latest_task", "next_execution_at").GetInt64());
         Assert.Equal("PT2H", Text(seen, "updated", "period_time"));
         Assert.Equal(5, At(seen, "updated", "max_failure_retry").GetInt32());
         Assert.Equal("CANCELLED", Text(seen, "cancelled", "status"));

@@ -40,11 +40,10 @@ seen.unknownUser = await statusOf(client.getUser('nobody'));
 
 const oneTime = await client.submitPlan(new SubmitPlanRequest(user.id, 'one-time', 'PT0.2S', new OneTime(), call('ok')));
 seen.oneTime = oneTime;
-seen.oneTimeGet = await client.getPlan(oneTime.id);
 seen.oneTimeDone = await until(oneTime.id, (s) => s.plan.status === 'COMPLETED');
 
 const recurring = await client.submitPlan(new SubmitPlanRequest(
-  user.id, 'recurring', 'PT0.3S', new Recurring(Date.now() + 1000), call('ok')));
+  user.id, 'recurring', 'PT0.5S', new Recurring(Date.now() + 1950), call('ok')));
 const unbounded = await client.submitPlan(new SubmitPlanRequest(user.id, 'unbounded', 'PT0.2S', new Recurring(), call('ok')));
 
 const hooked = await client.submitPlan(new SubmitPlanRequest(
@@ -56,6 +55,8 @@ const chained = await client.submitPlan(new SubmitPlanRequest(
   new ChainedRequest(new SubmitPlanRequest(user.id, 'child', 'PT600S', new OneTime(), call('ok')))));
 
 const waiting = await client.submitPlan(new SubmitPlanRequest(user.id, 'waiting', 'PT1H', new OneTime(), call('ok')));
+seen.waiting = waiting;
+seen.waitingGet = await client.getPlan(waiting.id);
 seen.updated = await client.updatePlan(new UpdatePlanRequest(waiting.id, 'PT2H', 5));
 seen.cancelled = await client.cancelPlan(waiting.id);
 seen.cancelledSummary = await client.getSummary(waiting.id);
