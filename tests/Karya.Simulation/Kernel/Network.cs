@@ -24,6 +24,9 @@ internal sealed class Network(World world, NetworkFaults faults, int placeCount)
     private readonly Prng _chance = world.Chance.Fork();
     private readonly int[] _cuts = new int[placeCount * placeCount];
 
+    /// <summary>It loses, repeats and delays nothing any more.</summary>
+    public bool IsHealed { get; set; }
+
     /// <summary>Messages that did not arrive.</summary>
     public long LostCount { get; private set; }
 
@@ -41,21 +44,21 @@ internal sealed class Network(World world, NetworkFaults faults, int placeCount)
     /// <param name="mayRepeat">It is no request over a connection, which would not let it through twice.</param>
     public void Send(Place from, Place to, Action arrive, bool mayRepeat = false)
     {
-        if (IsCut(from, to) || _chance.Chance(faults.Loss))
+        if (IsCut(from, to) || (!IsHealed && _chance.Chance(faults.Loss)))
         {
             LostCount++;
             return;
         }
 
         Carry(from, to, arrive);
-        if (mayRepeat && faults.Duplication > 0 && _chance.Chance(faults.Duplication))
+        if (mayRepeat && !IsHealed && faults.Duplication > 0 && _chance.Chance(faults.Duplication))
             Carry(from, to, arrive);
     }
 
     private void Carry(Place from, Place to, Action arrive)
     {
         long delayUs = 50 + _chance.Exponential(faults.LatencyUs);
-        if (faults.Delay > 0 && _chance.Chance(faults.Delay))
+        if (!IsHealed && faults.Delay > 0 && _chance.Chance(faults.Delay))
             delayUs += _chance.Between(1000, faults.DelayUsMax);
         world.After(delayUs, () =>
         {

@@ -54,6 +54,9 @@ internal sealed class DatabaseServer(
 
     public bool IsDown { get; private set; }
 
+    /// <summary>No request is late, no answer lost, and no commit slow any more.</summary>
+    public bool IsHealed { get; set; }
+
     /// <summary>How many times slower than usual.</summary>
     public double Slowness { get; set; } = 1;
 
@@ -117,7 +120,7 @@ internal sealed class DatabaseServer(
         }
 
         long lateUs = 0;
-        if (faults.LateRequests > 0 && _chance.Chance(faults.LateRequests))
+        if (!IsHealed && faults.LateRequests > 0 && _chance.Chance(faults.LateRequests))
         {
             lateUs = _chance.Between(1000, faults.LateUsMax);
             Counters.Count(Happening.LateRequest);
@@ -137,7 +140,7 @@ internal sealed class DatabaseServer(
         void Answer(T value)
         {
             long shownUs = clock.NowUs;
-            if (faults.LostReplies > 0 && _chance.Chance(faults.LostReplies))
+            if (!IsHealed && faults.LostReplies > 0 && _chance.Chance(faults.LostReplies))
             {
                 Counters.Count(Happening.LostReply);
                 return;
@@ -175,7 +178,7 @@ internal sealed class DatabaseServer(
     }
 
     private double CommitUs() =>
-        faults.SlowCommits > 0 && _chance.Chance(faults.SlowCommits)
+        !IsHealed && faults.SlowCommits > 0 && _chance.Chance(faults.SlowCommits)
             ? _chance.Between(1000, faults.SlowUsMax)
             : faults.CommitUs;
 

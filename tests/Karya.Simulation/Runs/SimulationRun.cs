@@ -67,6 +67,8 @@ internal static class SimulationRun
 
         cluster.Work.Stop();
         nemesis.HealAll();
+        cluster.Network.IsHealed = true;
+        cluster.Database.IsHealed = true;
         cluster.Targets.IsHealed = true;
         world.Note($"healed");
         world.RunUntil(profile.LengthUs + profile.SettleUs);
@@ -90,19 +92,31 @@ internal static class SimulationRun
         return false;
     }
 
-    /// <summary>The end is judged by the tables, so they get everything.</summary>
+    /// <summary>
+    /// The end is judged by the tables, so they get everything. What was sent before the healing and is lost is noticed
+    /// only when its time is up.
+    /// </summary>
     private static void FlushTables(Cluster cluster)
     {
-        foreach (var node in cluster.Nodes)
+        for (int round = 0; round < SettleRoundsMax; round++)
         {
-            foreach (var shard in node.Process?.Shards ?? [])
+            bool isFlushed = true;
+            foreach (var node in cluster.Nodes)
             {
-                shard.Shard.Inbox.Close();
-                shard.Shard.Inbox.RequestProjection();
+                foreach (var shard in node.Process?.Shards ?? [])
+                {
+                    shard.Shard.Inbox.Close();
+                    shard.Shard.Inbox.RequestProjection();
+                    isFlushed &= shard.Shard.Status.ProjectedPosition == shard.Shard.Status.Position;
+                }
             }
+
+            if (isFlushed && round > 0)
+                return;
+            cluster.World.RunUntil(cluster.World.NowUs + 20_000_000);
         }
 
-        cluster.World.RunUntil(cluster.World.NowUs + 20_000_000);
+        throw new InvalidOperationException("Long after everything was healed, the tables still lag behind.");
     }
 
     private static Verdict Judge(Cluster cluster)
