@@ -19,6 +19,10 @@ internal sealed class Ownership(
     Partition?[] partitions, ShardTables tables, Projection projection, Residency residency, CommitQueue commits,
     Turn turn)
 {
+    /// <summary>
+    /// Under which this process has had what. Never forgotten, some 30 bytes per grant: what was handed out may end at
+    /// any time.
+    /// </summary>
     private readonly HashSet<(int Partition, long Epoch)> _epochs = [];
     private readonly List<Closing> _closing = [];
 

@@ -2,14 +2,18 @@ using Karya.Engine;
 
 namespace Karya.Simulation.Judging;
 
+/// <summary>What has happened, by all who can tell.</summary>
+internal sealed record History(Ledger Ledger, FinalState Final, JudgeOptions Options);
+
 /// <summary>
 /// Judges a history by what clients and targets have seen and by what the store says in the end: P1 to P9, as S1 to S17
 /// of the research. It computes by itself what was due when.
 /// </summary>
 internal static class Judge
 {
-    public static Verdict Check(Ledger ledger, FinalState final, JudgeOptions options)
+    public static Verdict Check(History history)
     {
+        var (ledger, final, options) = history;
         var verdict = new Verdict { Executions = ledger.Starts.Count };
         var cases = Gather(ledger, final);
         CheckOrders(ledger, final, verdict);
@@ -20,7 +24,7 @@ internal static class Judge
         return verdict;
     }
 
-    private static Dictionary<PlanId, PlanCase> Gather(Ledger ledger, FinalState final)
+    public static Dictionary<PlanId, PlanCase> Gather(Ledger ledger, FinalState final)
     {
         var cases = new Dictionary<PlanId, PlanCase>();
         PlanCase Of(PlanId id)

@@ -101,7 +101,7 @@ internal sealed class StartChecks(Ledger ledger, JudgeOptions options, Verdict v
     }
 
     /// <summary>The upper half of the delay is drawn.</summary>
-    private static long LeastDelayMs(PolicyMessage policy, int attempt)
+    public static long LeastDelayMs(PolicyMessage policy, int attempt)
     {
         long first = policy.DelayMs ?? 0;
         long delay = Math.Min(first << Math.Min(attempt - 1, 20), Math.Max(first, policy.DelayMsMax ?? first));

@@ -22,7 +22,7 @@ internal sealed class MachineClock(World world, double rateError) : TimeProvider
     public override long GetTimestamp() => (long)(world.NowUs * _rate) * UnitsPerUs;
 
     public override DateTimeOffset GetUtcNow() =>
-        DateTimeOffset.UnixEpoch.AddTicks(GetTimestamp() + (World.StartUs + WallOffsetUs) * UnitsPerUs);
+        DateTimeOffset.UnixEpoch.AddTicks(GetTimestamp() + (world.StartUs + WallOffsetUs) * UnitsPerUs);
 }
 
 /// <summary>The clock of the database: what due instants are judged by. It may be set, and be a little fast.</summary>
@@ -32,7 +32,7 @@ internal sealed class DatabaseClock(World world, double rateError)
 
     public long OffsetUs { get; set; }
 
-    public long NowUs => World.StartUs + OffsetUs + (long)(world.NowUs * _rate);
+    public long NowUs => world.StartUs + OffsetUs + (long)(world.NowUs * _rate);
 
     public long NowMs => NowUs / 1000;
 }

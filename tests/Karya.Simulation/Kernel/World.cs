@@ -9,15 +9,19 @@ namespace Karya.Simulation.Kernel;
 /// </summary>
 internal sealed class World(ulong seed, TextWriter? trace = null)
 {
-    /// <summary>
-    /// True time at the start: 25 October 2026, 00:00 UTC, in us since 1970. Summer time ends in Europe.
-    /// </summary>
-    public const long StartUs = 1_792_886_400_000_000;
+    /// <summary>25 October 2026, 00:00 UTC: summer time ends in Europe.</summary>
+    private const long AutumnUs = 1_792_886_400_000_000;
+
+    /// <summary>28 March 2027, 00:00 UTC: it begins.</summary>
+    private const long SpringUs = 1_806_192_000_000_000;
 
     private readonly PriorityQueue<Action, (long AtUs, long Number)> _events = new();
     private long _count;
 
     public Prng Chance { get; } = new(seed);
+
+    /// <summary>True time at the start, in us since 1970.</summary>
+    public long StartUs { get; } = (Mix(seed) & 1) == 0 ? AutumnUs : SpringUs;
 
     /// <summary>True time, in us since the start.</summary>
     public long NowUs { get; private set; }

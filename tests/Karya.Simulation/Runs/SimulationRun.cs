@@ -11,6 +11,9 @@ internal sealed record RunOutcome(
     ulong Seed, Profile Profile, ulong TraceHash, long EventCount, long SimulatedUs, long FaultCount, Verdict Verdict,
     Counters Counters)
 {
+    /// <summary>What was judged.</summary>
+    public required History History { get; init; }
+
     /// <summary>What the engine's own checks found; null for nothing.</summary>
     public string? Broken { get; init; }
 
@@ -46,10 +49,12 @@ internal static class SimulationRun
             broken = e.ToString();
         }
 
+        var history = Record(cluster);
         return new RunOutcome(
-            seed, profile, world.TraceHash, world.EventCount, world.NowUs, nemesis.FaultCount, Judge(cluster),
+            seed, profile, world.TraceHash, world.EventCount, world.NowUs, nemesis.FaultCount, Judge.Check(history),
             cluster.Counters)
         {
+            History = history,
             Broken = broken,
         };
     }
@@ -119,14 +124,14 @@ internal static class SimulationRun
         throw new InvalidOperationException("Long after everything was healed, the tables still lag behind.");
     }
 
-    private static Verdict Judge(Cluster cluster)
+    private static History Record(Cluster cluster)
     {
         var profile = cluster.Profile;
         using var store = new SimStore(cluster.Database.Data, "judge", TimeProvider.System);
         var final = FinalState.Read(store, cluster.Work.Users);
         Count(cluster, final);
-        long healedMs = (World.StartUs + profile.LengthUs + cluster.Database.Clock.OffsetUs) / 1000;
-        return Judging.Judge.Check(
+        long healedMs = (cluster.World.StartUs + profile.LengthUs + cluster.Database.Clock.OffsetUs) / 1000;
+        return new History(
             cluster.Ledger, final,
             new JudgeOptions
             {

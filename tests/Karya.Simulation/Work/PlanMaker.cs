@@ -14,7 +14,10 @@ internal sealed class PlanMaker(Prng chance, ProfileKind kind, IReadOnlyList<UIn
     private static readonly string[] EveryFewMinutes = ["* * * * *", "*/2 * * * *", "1-59/3 * * * *"];
 
     private static readonly string[] EveryFewHours =
-        ["30 2 * * *", "0 2 * * *", "*/30 1-3 * * *", "15 * * * *", "0 0 * * *", "59 1,2,3 * * 0", "30 1 25 10 *"];
+    [
+        "30 2 * * *", "0 2 * * *", "*/30 1-3 * * *", "15 * * * *", "0 0 * * *", "59 1,2,3 * * 0", "30 1 25 10 *",
+        "30 2 28 3 *",
+    ];
 
     private bool IsLong => kind == ProfileKind.Long;
 
