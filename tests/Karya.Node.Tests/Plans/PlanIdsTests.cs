@@ -47,6 +47,33 @@ public sealed class PlanIdsTests
     }
 
     [Fact]
+    public void An_id_is_drawn_until_its_partition_is_wanted_and_the_order_stays()
+    {
+        var last = _ids.New(NowMs);
+        for (int i = 0; i < 200; i++)
+        {
+            int wanted = i % PartitionCount;
+            var id = _ids.New(NowMs, PartitionCount, partition => partition == wanted);
+            Assert.Equal(wanted, PartitionHash.Of(id.Value, PartitionCount));
+            Assert.True(id.CompareTo(last) > 0);
+            last = id;
+        }
+    }
+
+    [Fact]
+    public void The_same_source_of_chance_gives_the_same_ids()
+    {
+        static PlanId[] Draw()
+        {
+            var chance = new Random(7);
+            var ids = new PlanIds(chance.NextBytes);
+            return [.. Enumerable.Range(0, 2000).Select(i => ids.New(NowMs + i))];
+        }
+
+        Assert.Equal(Draw(), Draw());
+    }
+
+    [Fact]
     public async Task Ids_made_by_several_threads_are_all_different()
     {
         var made = await Task.WhenAll(Enumerable.Range(0, 4).Select(_ => Task.Run(

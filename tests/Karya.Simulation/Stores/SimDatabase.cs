@@ -103,8 +103,7 @@ internal sealed class SimDatabase
 
     /// <summary>
     /// Takes a new epoch for what is still the owner's, and looks whether a row of its stream is there. No batch that
-    /// was
-    /// sent before can commit afterwards.
+    /// was sent before can commit afterwards.
     /// </summary>
     public Resolution Resolve(string owner, long leaseMs, int stream, IReadOnlyList<SeenEpoch> owned, long row)
     {
