@@ -311,7 +311,10 @@ internal sealed class Reconciler
         return Math.Max(freeMs, slot.RetryMs);
     }
 
-    /// <summary>One at a time, so that little waits at any moment; all at once when the node is to stop.</summary>
+    /// <summary>
+    /// One at a time, the next when somebody has taken the last: so that little waits at any moment, also when the node
+    /// that it is meant for does not take it. All at once when this node is to stop.
+    /// </summary>
     private void GiveUp(long nowMs, List<ClusterRequest> requests)
     {
         if (!IsDraining && (!_isKnown || IsMoving()))
@@ -333,7 +336,7 @@ internal sealed class Reconciler
     {
         foreach (ref var slot in _slots.AsSpan())
         {
-            if (slot.Hold is PartitionHold.Closing or PartitionHold.Releasing)
+            if (slot.Hold is PartitionHold.Closing or PartitionHold.Releasing || slot.OfferedTo is not null)
                 return true;
         }
 
@@ -375,6 +378,7 @@ internal sealed class Reconciler
     {
         _owned.Lose(partition);
         _slots[partition].Hold = PartitionHold.Foreign;
+        _slots[partition].OfferedTo = null;
         _slots[partition].RetryMs = 0;
         requests.Add(new ClusterRequest(ClusterRequestKind.Drop, partition));
     }

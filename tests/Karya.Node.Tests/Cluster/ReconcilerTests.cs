@@ -63,6 +63,19 @@ public sealed class ReconcilerTests
     }
 
     [Fact]
+    public void A_node_that_does_not_take_what_was_released_to_it_is_offered_nothing_for_two_leases()
+    {
+        var a = Add("a");
+        Pass(1000);
+        Add("b").Holds = _ => true; // It is alive, and cannot reach the store.
+
+        Pass(5 * ReconcilerRig.LeaseMs);
+
+        Assert.Equal(3, a.Count(ClusterRequestKind.Close)); // One, and one after each pause.
+        Assert.Equal(PartitionCount, a.Mine.Length);
+    }
+
+    [Fact]
     public void What_a_dead_node_had_is_claimed_after_its_lease_and_not_before()
     {
         var a = Add("a");

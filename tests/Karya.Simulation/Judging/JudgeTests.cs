@@ -6,8 +6,8 @@ using Xunit;
 namespace Karya.Simulation.Judging;
 
 /// <summary>
-/// The judge is told lies about runs that were clean, one at a time, and has to name them. Each test changes the history
-/// of the first run that has what it needs.
+/// The judge is told lies about runs that were clean, one at a time, and has to name them. Each test changes the
+/// history of the first run that has what it needs.
 /// </summary>
 public sealed class JudgeTests
 {
@@ -86,7 +86,10 @@ public sealed class JudgeTests
         history.Ledger.Starts.RemoveAll(start => start.Key == task.Key);
         var skipped = task with
         {
-            State = PlanTaskState.Skipped, Reason = SkipReason.Misfire, FinishedMs = task.DueMs + 1, Attempts = 0,
+            State = PlanTaskState.Skipped,
+            Reason = SkipReason.Misfire,
+            FinishedMs = task.DueMs + 1,
+            Attempts = 0,
         };
         Replace(history, plan.Final! with { Tasks = [.. plan.Final.Tasks.Where(other => other != task), skipped] });
     });

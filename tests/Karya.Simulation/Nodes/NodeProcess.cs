@@ -206,6 +206,7 @@ internal sealed class NodeProcess : IDisposable
         {
             _reconciler.Opened(notice.Partition, notice.Epoch);
             _cluster.Ledger.Opened(notice.Partition, notice.Epoch, _node.Number, _node.Life, _world.NowUs);
+            _cluster.Redis.WakeAll(_node); // Who gave it up looks whether it may give up the next one.
         }
         else
         {
