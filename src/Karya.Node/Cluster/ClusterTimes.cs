@@ -23,7 +23,7 @@ internal sealed record ClusterTimes(long LeaseMs)
 
     /// <summary>
     /// How long the next owner waits for the end of an attempt that did not end in that time: longer than attempts may
-    /// take.
+    /// take, and than a partition may be nobody's, which is several leases.
     /// </summary>
     public long AwayMs { get; init; } = 60_000;
 }

@@ -98,7 +98,12 @@ internal sealed class GroupCommit : IDisposable
                     chunks.Clear();
                     if (!_mailbox.TakeAll(chunks))
                         return;
-                    _pipeline.Add(chunks);
+                    lock (_durableLock)
+                    {
+                        _pipeline.Add(chunks);
+                        Monitor.PulseAll(_durableLock); // What is lost is done with, without being written.
+                    }
+
                     break;
                 case CommitStep.Write:
                     Answer(_store.Commit(_stream, _pipeline.Partitions, _pipeline.Row));
@@ -107,7 +112,12 @@ internal sealed class GroupCommit : IDisposable
                     Answer(_store.Resolve(_stream));
                     break;
                 case CommitStep.Pause when _mailbox.Pause(RetryPause):
-                    _pipeline.EndPause();
+                    lock (_durableLock)
+                    {
+                        _pipeline.EndPause();
+                        Monitor.PulseAll(_durableLock);
+                    }
+
                     break;
                 case CommitStep.Pause:
                     lock (_durableLock)

@@ -2,6 +2,7 @@ using Karya.Engine;
 using Karya.Engine.Journal;
 using Karya.Node.Plans;
 using Karya.Node.Storage;
+using Karya.Simulation.Stores;
 
 namespace Karya.Simulation.Judging;
 
@@ -17,6 +18,12 @@ internal sealed record FinalPlan(StoredPlan Stored, PlanMemo Memo, string Name, 
 internal sealed class FinalState
 {
     public Dictionary<PlanId, FinalPlan> Plans { get; } = [];
+
+    /// <summary>What the database has taken and should not have.</summary>
+    public List<LateRow> LateRows { get; } = [];
+
+    /// <summary>Partitions that nobody has had for a while, long after all was healed.</summary>
+    public List<int> Unowned { get; } = [];
 
     public static FinalState Read(IStore store, IEnumerable<UserId> users)
     {

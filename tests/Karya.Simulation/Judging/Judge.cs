@@ -6,7 +6,7 @@ namespace Karya.Simulation.Judging;
 internal sealed record History(Ledger Ledger, FinalState Final, JudgeOptions Options);
 
 /// <summary>
-/// Judges a history by what clients and targets have seen and by what the store says in the end: P1 to P9, as S1 to S17
+/// Judges a history by what clients and targets have seen and by what the store says in the end: P1 to P9, as S1 to S18
 /// of the research. It computes by itself what was due when.
 /// </summary>
 internal static class Judge
@@ -17,6 +17,7 @@ internal static class Judge
         var verdict = new Verdict { Executions = ledger.Starts.Count };
         var cases = Gather(ledger, final);
         CheckOrders(ledger, final, verdict);
+        CheckPartitions(final, verdict);
         new StartChecks(ledger, options, verdict).Check(cases);
         var plans = new PlanChecks(options, verdict);
         foreach (var plan in cases.Values)
@@ -101,6 +102,19 @@ internal static class Judge
         }
 
         return firstUs;
+    }
+
+    /// <summary>S7: nobody writes after a later owner did. S18: every partition has an owner.</summary>
+    private static void CheckPartitions(FinalState final, Verdict verdict)
+    {
+        foreach (var (partition, epoch, later) in final.LateRows)
+        {
+            verdict.Add(
+                "S7", "P5", 0, PlanId.None, $"a row of partition {partition} under epoch {epoch}, after one of {later}");
+        }
+
+        foreach (int partition in final.Unowned)
+            verdict.Add("S18", "P5", 0, PlanId.None, $"partition {partition} is nobody's");
     }
 
     /// <summary>S10: one plan for each order, however often it was tried. S17: every order has ended.</summary>

@@ -1,6 +1,7 @@
 using Karya.Engine;
 using Karya.Protocol.Messages;
 using Karya.Simulation.Runs;
+using Karya.Simulation.Stores;
 using Xunit;
 
 namespace Karya.Simulation.Judging;
@@ -117,6 +118,13 @@ public sealed class JudgeTests
         var start = TimedStart(history);
         history.Ledger.Starts.Add(start with { Epoch = start.Epoch - 1, Attempt = start.Attempt + 40 });
     });
+
+    [Fact]
+    public void A_row_is_written_after_the_next_owner_wrote() => Sees("S7", history =>
+        history.Final.LateRows.Add(new LateRow(1, 4, 5)));
+
+    [Fact]
+    public void A_partition_is_nobody_s() => Sees("S18", history => history.Final.Unowned.Add(2));
 
     [Fact]
     public void An_attempt_starts_twice_under_one_epoch() => Sees("S8", history =>

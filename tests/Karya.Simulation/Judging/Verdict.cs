@@ -3,7 +3,7 @@ using Karya.Engine;
 namespace Karya.Simulation.Judging;
 
 /// <summary>Something that must not be.</summary>
-/// <param name="Invariant">Of the research: S1 to S17, L1.</param>
+/// <param name="Invariant">Of the research: S1 to S18, L1.</param>
 /// <param name="Promise">Of the design: P1 to P9.</param>
 /// <param name="AtUs">When, as far as there is an instant.</param>
 /// <param name="Plan">Which plan; none when it is about none.</param>

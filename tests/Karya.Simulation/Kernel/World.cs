@@ -9,11 +9,11 @@ namespace Karya.Simulation.Kernel;
 /// </summary>
 internal sealed class World(ulong seed, TextWriter? trace = null)
 {
-    /// <summary>25 October 2026, 00:00 UTC: summer time ends in Europe.</summary>
-    private const long AutumnUs = 1_792_886_400_000_000;
+    /// <summary>24 October 2026, 12:00 UTC: summer time ends in Europe 13 hours later.</summary>
+    private const long AutumnUs = 1_792_843_200_000_000;
 
-    /// <summary>28 March 2027, 00:00 UTC: it begins.</summary>
-    private const long SpringUs = 1_806_192_000_000_000;
+    /// <summary>27 March 2027, 12:00 UTC: it begins 13 hours later.</summary>
+    private const long SpringUs = 1_806_148_800_000_000;
 
     private readonly PriorityQueue<Action, (long AtUs, long Number)> _events = new();
     private long _count;

@@ -98,6 +98,7 @@ internal sealed class JournalDriver
 
     private void Drive()
     {
+        _process.JournalMoved(); // Also by what was lost and is not written.
         if (_isBusy)
             return;
         switch (_pipeline.Step)
@@ -201,7 +202,6 @@ internal sealed class JournalDriver
     private void Answer(CommitResult result, string error)
     {
         _pipeline.Answer(result, error, lost: null);
-        _process.JournalMoved();
         Drive();
     }
 }

@@ -358,6 +358,7 @@ internal sealed class NodeProcess : IDisposable
                 shard.WakeSoon();
             Reconcile();
         });
+        _node.HasSentRenewal();
     }
 
     private void ReadLeases() => _database.Ask(_node, ReadTimeoutUs, data => data.ReadLeases(), asked =>

@@ -9,6 +9,7 @@ namespace Karya.Simulation.Nodes;
 internal sealed class SimNode(World world, int number, MachineClock clock)
 {
     private long _sleepsUntilUs;
+    private long _sleepBehindRenewalUs;
 
     public int Number => number;
 
@@ -31,6 +32,16 @@ internal sealed class SimNode(World world, int number, MachineClock clock)
 
     /// <summary>SIGSTOP: nothing runs, and the monotonic clock goes on.</summary>
     public void Sleep(long lengthUs) => _sleepsUntilUs = Math.Max(_sleepsUntilUs, world.NowUs + lengthUs);
+
+    /// <summary>SIGSTOP when the next renewal is on its way: its answer lies around until the node wakes up.</summary>
+    public void SleepBehindRenewal(long lengthUs) => _sleepBehindRenewalUs = lengthUs;
+
+    public void HasSentRenewal()
+    {
+        if (_sleepBehindRenewalUs > 0)
+            Sleep(_sleepBehindRenewalUs);
+        _sleepBehindRenewalUs = 0;
+    }
 
     public void Start(Func<SimNode, NodeProcess> start)
     {

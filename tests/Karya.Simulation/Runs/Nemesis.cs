@@ -147,7 +147,10 @@ internal sealed class Nemesis
             ? _chance.Between(10_000, LeaseUs / 2)
             : _chance.Between(LeaseUs / 2, 2 * LeaseUs);
         Count(lengthUs > LeaseUs ? Happening.PausePastLease : Happening.Pause);
-        node.Sleep(lengthUs);
+        if (_chance.Chance(0.5))
+            node.Sleep(lengthUs);
+        else
+            node.SleepBehindRenewal(lengthUs);
     }
 
     private void Cut(Place one, Place other)

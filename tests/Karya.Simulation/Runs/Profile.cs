@@ -171,7 +171,7 @@ internal sealed record Profile
             FaultEveryUs = faults,
             Nodes = profile.Nodes with
             {
-                Times = new ClusterTimes(120_000) { AwayMs = 60_000 },
+                Times = new ClusterTimes(120_000) { AwayMs = 1_200_000 },
                 AliveMs = 90_000,
                 HeartbeatMs = 30_000,
                 UpkeepMs = 60_000,

@@ -40,16 +40,17 @@ internal static class SimulationRun
         using var cluster = new Cluster(world, profile, node => nemesis!.Ended(node));
         nemesis = new Nemesis(cluster);
         string? broken = null;
+        int[] unowned = [];
         try
         {
-            Live(cluster, nemesis);
+            unowned = Live(cluster, nemesis);
         }
         catch (Exception e)
         {
             broken = e.ToString();
         }
 
-        var history = Record(cluster);
+        var history = Record(cluster, unowned);
         return new RunOutcome(
             seed, profile, world.TraceHash, world.EventCount, world.NowUs, nemesis.FaultCount, Judge.Check(history),
             cluster.Counters)
@@ -59,7 +60,8 @@ internal static class SimulationRun
         };
     }
 
-    private static void Live(Cluster cluster, Nemesis nemesis)
+    /// <returns>Partitions that are nobody's in the end.</returns>
+    private static int[] Live(Cluster cluster, Nemesis nemesis)
     {
         var world = cluster.World;
         var profile = cluster.Profile;
@@ -79,7 +81,18 @@ internal static class SimulationRun
         world.RunUntil(profile.LengthUs + profile.SettleUs);
         for (int round = 0; round < SettleRoundsMax && IsBehind(cluster); round++)
             world.RunUntil(world.NowUs + profile.SettleUs);
+        var unowned = Unowned(cluster);
         FlushTables(cluster);
+        unowned.IntersectWith(Unowned(cluster));
+        return [.. unowned];
+    }
+
+    private static HashSet<int> Unowned(Cluster cluster)
+    {
+        var partitions = Enumerable.Range(0, cluster.Settings.PartitionCount).ToHashSet();
+        foreach (var node in cluster.Nodes)
+            partitions.RemoveWhere(partition => node.Process is { IsServing: true } there && there.MayTake(partition));
+        return partitions;
     }
 
     /// <summary>Due tasks still wait for a place: they may, for as long as they become fewer.</summary>
@@ -124,11 +137,13 @@ internal static class SimulationRun
         throw new InvalidOperationException("Long after everything was healed, the tables still lag behind.");
     }
 
-    private static History Record(Cluster cluster)
+    private static History Record(Cluster cluster, int[] unowned)
     {
         var profile = cluster.Profile;
         using var store = new SimStore(cluster.Database.Data, "judge", TimeProvider.System);
         var final = FinalState.Read(store, cluster.Work.Users);
+        final.LateRows.AddRange(cluster.Database.Data.LateRows);
+        final.Unowned.AddRange(unowned);
         Count(cluster, final);
         long healedMs = (cluster.World.StartUs + profile.LengthUs + cluster.Database.Clock.OffsetUs) / 1000;
         return new History(

@@ -101,6 +101,7 @@ internal sealed class SweepReport
         Line("not recorded", Violations("S4"));
         Line("early", Violations("S5"));
         Line("zombie starts", Violations("S6"));
+        Line("late writes", Violations("S7"));
         Line("duplicates explained", _explained);
         Line("duplicates unexplained", Violations("S8", "S10"));
         Line("cancelled but ran", Violations("S9"));
@@ -110,6 +111,7 @@ internal sealed class SweepReport
         Line("retry policy", Violations("S15"));
         Line("orders without an end", Violations("S17"));
         Line("stuck", Violations("L1"));
+        Line("partitions without an owner", Violations("S18"));
         Line("own checks broken", _broken);
         foreach (var (kind, speed) in _speeds)
         {

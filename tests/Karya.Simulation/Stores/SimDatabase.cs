@@ -10,6 +10,9 @@ internal readonly record struct SeenEpoch(int Partition, long Epoch);
 /// <summary>A partition whose epoch was raised by somebody since.</summary>
 internal readonly record struct StaleEpoch(int Partition, long Epoch, string Owner);
 
+/// <summary>A row that was committed under an epoch after one under a later epoch was.</summary>
+internal readonly record struct LateRow(int Partition, long Epoch, long Later);
+
 /// <summary>
 /// What has become of an unknown commit, and under which epochs its owner may go on; 0 for what it lost.
 /// </summary>
@@ -33,6 +36,7 @@ internal sealed class SimDatabase
     private readonly long[] _epochs;
     private readonly int[] _streams;
     private readonly long[] _marks;
+    private readonly long[] _written;
     private readonly List<JournalRow> _journal = [];
     private readonly List<SimTransaction> _open = [];
     private int _streamCount;
@@ -46,11 +50,15 @@ internal sealed class SimDatabase
         _streams = new int[partitionCount];
         Array.Fill(_streams, -1);
         _marks = new long[partitionCount];
+        _written = new long[partitionCount];
     }
 
     public int PartitionCount => _leases.Length;
 
     public SimTables Tables { get; } = new();
+
+    /// <summary>What the fence is there to prevent.</summary>
+    public List<LateRow> LateRows { get; } = [];
 
     /// <summary>Nothing more is taken.</summary>
     public bool IsFull { get; set; }
@@ -168,6 +176,7 @@ internal sealed class SimDatabase
         if (!_open.Remove(transaction) || IsFull || HasRow(transaction.Stream, number))
             return transaction;
         _journal.Add(new JournalRow(transaction.Stream, number, transaction.Marks, body));
+        NoteEpochs(transaction.Marks);
         transaction.IsCommitted = true;
         return transaction;
     }
@@ -220,6 +229,16 @@ internal sealed class SimDatabase
     /// Removes the rows of other streams, whose writers are gone, that hold nothing which the tables lack.
     /// </summary>
     public void PruneBefore(Predicate<int> isOld) => _journal.RemoveAll(row => isOld(row.Stream));
+
+    private void NoteEpochs(ProjectedMark[] marks)
+    {
+        foreach (var mark in marks)
+        {
+            if (mark.Epoch < _written[mark.Partition])
+                LateRows.Add(new LateRow(mark.Partition, mark.Epoch, _written[mark.Partition]));
+            _written[mark.Partition] = Math.Max(_written[mark.Partition], mark.Epoch);
+        }
+    }
 
     private bool HasRow(int stream, long number) =>
         _journal.Exists(stored => stored.Stream == stream && stored.Number == number);
