@@ -123,6 +123,8 @@ internal sealed class Nemesis
             case FaultKind.WallClockStep:
                 Count(Happening.WallClockStep);
                 node.Clock.WallOffsetUs += _chance.Between(-3 * LeaseUs, 3 * LeaseUs);
+                if (_chance.Chance(0.4))
+                    Cut(node.Place, Place.Database); // Now it matters which clock its lease is measured by.
                 break;
             case FaultKind.RedisDown:
                 Count(Happening.RedisDown);

@@ -84,8 +84,8 @@ internal sealed record Profile
             PartitionCount = (int)chance.Between(4, 24),
             ShardCount = (int)chance.Between(1, 2),
             Times = times,
-            HorizonMs = chance.Between(5_000, 120_000),
-            ProjectionIntervalMs = chance.Pick([20L, 200, 1000]),
+            HorizonMs = chance.Between(1_000, 60_000),
+            ProjectionIntervalMs = chance.Pick([20L, 200, 1000, 10_000]),
         };
         var profile = new Profile
         {
@@ -117,7 +117,7 @@ internal sealed record Profile
             TargetHangs = Some(0.02),
             SlowStarts = Some(0.02),
             SlowStartUsMax = chance.Between(10_000, 8_000_000),
-            SlowPages = Some(0.2),
+            SlowPages = Some(0.8),
             ClockRateError = Some(0.0004),
             FaultEveryUs = DrawFaults(chance),
         };
