@@ -42,6 +42,7 @@ internal sealed class Nemesis
         _heals.Clear();
         foreach (var node in _cluster.Nodes)
         {
+            node.SleepBehindRenewal(0);
             if (!node.IsUp)
                 _cluster.Start(node);
         }
