@@ -69,9 +69,9 @@ public sealed class ReconcilerTests
         Pass(1000);
         Add("b").Holds = _ => true; // It is alive, and cannot reach the store.
 
-        Pass(5 * ReconcilerRig.LeaseMs);
+        Pass(4 * ReconcilerRig.LeaseMs);
 
-        Assert.Equal(3, a.Count(ClusterRequestKind.Close)); // One, and one after each pause.
+        Assert.Equal(2, a.Count(ClusterRequestKind.Close)); // One, and one after the pause.
         Assert.Equal(PartitionCount, a.Mine.Length);
     }
 

@@ -110,7 +110,8 @@ internal static class Judge
         foreach (var (partition, epoch, later) in final.LateRows)
         {
             verdict.Add(
-                "S7", "P5", 0, PlanId.None, $"a row of partition {partition} under epoch {epoch}, after one of {later}");
+                "S7", "P5", 0, PlanId.None,
+                $"a row of partition {partition} under epoch {epoch}, after one under {later}");
         }
 
         foreach (int partition in final.Unowned)
