@@ -17,6 +17,9 @@ internal sealed class PlanChecks(JudgeOptions options, Verdict verdict)
     private FinalPlan _final = null!;
     private Dictionary<(long Occurrence, int Hook), StoredTask> _ended = [];
     private HashSet<(long Occurrence, int Hook)> _started = [];
+    private HashSet<(TaskKey Key, int Attempt)> _attempts = [];
+    private Dictionary<long, List<Start>> _starts = [];
+    private long _lastOccurrence;
 
     public void Check(PlanCase plan)
     {
@@ -35,9 +38,8 @@ internal sealed class PlanChecks(JudgeOptions options, Verdict verdict)
         _ended = [];
         foreach (var task in _final.Tasks)
             _ended[(task.Key.Occurrence, task.Key.Hook)] = task;
-        _started = [];
-        foreach (var start in plan.Starts)
-            _started.Add((start.Key.Occurrence, start.Key.Hook));
+        _lastOccurrence = _final.Tasks.Select(task => task.OccurrenceTo).DefaultIfEmpty().Max();
+        IndexStarts();
         CheckChanges();
         CheckRecorded();
         CheckHooks();
@@ -47,6 +49,26 @@ internal sealed class PlanChecks(JudgeOptions options, Verdict verdict)
         CheckCreated();
         CheckOccurrences();
     }
+
+    /// <summary>A plan may have a hundred thousand of them.</summary>
+    private void IndexStarts()
+    {
+        _started = [];
+        _attempts = [];
+        _starts = [];
+        foreach (var start in _plan.Starts)
+        {
+            _started.Add((start.Key.Occurrence, start.Key.Hook));
+            _attempts.Add((start.Key, start.Attempt));
+            if (start.Key.IsHook)
+                continue;
+            if (!_starts.TryGetValue(start.Key.Occurrence, out var starts))
+                _starts.Add(start.Key.Occurrence, starts = []);
+            starts.Add(start);
+        }
+    }
+
+    private List<Start> StartsOf(long occurrence) => _starts.GetValueOrDefault(occurrence) ?? [];
 
     /// <summary>S11, and what was acknowledged is visible: to whoever asks afterwards, whomever it asks.</summary>
     private void CheckSights()
@@ -123,7 +145,7 @@ internal sealed class PlanChecks(JudgeOptions options, Verdict verdict)
                 continue;
             for (int attempt = 1; attempt <= task.Attempts; attempt++)
             {
-                if (!_plan.Starts.Exists(start => start.Key == task.Key && start.Attempt == attempt))
+                if (!_attempts.Contains((task.Key, attempt)))
                     Add("S13", "P8", 0, $"{Name(task)} counts attempt {attempt}, which nobody has seen");
             }
         }
@@ -137,8 +159,7 @@ internal sealed class PlanChecks(JudgeOptions options, Verdict verdict)
     {
         foreach (var start in _plan.Starts)
         {
-            if (start.Key.IsHook && !_plan.Starts.Exists(other =>
-                other.Key.Hook == 0 && other.Key.Occurrence == start.Key.Occurrence && other.AtUs < start.AtUs))
+            if (start.Key.IsHook && !StartsOf(start.Key.Occurrence).Exists(other => other.AtUs < start.AtUs))
             {
                 // After skipped occurrences a plan may complete without a last start.
                 bool wasSkipped = SkippedBy(start.Key.Occurrence) is not null;
@@ -161,7 +182,7 @@ internal sealed class PlanChecks(JudgeOptions options, Verdict verdict)
             }
             else if (_final.State == PlanState.Completed)
             {
-                CheckHook(LastOccurrence(), hook);
+                CheckHook(_lastOccurrence, hook);
             }
         }
     }
@@ -170,14 +191,6 @@ internal sealed class PlanChecks(JudgeOptions options, Verdict verdict)
     {
         if (!_ended.ContainsKey((occurrence, hook)) && !IsOpen((occurrence, hook)))
             Add("S12", "P9", 0, $"hook {hook} of occurrence {occurrence} is missing");
-    }
-
-    private long LastOccurrence()
-    {
-        long last = 0;
-        foreach (var task in _final.Tasks)
-            last = Math.Max(last, task.OccurrenceTo);
-        return last;
     }
 
     /// <summary>L1 and L3: nothing is overdue when all has settled.</summary>
@@ -217,7 +230,7 @@ internal sealed class PlanChecks(JudgeOptions options, Verdict verdict)
             occurrence++;
             bool isDue = dueMs < options.CutoffMs;
             CheckStarts(occurrence, dueMs);
-            if (!isDue && occurrence > LastOccurrence())
+            if (!isDue && occurrence > _lastOccurrence)
                 return;
             if (isDue && _plan.IsPromised && !_plan.MayBeCancelled)
                 CheckAccounted(occurrence, dueMs);
@@ -229,10 +242,8 @@ internal sealed class PlanChecks(JudgeOptions options, Verdict verdict)
 
     private void CheckStarts(long occurrence, long dueMs)
     {
-        foreach (var start in _plan.Starts)
+        foreach (var start in StartsOf(occurrence))
         {
-            if (start.Key.Hook != 0 || start.Key.Occurrence != occurrence)
-                continue;
             if (start.DueMs != dueMs)
             {
                 Add(
