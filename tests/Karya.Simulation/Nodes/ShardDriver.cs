@@ -245,7 +245,7 @@ internal sealed class ShardDriver : IDisposable
             foreach (var page in _pages)
             {
                 delayUs += driver._chance.Exponential(100);
-                if (driver._chance.Chance(driver._cluster.Profile.SlowPages))
+                if (!driver._cluster.IsHealed && driver._chance.Chance(driver._cluster.Profile.SlowPages))
                     delayUs += driver._chance.Between(1000, 4000 * driver._cluster.Settings.Times.LeaseMs);
                 driver._node.After(delayUs, () => driver.Shard.Inbox.PostPage(page));
             }

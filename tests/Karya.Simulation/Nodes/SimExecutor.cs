@@ -37,7 +37,7 @@ internal sealed class SimExecutor(Cluster cluster, SimNode node, NodeProcess pro
 
         // A thread of the pool takes it up, sometimes not soon.
         long delayUs = _chance.Exponential(80);
-        if (_chance.Chance(cluster.Profile.SlowStarts))
+        if (!cluster.IsHealed && _chance.Chance(cluster.Profile.SlowStarts))
             delayUs += _chance.Between(1000, cluster.Profile.SlowStartUsMax);
         node.After(delayUs, () => Begin(attempt));
     }

@@ -8,9 +8,6 @@ internal sealed class Targets(Cluster cluster)
 {
     private readonly Prng _chance = cluster.World.Chance.Fork();
 
-    /// <summary>Nothing goes wrong any more.</summary>
-    public bool IsHealed { get; set; }
-
     /// <param name="node">Who calls.</param>
     /// <param name="attempt">What for.</param>
     /// <param name="done">Hears whether it succeeded, and else whether another try may help.</param>
@@ -18,8 +15,8 @@ internal sealed class Targets(Cluster cluster)
     {
         var profile = cluster.Profile;
         int life = node.Life;
-        bool hangs = !IsHealed && _chance.Chance(profile.TargetHangs);
-        bool fails = !IsHealed && _chance.Chance(profile.TargetFailures);
+        bool hangs = !cluster.IsHealed && _chance.Chance(profile.TargetHangs);
+        bool fails = !cluster.IsHealed && _chance.Chance(profile.TargetFailures);
         bool isRetryable = !_chance.Chance(0.1);
         long takesUs = 100 + _chance.Exponential(profile.TargetUs);
         if (hangs)

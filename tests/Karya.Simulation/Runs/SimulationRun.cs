@@ -74,9 +74,7 @@ internal static class SimulationRun
 
         cluster.Work.Stop();
         nemesis.HealAll();
-        cluster.Network.IsHealed = true;
-        cluster.Database.IsHealed = true;
-        cluster.Targets.IsHealed = true;
+        cluster.Heal();
         world.Note($"healed");
         world.RunUntil(profile.LengthUs + profile.SettleUs);
         for (int round = 0; round < SettleRoundsMax && IsBehind(cluster); round++)
