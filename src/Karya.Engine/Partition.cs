@@ -419,8 +419,8 @@ internal sealed class Partition(int number, long epoch, long sequence, ShardTabl
     /// <summary>
     /// Misfire: later occurrences fell due as well while this one waited. All but the latest are recorded as skipped,
     /// as one range; under <see cref="MisfirePolicy.Skip"/> the latest, too, if it is late itself. The one that remains
-    /// is in the wheel now and starts when that record is durable: else a crash could skip what has run. What this turn
-    /// has no steps left to count, of a cron plan, is left to the next one.
+    /// is in the wheel now, and like every task starts when the record that made it is durable. What this turn has no
+    /// steps left to count, of a cron plan, is left to the next one.
     /// </summary>
     /// <returns>True: this occurrence was skipped, or put off.</returns>
     private bool TrySkip(int task, Turn turn)

@@ -7,7 +7,15 @@ using Karya.Simulation.Stores;
 namespace Karya.Simulation.Judging;
 
 /// <summary>A plan as the store has it when all is over.</summary>
-internal sealed record FinalPlan(StoredPlan Stored, PlanMemo Memo, string Name, IReadOnlyList<StoredTask> Tasks)
+/// <param name="Stored">Its row.</param>
+/// <param name="Name">What whoever ordered it called it.</param>
+/// <param name="PeriodMs">Of its policy now; 0 when it has none.</param>
+/// <param name="AttemptsMax">Of its policy now.</param>
+/// <param name="OpenTasks">What is still to be done.</param>
+/// <param name="Tasks">What has ended.</param>
+internal sealed record FinalPlan(
+    StoredPlan Stored, string Name, long PeriodMs, int AttemptsMax, IReadOnlyList<OpenTask> OpenTasks,
+    IReadOnlyList<StoredTask> Tasks)
 {
     public PlanId Id => Stored.Id;
 
@@ -32,9 +40,10 @@ internal sealed class FinalState
         {
             foreach (var stored in store.ListPlansBelow(user, below: null, int.MaxValue))
             {
+                var memo = PlanMemo.Read(stored.Memo);
                 final.Plans.Add(stored.Id, new FinalPlan(
-                    stored, PlanMemo.Read(stored.Memo), PlanBodyCodec.Read(stored.Body).Description,
-                    store.ListTasks(stored.Id, int.MaxValue)));
+                    stored, PlanBodyCodec.Read(stored.Body).Description, memo.Spec.PeriodMs, memo.Spec.AttemptsMax,
+                    memo.OpenTasks, store.ListTasks(stored.Id, int.MaxValue)));
             }
         }
 

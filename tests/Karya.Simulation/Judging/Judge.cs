@@ -1,4 +1,5 @@
 using Karya.Engine;
+using Karya.Protocol.Messages;
 
 namespace Karya.Simulation.Judging;
 
@@ -17,11 +18,23 @@ internal static class Judge
         var verdict = new Verdict { Executions = ledger.Starts.Count };
         var cases = Gather(ledger, final);
         CheckOrders(ledger, final, verdict);
-        CheckPartitions(final, verdict);
-        new StartChecks(ledger, options, verdict).Check(cases);
-        var plans = new PlanChecks(options, verdict);
         foreach (var plan in cases.Values)
-            plans.Check(plan);
+            CheckOrdered(plan, cases, verdict);
+        CheckPartitions(final, verdict);
+        var owners = new OwnerLog(ledger);
+        new StartChecks(ledger, owners, options, verdict).Check(cases);
+        foreach (var plan in cases.Values)
+        {
+            PlanChecks.Check(plan, options, verdict);
+            if (plan.Final is null)
+                continue;
+            new RowChecks(plan, options, verdict).Check();
+            if (plan.Terms is null)
+                continue;
+            new OccurrenceChecks(plan, owners, options, verdict).Check();
+            new HookChecks(plan, options, verdict).Check();
+        }
+
         return verdict;
     }
 
@@ -35,8 +48,10 @@ internal static class Judge
             return found;
         }
 
+        var byName = new Dictionary<string, Order>();
         foreach (var order in ledger.Orders)
         {
+            byName[order.Terms.Content.Name] = order;
             if (order.End != RequestEnd.Acknowledged)
                 continue;
             Of(order.Plan).Terms = order.Terms;
@@ -47,14 +62,23 @@ internal static class Judge
         {
             Of(child).Terms = terms;
             Of(child).Parent = parent;
+            Of(parent.Plan).Started.Add(parent);
         }
 
         foreach (var plan in final.Plans.Values)
-            Of(plan.Id).Final = plan;
+        {
+            var ended = Of(plan.Id);
+            ended.Ended(plan);
+            if (ended.Terms is not null || plan.Stored.Parent != PlanId.None)
+                continue;
+            ended.Order = byName.GetValueOrDefault(plan.Name); // The answer to it was lost, or said no.
+            ended.Terms = ended.Order?.Terms;
+        }
+
         foreach (var start in ledger.Starts)
-            Of(start.Key.Plan).Starts.Add(start);
+            Of(start.Key.Plan).Began(start);
         foreach (var end in ledger.Ends)
-            Of(end.Key.Plan).Ends.Add(end);
+            Of(end.Key.Plan).Ended(end);
         foreach (var cancel in ledger.Cancels)
             Of(cancel.Plan).Cancels.Add(cancel);
         foreach (var update in ledger.Updates)
@@ -144,6 +168,30 @@ internal static class Judge
             bool isThere = byName.TryGetValue(order.Terms.Content.Name, out var plan);
             if (order.IsDurable && (!isThere || plan != order.Plan))
                 verdict.Add("S1", "P1", order.AtUs, order.Plan, "acknowledged, and not there in the end");
+        }
+    }
+
+    /// <summary>S10, the other way round: each plan was ordered, by a client or by a task that starts plans.</summary>
+    private static void CheckOrdered(PlanCase plan, Dictionary<PlanId, PlanCase> cases, Verdict verdict)
+    {
+        if (plan.Final is not { } final)
+            return;
+        if (final.Stored.Parent != PlanId.None)
+        {
+            var parent = cases.GetValueOrDefault(final.Stored.Parent);
+            bool isWanted = plan.Parent is { } task ? task.Plan == final.Stored.Parent
+                : parent is not null && parent.Starts.Exists(
+                    start => !parent.Knows(start.Key.Hook) || parent.ActionOf(start.Key.Hook) is ChainAction);
+            if (!isWanted)
+                verdict.Add("S10", "P1", 0, plan.Id, $"no task of {final.Stored.Parent} has started it");
+        }
+        else if (plan.Order is null)
+        {
+            verdict.Add("S10", "P1", 0, plan.Id, "nobody has ordered it");
+        }
+        else if (plan.Order.End == RequestEnd.Refused)
+        {
+            verdict.Add("S10", "P1", plan.Order.EndedUs, plan.Id, "its order was refused, and it is there");
         }
     }
 }

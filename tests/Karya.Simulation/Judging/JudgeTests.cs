@@ -222,9 +222,9 @@ public sealed class JudgeTests
     [Fact]
     public void A_completed_plan_has_an_open_task() => Sees("S13", history =>
     {
-        var open = Any(history, plan => plan.Final!.Memo.OpenTasks.Any(task => task.Hook == 0));
+        var open = Any(history, plan => plan.Final!.OpenTasks.Any(task => task.Hook == 0));
         var plan = Any(history, plan => plan.Final!.State == PlanState.Completed);
-        Replace(history, plan.Final! with { Memo = open.Final!.Memo });
+        Replace(history, plan.Final! with { OpenTasks = open.Final!.OpenTasks });
     });
 
     [Fact]
@@ -253,8 +253,8 @@ public sealed class JudgeTests
             .SelectMany(plan => plan.Starts
                 .Where(start => start is { Attempt: > 1, Key.IsHook: false }
                     && StartChecks.LeastDelayMs(plan.Terms!.Policy, start.Attempt - 1) > 1600)
-                .Select(start => (start, plan.Ends.Find(
-                    end => end.Key == start.Key && end.Attempt == start.Attempt - 1))))
+                .Select(start => (start, plan.AttemptOf(start.Key.Occurrence, 0, start.Attempt - 1).Ends
+                    .FirstOrDefault())))
             .FirstOrDefault(pair => pair.Item2 != default);
         if (end == default)
             throw new NoSuchCase();
@@ -303,7 +303,11 @@ public sealed class JudgeTests
         Ledger.Ended(history.Ledger.Cancelled(start.Key.Plan, start.AtUs - 2), RequestEnd.Unknown, start.AtUs - 1);
         var other = Any(history, plan => plan is { Starts.Count: 0, Cancels.Count: 0, Parent: null });
         Ledger.Ended(history.Ledger.Cancelled(other.Id, 0), RequestEnd.Unknown, 1);
-        Replace(history, other.Final! with { Stored = other.Final.Stored with { State = PlanState.Cancelled } });
+        Replace(history, other.Final! with
+        {
+            Stored = other.Final.Stored with { State = PlanState.Cancelled },
+            OpenTasks = [],
+        });
 
         Assert.Empty(Judge.Check(history).Violations);
     }

@@ -6,7 +6,7 @@ namespace Karya.Simulation.Judging;
 /// <summary>
 /// What can be told from the starts of attempts alone: early, by whom, twice, after a cancel, too often.
 /// </summary>
-internal sealed class StartChecks(Ledger ledger, JudgeOptions options, Verdict verdict)
+internal sealed class StartChecks(Ledger ledger, OwnerLog owners, JudgeOptions options, Verdict verdict)
 {
     private const long SlackMs = 1500;
 
@@ -64,14 +64,11 @@ internal sealed class StartChecks(Ledger ledger, JudgeOptions options, Verdict v
     private void CheckAttempts(
         PlanCase plan, in Start start, Dictionary<(TaskKey Key, int Attempt), Start> byAttempt)
     {
-        if (plan.Terms is null || start.Key.IsHook)
+        if (!plan.Knows(start.Key.Hook))
             return;
-        if (start.Attempt > plan.AttemptsMax)
-        {
-            verdict.Add(
-                "S15", "P2", start.AtUs, plan.Id, $"{Name(start)} of at most {plan.AttemptsMax} attempts");
-        }
-
+        int attemptsMax = plan.AttemptsMaxOf(start.Key.Hook);
+        if (start.Attempt > attemptsMax)
+            verdict.Add("S15", "P2", start.AtUs, plan.Id, $"{Name(start)} of at most {attemptsMax} attempts");
         if (start.Attempt == 1)
             return;
         if (!byAttempt.TryGetValue((start.Key, start.Attempt - 1), out var before))
@@ -80,18 +77,21 @@ internal sealed class StartChecks(Ledger ledger, JudgeOptions options, Verdict v
             return;
         }
 
+        if (!plan.MayBeOver(start.Key.Occurrence, start.Key.Hook, start.Attempt - 1, start.AtUs, options))
+            verdict.Add("S15", "P2", start.AtUs, plan.Id, $"{Name(start)} starts while the one before it runs");
+
         long endedUs = long.MaxValue;
-        foreach (var end in plan.Ends)
+        foreach (var end in plan.AttemptOf(start.Key.Occurrence, start.Key.Hook, start.Attempt - 1).Ends)
         {
-            if (end.Key == start.Key && end.Attempt == start.Attempt - 1 && end.AtUs <= start.AtUs)
+            if (end.AtUs <= start.AtUs)
                 endedUs = Math.Min(endedUs, end.AtUs);
         }
 
         // Delays are counted on an estimate of the database's clock, which may be behind and catch up.
         long slackMs = options.IsCalm ? 20 : SlackMs;
-        long leastMs = LeastDelayMs(plan.Terms.Policy, start.Attempt - 1);
+        long leastMs = LeastDelayMs(plan.Terms!.Policy, start.Attempt - 1);
         bool isTooSoon = endedUs != long.MaxValue && start.AtUs - endedUs < (leastMs - slackMs) * 1000;
-        if (isTooSoon && !options.ClockStepped)
+        if (isTooSoon && !options.ClockStepped && !plan.IsTriggered)
         {
             verdict.Add(
                 "S15", "P2", start.AtUs, plan.Id,
@@ -114,7 +114,7 @@ internal sealed class StartChecks(Ledger ledger, JudgeOptions options, Verdict v
     /// </summary>
     private void CheckTwice(in Start first, in Start again)
     {
-        if (first.Epoch != again.Epoch && !options.IsCalm && IsExplained(first, again))
+        if (first.Epoch != again.Epoch && !options.IsCalm && owners.ExplainsAgain(first, again))
         {
             verdict.DuplicatesExplained++;
             return;
@@ -124,22 +124,6 @@ internal sealed class StartChecks(Ledger ledger, JudgeOptions options, Verdict v
             "S8", "P4", again.AtUs, again.Key.Plan,
             $"{Name(again)} starts at node {again.Node} under epoch {again.Epoch}, and did so at {first.AtUs} us at "
             + $"node {first.Node} under epoch {first.Epoch}; no loss of an owner explains it");
-    }
-
-    private bool IsExplained(in Start first, in Start again)
-    {
-        if (ledger.Crashes.Contains((first.Node, first.Life)))
-            return true;
-        foreach (var tenure in ledger.Tenures)
-        {
-            if (tenure.Partition == again.Partition && tenure.Epoch >= first.Epoch && tenure.Epoch < again.Epoch
-                && !tenure.IsClosed)
-            {
-                return true;
-            }
-        }
-
-        return false;
     }
 
     private static string Name(in Start start) =>

@@ -19,6 +19,12 @@ internal sealed record JudgeOptions
     /// <summary>The database's clock was set: what was due when cannot be told from outside.</summary>
     public bool ClockStepped { get; init; }
 
+    /// <summary>Attempts that are not answered are given up after this.</summary>
+    public required long AttemptTimeoutMs { get; init; }
+
+    /// <summary>The same in true time by the fastest clock there is.</summary>
+    public long TimeoutUsMin => AttemptTimeoutMs * 999;
+
     /// <summary>Nothing went wrong: there are no duplicates at all.</summary>
     public bool IsCalm { get; init; }
 
@@ -36,6 +42,9 @@ internal sealed class Verdict
     public long Executions { get; set; }
 
     public long DuplicatesExplained { get; set; }
+
+    /// <summary>Occurrences that an owner ran and took with it, and that the next one counted as missed.</summary>
+    public long RanAndSkipped { get; set; }
 
     public void Add(string invariant, string promise, long atUs, PlanId plan, string text) =>
         Violations.Add(new Violation(invariant, promise, atUs, plan, text));

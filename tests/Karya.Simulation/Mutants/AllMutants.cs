@@ -184,5 +184,26 @@ internal static class AllMutants
                             next = _cron.GetNextOccurrence(gap, _zone);
                         return next is null ? null :
             """),
+        new("gives-up-early", "a task is given up with its last attempt left",
+            Engine + "Partition.cs",
+            "bool goesOn = command.Retryable && entry.Attempts < entry.AttemptsMax",
+            "bool goesOn = command.Retryable && entry.Attempts < entry.AttemptsMax - (MUTANT ? 1 : 0)"),
+        new("failure-is-success", "a failure that is not tried again is recorded as a success",
+            Engine + "Partition.cs",
+            "if (command.Kind == CommandKind.AttemptFailed)",
+            "if (command.Kind == CommandKind.AttemptFailed && (!MUTANT || command.Retryable))"),
+        new("hook-on-each-failure", "a hook on failure runs after the first attempt that failed, too",
+            Engine + "PartitionState.cs",
+            "entry.FinishedMs = record.AtMs;\n                entry.AttemptDueMs = record.DueMs;",
+            """
+            entry.FinishedMs = record.AtMs;
+                            if (MUTANT && entry is { Hook: 0, Attempts: 1 })
+                                AddHookTasks(row, HookTrigger.OnFailure, entry.Occurrence, record.AtMs, bornPosition);
+                            entry = ref tables.Tasks[task];
+                            entry.AttemptDueMs = record.DueMs;
+            """),
+        new("hook-tried-once-more", "a hook has an attempt more than it should",
+            Engine + "PartitionState.cs",
+            "entry.AttemptsMax = spec.AttemptsMax;", "entry.AttemptsMax = spec.AttemptsMax + (MUTANT ? 1 : 0);"),
     ];
 }

@@ -149,6 +149,7 @@ internal static class SimulationRun
             new JudgeOptions
             {
                 CutoffMs = healedMs,
+                AttemptTimeoutMs = cluster.Settings.AttemptTimeoutMs,
                 ClockStepped = profile.HasClockSteps,
                 IsCalm = profile.Kind == ProfileKind.Calm,
             });
