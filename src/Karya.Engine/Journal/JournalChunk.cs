@@ -128,6 +128,22 @@ public sealed class JournalChunk
     }
 
     /// <summary>
+    /// Notes the number of the last record of each partition that a journal row has. Throws
+    /// <see cref="RecordDamagedException"/> when the bytes are not what was written.
+    /// </summary>
+    public static void NoteLast(ReadOnlySpan<byte> row, IDictionary<int, long> last)
+    {
+        while (!row.IsEmpty)
+        {
+            row = ReadChunk(row, (in record) =>
+            {
+                if (!last.TryGetValue(record.Partition, out long sequence) || sequence < record.Sequence)
+                    last[record.Partition] = record.Sequence;
+            });
+        }
+    }
+
+    /// <summary>
     /// Cuts the next chunk off a journal row and hands its records over in order. Throws
     /// <see cref="RecordDamagedException"/> when the bytes are not what was written.
     /// </summary>

@@ -85,8 +85,23 @@ internal sealed class CommitPipeline(ShardInbox?[] inboxes, IntakeGate gate, Pre
 
     public long DurableOf(int shard) => _durable[shard];
 
-    /// <summary>The number of the last record of a partition that this stream has stored; 0 for none.</summary>
-    public long CommittedOf(int partition) => _committed.GetValueOrDefault(partition);
+    /// <summary>
+    /// The number of the last record of a partition that this stream has stored, or may be storing; 0 for none.
+    /// </summary>
+    public long LastOf(int partition)
+    {
+        long last = _committed.GetValueOrDefault(partition);
+        foreach (var chunk in _inRow)
+        {
+            foreach (ref readonly var mark in chunk.Partitions)
+            {
+                if (mark.Partition == partition)
+                    last = Math.Max(last, mark.Sequence);
+            }
+        }
+
+        return last;
+    }
 
     /// <summary>Takes chunks over, in the order in which their shards filled them.</summary>
     public void Add(IReadOnlyList<JournalChunk> chunks)

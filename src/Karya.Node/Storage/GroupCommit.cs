@@ -18,6 +18,7 @@ internal sealed class GroupCommit : IDisposable
     private readonly int _stream;
     private readonly IntakeGate _gate;
     private readonly CommitPipeline _pipeline;
+    private readonly JournalHolds _holds = new(); // Under the lock below.
     private readonly Mailbox<JournalChunk> _mailbox = new();
     private readonly Thread _thread;
     private readonly TaskCompletionSource<string> _failed = new(TaskCreationOptions.RunContinuationsAsynchronously);
@@ -28,12 +29,14 @@ internal sealed class GroupCommit : IDisposable
     /// <param name="store">The store.</param>
     /// <param name="stream">Its number.</param>
     /// <param name="inboxes">Of all shards of the node, by their numbers; null for those of other streams.</param>
-    public GroupCommit(IStore store, int stream, ShardInbox?[] inboxes)
+    /// <param name="isOurs">As <see cref="CommitPipeline"/> takes it.</param>
+    public GroupCommit(
+        IStore store, int stream, ShardInbox?[] inboxes, Predicate<ProjectedMark>? isOurs = null)
     {
         _store = store;
         _stream = stream;
         _gate = new IntakeGate(inboxes);
-        _pipeline = new CommitPipeline(inboxes, _gate);
+        _pipeline = new CommitPipeline(inboxes, _gate, isOurs);
         _thread = new Thread(Run) { Name = $"karya-journal-{stream}", IsBackground = true };
     }
 
@@ -72,6 +75,34 @@ internal sealed class GroupCommit : IDisposable
                 Monitor.Wait(_durableLock);
             return _pipeline.DurableOf(shard) >= position;
         }
+    }
+
+    /// <summary>A partition was lost: its next owner may need rows of this stream. Any thread.</summary>
+    public void Hold(int partition)
+    {
+        lock (_durableLock)
+            _holds.Add(partition, _pipeline.LastOf(partition));
+    }
+
+    /// <summary>It is this process's again, and its shard has it. Any thread.</summary>
+    public void LetGo(int partition)
+    {
+        lock (_durableLock)
+            _holds.Remove(partition);
+    }
+
+    /// <summary>Partitions because of which no row may be removed.</summary>
+    public int[] Held()
+    {
+        lock (_durableLock)
+            return [.. _holds.Partitions];
+    }
+
+    /// <summary>The tables have a partition's records up to a number.</summary>
+    public void NoteProjected(int partition, long projected)
+    {
+        lock (_durableLock)
+            _holds.Note(partition, projected, _pipeline.LastOf(partition));
     }
 
     /// <summary>Writes what is there, then stops.</summary>

@@ -8,12 +8,20 @@ namespace Karya.Node.Storage;
 internal sealed class Journal : IDisposable
 {
     private readonly IStore _store;
+    private readonly IClusterStore? _shared; // Null: what this process has is its until it ends.
     private readonly GroupCommit[] _writers;
     private readonly long[] _pruned;
 
-    public Journal(IStore store, IReadOnlyList<ShardInbox> inboxes)
+    /// <param name="store">The store.</param>
+    /// <param name="inboxes">Of all shards.</param>
+    /// <param name="shared">The same store when partitions come and go; null when they do not.</param>
+    public Journal(IStore store, IReadOnlyList<ShardInbox> inboxes, IClusterStore? shared = null)
     {
         _store = store;
+        _shared = shared;
+        Predicate<ProjectedMark>? isOurs = null;
+        if (shared is not null)
+            isOurs = mark => shared.Owned.Covers(mark.Partition, mark.Epoch);
         _writers = new GroupCommit[Math.Min(store.StreamCount, inboxes.Count)];
         _pruned = new long[_writers.Length];
         Array.Fill(_pruned, -1);
@@ -21,7 +29,8 @@ internal sealed class Journal : IDisposable
         {
             int number = stream;
             _writers[stream] = new GroupCommit(
-                store, stream, [.. inboxes.Select((inbox, shard) => shard % _writers.Length == number ? inbox : null)]);
+                store, stream, [.. inboxes.Select((inbox, shard) => shard % _writers.Length == number ? inbox : null)],
+                isOurs);
         }
 
         Failed = WhenFailedAsync();
@@ -56,6 +65,8 @@ internal sealed class Journal : IDisposable
     {
         for (int stream = 0; stream < _writers.Length; stream++)
         {
+            if (IsHeld(_writers[stream]))
+                continue;
             long superfluous = _writers[stream].Rows.TakeSuperfluous(projected);
             if (superfluous <= _pruned[stream])
                 continue;
@@ -64,11 +75,31 @@ internal sealed class Journal : IDisposable
         }
     }
 
+    /// <summary>
+    /// A partition was lost: no row of its stream is removed before the tables have what was written of it. Before its
+    /// shard forgets it. Any thread.
+    /// </summary>
+    public void Hold(int shard, int partition) => WriterOf(shard).Hold(partition);
+
+    /// <summary>It has come back to its shard. Any thread.</summary>
+    public void LetGo(int shard, int partition) => WriterOf(shard).LetGo(partition);
+
     /// <summary>Writes what is there, then stops.</summary>
     public void Dispose()
     {
         foreach (var writer in _writers)
             writer.Dispose();
+    }
+
+    private bool IsHeld(GroupCommit writer)
+    {
+        int[] held = writer.Held();
+        if (held.Length == 0)
+            return false;
+        var marks = _shared!.ReadMarks(held);
+        for (int i = 0; i < held.Length; i++)
+            writer.NoteProjected(held[i], marks[i]);
+        return writer.Held().Length > 0;
     }
 
     private GroupCommit WriterOf(int shard) => _writers[shard % _writers.Length];

@@ -16,17 +16,22 @@ internal sealed class JournalHolds
 
     /// <summary>A partition was lost.</summary>
     /// <param name="partition">Which one.</param>
-    /// <param name="committed">The number of its last record in the stream; 0 for none.</param>
-    public void Add(int partition, long committed)
+    /// <param name="last">The number of its last record in the stream, as it is or may be; 0 for none.</param>
+    public void Add(int partition, long last)
     {
-        if (committed > 0)
+        if (last > 0)
             _partitions.Add(partition);
     }
 
     /// <summary>The tables have a partition's records up to a number, and the stream has them up to another.</summary>
-    public void Note(int partition, long projected, long committed)
+    public void Note(int partition, long projected, long last)
     {
-        if (projected >= committed)
+        if (projected >= last)
             _partitions.Remove(partition);
     }
+
+    /// <summary>
+    /// A partition is this process's again: its shard knows what of it the tables lack, and says so with all else.
+    /// </summary>
+    public void Remove(int partition) => _partitions.Remove(partition);
 }

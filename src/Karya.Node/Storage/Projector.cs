@@ -37,6 +37,7 @@ internal sealed class Projector : IDisposable
     private static readonly TimeSpan HistoryPause = TimeSpan.FromSeconds(60);
 
     private readonly IStore _store;
+    private readonly IClusterStore? _shared;
     private readonly Journal _journal;
     private readonly IReadOnlyList<Shard> _shards;
     private readonly TimeProvider _clock;
@@ -47,10 +48,18 @@ internal sealed class Projector : IDisposable
     private DateTimeOffset _historyDue;
     private volatile string? _trouble;
 
+    /// <param name="store">The store.</param>
+    /// <param name="journal">Whose records come first.</param>
+    /// <param name="shards">All of them.</param>
+    /// <param name="retention">How long what has ended is kept.</param>
+    /// <param name="clock">The store's.</param>
+    /// <param name="shared">The same store when partitions come and go; null when they do not.</param>
     public Projector(
-        IStore store, Journal journal, IReadOnlyList<Shard> shards, TimeSpan retention, TimeProvider clock)
+        IStore store, Journal journal, IReadOnlyList<Shard> shards, TimeSpan retention, TimeProvider clock,
+        IClusterStore? shared = null)
     {
         _store = store;
+        _shared = shared;
         _journal = journal;
         _shards = shards;
         _retention = retention;
@@ -100,7 +109,7 @@ internal sealed class Projector : IDisposable
             return false;
 
         LetJournalPass(shard);
-        while (_store.Project(batch) != CommitResult.Committed)
+        while (!IsAllLost(batch) && _store.Project(batch) != CommitResult.Committed)
         {
             _trouble = $"The tables cannot be written: {_store.LastError}";
             if (!_mailbox.Pause(RetryPause))
@@ -110,6 +119,18 @@ internal sealed class Projector : IDisposable
         _trouble = null;
         _shards[shard].Inbox.PostProjected();
         return true;
+    }
+
+    /// <summary>Takes out what is another's to write by now.</summary>
+    /// <returns>True: nothing is left.</returns>
+    private bool IsAllLost(ProjectionBatch batch)
+    {
+        if (_shared is null || batch.Marks.Count == 0)
+            return false;
+        var owned = _shared.Owned;
+        ProjectionFilter.RemoveLost(
+            batch, mark => owned.Covers(mark.Partition, mark.Epoch), owned.PartitionCount);
+        return batch.Marks.Count == 0;
     }
 
     /// <summary>

@@ -2,7 +2,6 @@ using System.Buffers;
 using Karya.Engine;
 using Karya.Engine.Journal;
 using Karya.Engine.Shards;
-using Karya.Node.Cluster;
 using Karya.Node.Storage;
 using Xunit;
 
@@ -69,12 +68,12 @@ public sealed class CommitPipelineTests : IDisposable
         Add(Chunk(1), Chunk(1)); // While the first is written.
         Assert.Equal([0], Partitions());
         Commit();
-        Assert.Equal((1L, 1L, 0L), (_pipeline.DurableOf(0), _pipeline.CommittedOf(0), _pipeline.CommittedOf(1)));
+        Assert.Equal((1L, 1L, 2L), (_pipeline.DurableOf(0), _pipeline.LastOf(0), _pipeline.LastOf(1)));
         Assert.Equal(CommitStep.Write, _pipeline.Step);
         Assert.Equal([1], Partitions());
 
         Commit();
-        Assert.Equal((3L, 2L), (_pipeline.DurableOf(0), _pipeline.CommittedOf(1)));
+        Assert.Equal((3L, 2L), (_pipeline.DurableOf(0), _pipeline.LastOf(1)));
         Assert.Equal(CommitStep.Idle, _pipeline.Step);
         Assert.Equal(2, _pipeline.Rows.TakeSuperfluous([3]));
     }
@@ -198,7 +197,7 @@ public sealed class CommitPipelineTests : IDisposable
         Assert.Equal([1], Partitions());
 
         Commit();
-        Assert.Equal((2L, 0L, 1L), (_pipeline.DurableOf(0), _pipeline.CommittedOf(0), _pipeline.CommittedOf(1)));
+        Assert.Equal((2L, 0L, 1L), (_pipeline.DurableOf(0), _pipeline.LastOf(0), _pipeline.LastOf(1)));
         Assert.Equal(0, _gate.Bytes);
     }
 

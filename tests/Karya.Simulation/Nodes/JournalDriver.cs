@@ -52,7 +52,10 @@ internal sealed class JournalDriver
     }
 
     /// <summary>A partition was lost: its next owner may need rows of this stream.</summary>
-    public void Hold(int partition) => _holds.Add(partition, _pipeline.CommittedOf(partition));
+    public void Hold(int partition) => _holds.Add(partition, _pipeline.LastOf(partition));
+
+    /// <summary>It is this process's again, which knows by itself what of it the tables lack.</summary>
+    public void LetGo(int partition) => _holds.Remove(partition);
 
     /// <summary>Removes what the tables have made superfluous.</summary>
     public void Prune(ReadOnlySpan<long> projected)
@@ -92,7 +95,7 @@ internal sealed class JournalDriver
             asked =>
             {
                 for (int i = 0; i < held.Length && asked.End == AskedEnd.Answered; i++)
-                    _holds.Note(held[i], asked.Value![i], _pipeline.CommittedOf(held[i]));
+                    _holds.Note(held[i], asked.Value![i], _pipeline.LastOf(held[i]));
             });
     }
 

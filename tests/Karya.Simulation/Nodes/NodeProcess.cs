@@ -205,6 +205,7 @@ internal sealed class NodeProcess : IDisposable
         if (notice.Kind == PartitionNoticeKind.Opened)
         {
             _reconciler.Opened(notice.Partition, notice.Epoch);
+            JournalOf(notice.Partition % _shards.Length).LetGo(notice.Partition);
             _cluster.Ledger.Opened(notice.Partition, notice.Epoch, _node.Number, _node.Life, _world.NowUs);
             _cluster.Redis.WakeAll(_node); // Who gave it up looks whether it may give up the next one.
         }

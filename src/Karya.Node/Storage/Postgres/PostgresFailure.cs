@@ -9,7 +9,7 @@ internal static class PostgresFailure
     /// <summary>Our own codes, raised by the functions of the schema.</summary>
     public const string StaleEpoch = "KF001";
 
-    public const string ClaimedMeanwhile = "KF002";
+    public const string ForeignStream = "KF003";
 
     public const string WrittenBefore = "KF004";
 

@@ -5,33 +5,23 @@ using Npgsql;
 
 namespace Karya.Node.Storage.Postgres;
 
-/// <summary>Reads the journal back: all rows of all streams that the tables lack, in the order of their ids.</summary>
+/// <summary>Gets one row of the journal with its id; the bytes are valid during the call only.</summary>
+internal delegate void NumberedRowReader(long id, ReadOnlySpan<byte> body);
+
+/// <summary>Reads the journal back: rows that the tables may lack, in the order of their ids.</summary>
 /// <remarks>
 /// A partition's records are all in one stream for as long as it has one owner, and a later owner's ids are higher, so
 /// this is their order.
 /// </remarks>
 internal sealed class PostgresJournalReader(NpgsqlConnection connection)
 {
+    /// <summary>All streams.</summary>
     /// <exception cref="NpgsqlException">The database failed.</exception>
-    public void Read(JournalRowReader reader)
-    {
-        var streams = StreamsOf(connection);
-        if (streams.Count == 0)
-            return;
-        using var command = new NpgsqlCommand(SqlFor(streams), connection);
-        command.CommandTimeout = 0; // As long as it takes; rows come one by one.
-        using var rows = command.ExecuteReader(CommandBehavior.SequentialAccess);
-        byte[] body = [];
-        while (rows.Read())
-        {
-            int length = (int)rows.GetBytes(0, 0, null, 0, 0);
-            if (body.Length < length)
-                body = new byte[Math.Max(length, 2 * body.Length)];
-            for (int read = 0; read < length;)
-                read += (int)rows.GetBytes(0, read, body, read, length - read);
-            reader(body.AsSpan(0, length));
-        }
-    }
+    public void Read(JournalRowReader reader) => Read(StreamsOf(connection), (_, body) => reader(body));
+
+    /// <summary>One stream.</summary>
+    /// <exception cref="NpgsqlException">The database failed.</exception>
+    public void Read(int stream, NumberedRowReader reader) => Read([stream], reader);
 
     public static List<int> StreamsOf(NpgsqlConnection connection)
     {
@@ -43,9 +33,29 @@ internal sealed class PostgresJournalReader(NpgsqlConnection connection)
         return streams;
     }
 
+    private void Read(List<int> streams, NumberedRowReader reader)
+    {
+        if (streams.Count == 0)
+            return;
+        using var command = new NpgsqlCommand(SqlFor(streams), connection);
+        command.CommandTimeout = 0; // As long as it takes; rows come one by one.
+        using var rows = command.ExecuteReader(CommandBehavior.SequentialAccess);
+        byte[] body = [];
+        while (rows.Read())
+        {
+            long id = rows.GetInt64(0);
+            int length = (int)rows.GetBytes(1, 0, null, 0, 0);
+            if (body.Length < length)
+                body = new byte[Math.Max(length, 2 * body.Length)];
+            for (int read = 0; read < length;)
+                read += (int)rows.GetBytes(1, read, body, read, length - read);
+            reader(id, body.AsSpan(0, length));
+        }
+    }
+
     private static string SqlFor(List<int> streams)
     {
-        var sql = new StringBuilder("SELECT body FROM (");
+        var sql = new StringBuilder("SELECT id, body FROM (");
         string separator = "";
         foreach (int stream in streams)
         {

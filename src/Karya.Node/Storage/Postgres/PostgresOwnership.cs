@@ -1,6 +1,3 @@
-using System.Globalization;
-using System.Security.Cryptography;
-using Karya.Engine.Journal;
 using Npgsql;
 
 namespace Karya.Node.Storage.Postgres;
@@ -15,8 +12,8 @@ namespace Karya.Node.Storage.Postgres;
 ///         another's ── the same (epoch, renew_seq) for its whole lease length on our clock ── claim ──► ours
 ///         ours ── a commit ended unknown: claim once more (epoch + 1) ──► ours, and nothing from before can commit
 /// </code>
-/// Epochs under which this process has owned a partition without a break are as good as the current one: what was
-/// decided under them is still true. Thread-safe.
+/// A single node has all partitions or none. One of several has some, which come and go one by one: then the node's
+/// reconciler decides which, and this carries it out. Thread-safe.
 /// </remarks>
 internal sealed class PostgresOwnership
 {
@@ -36,23 +33,29 @@ internal sealed class PostgresOwnership
 
     private readonly PostgresSettings _settings;
     private readonly StoreClock _clock;
-    private readonly Lock _lock = new();
     private readonly object _pause = new(); // Nobody signals it: a sleep that wants no other clock.
-    private long[] _epochs = [];
-    private long[] _since = [];
+    private readonly int[] _streams;
+    private OwnedPartitions _owned = new(0);
     private volatile string? _lost;
 
     public PostgresOwnership(PostgresSettings settings, StoreClock clock)
     {
         _settings = settings;
         _clock = clock;
-        Owner = string.Create(
-            CultureInfo.InvariantCulture,
-            $"{Environment.MachineName}/{Environment.ProcessId}/{RandomNumberGenerator.GetHexString(8, true)}");
+        _streams = new int[settings.StreamCount];
     }
 
     /// <summary>This process, and no other one before or after it, on no machine.</summary>
-    public string Owner { get; }
+    public string Owner => _settings.Identity.Owner;
+
+    /// <summary>What is this process's. Empty until <see cref="Open"/>.</summary>
+    public OwnedPartitions Owned => _owned;
+
+    /// <summary>
+    /// Hears of a partition that was found to be another's, from any thread. Null: this process has all or nothing, and
+    /// is <see cref="Lost"/> when one is another's.
+    /// </summary>
+    public Action<int>? PartitionLost { get; set; }
 
     /// <summary>
     /// Marks a session as this process's until it ends: a lock that everybody can see and nobody waits for.
@@ -64,76 +67,118 @@ internal sealed class PostgresOwnership
     /// <summary>Who has what was ours; null while it is ours.</summary>
     public string? Lost => _lost;
 
-    public int StreamOf(int partition) => partition % _settings.StreamCount;
+    /// <summary>Before all else.</summary>
+    public void Open(int partitionCount) => _owned = new OwnedPartitions(partitionCount);
+
+    /// <summary>The number in the store of one of this process's streams.</summary>
+    public int NumberOf(int stream) => _streams[stream];
+
+    /// <summary>The number in the store of the stream that has a partition's records.</summary>
+    public int NumberOfPartition(int partition) => _streams[partition % _streams.Length];
 
     /// <summary>
-    /// Takes all partitions, once they are released or their owner has not renewed them for its whole lease length.
+    /// Takes all partitions, once they are released or their owner has not renewed them for its whole lease length, and
+    /// with them the first streams: what is in them is this process's now.
     /// </summary>
     /// <exception cref="StoreException">Their owner is alive.</exception>
-    public void Claim(NpgsqlConnection connection)
+    public void ClaimAll(NpgsqlConnection connection)
     {
+        for (int stream = 0; stream < _streams.Length; stream++)
+            _streams[stream] = stream;
         while (true)
         {
             var leases = WatchUntilFree(connection);
-            foreach (string owner in leases.FindAll(lease => !lease.IsReleased).Select(lease => lease.Owner).Distinct())
-                EndSessions(connection, owner);
-            try
-            {
-                var claimed = Claim(connection, leases);
-                lock (_lock)
-                {
-                    _epochs = new long[leases.Count];
-                    foreach (var (partition, epoch) in claimed)
-                        _epochs[partition] = epoch;
-                    _since = (long[])_epochs.Clone();
-                }
-
-                return;
-            }
-            catch (PostgresException e) when (e.SqlState == PostgresFailure.ClaimedMeanwhile)
-            {
-                // Somebody else watched as well and was faster: look at what it does.
-            }
+            EndSessions(connection, leases);
+            var claimed = Claim(connection, leases.ConvertAll(Seen));
+            foreach (var (partition, epoch) in claimed)
+                _owned.Take(partition, epoch);
+            if (claimed.Count == leases.Count)
+                break; // Else somebody else watched as well and was faster: look at what it does.
         }
+
+        using var command = new NpgsqlCommand(
+            "UPDATE journal_stream SET writer = $1 WHERE stream = ANY ($2)", connection);
+        command.Parameters.AddWithValue(Owner);
+        command.Parameters.AddWithValue(_streams);
+        command.ExecuteNonQuery();
+    }
+
+    /// <summary>Takes streams that are nobody's, and no partitions.</summary>
+    public void TakeStreams(NpgsqlConnection connection)
+    {
+        for (int stream = 0; stream < _streams.Length; stream++)
+        {
+            using var command = new NpgsqlCommand("SELECT take_stream($1)", connection);
+            command.Parameters.AddWithValue(Owner);
+            _streams[stream] = (int)command.ExecuteScalar()!;
+        }
+    }
+
+    /// <summary>
+    /// Takes those that still look as they were seen. When it returns, no batch that their owners sent before can
+    /// commit any more, and all that did are visible. What was taken is to be added to <see cref="Owned"/>.
+    /// </summary>
+    public IReadOnlyList<ClaimedPartition> Claim(NpgsqlConnection connection, IReadOnlyList<SeenLease> wanted)
+    {
+        using var command = new NpgsqlCommand(
+            "SELECT claimed, new_epoch FROM claim($1, $2, $3, $4, $5, $6)", connection);
+        command.Parameters.AddWithValue(Owner);
+        command.Parameters.AddWithValue((int)_settings.Lease.TotalMilliseconds);
+        command.Parameters.AddWithValue(wanted.Select(lease => lease.Partition).ToArray());
+        command.Parameters.AddWithValue(wanted.Select(lease => lease.Epoch).ToArray());
+        command.Parameters.AddWithValue(wanted.Select(lease => lease.RenewSeq).ToArray());
+        command.Parameters.AddWithValue(wanted.Select(lease => NumberOfPartition(lease.Partition)).ToArray());
+        var claimed = new List<ClaimedPartition>();
+        using var reader = command.ExecuteReader();
+        while (reader.Read())
+            claimed.Add(new ClaimedPartition(reader.GetInt32(0), reader.GetInt64(1)));
+        return claimed;
     }
 
     /// <summary>
     /// Takes a new epoch for the partitions of a stream. When it returns, no batch that was sent before can commit any
     /// more, and all that did are visible.
     /// </summary>
-    /// <returns>False: they are another's, see <see cref="Lost"/>.</returns>
+    /// <returns>False: the store is lost to this process, see <see cref="Lost"/>.</returns>
     public bool ClaimAgain(NpgsqlConnection connection, int stream)
     {
-        var leases = ReadLeases(connection).FindAll(lease => StreamOf(lease.Partition) == stream);
-        if (!Check(leases))
+        var leases = LookAgain(connection).FindAll(lease => lease.Partition % _streams.Length == stream);
+        if (_lost is not null)
             return false;
-        foreach (var (partition, epoch) in Claim(connection, leases))
-        {
-            lock (_lock)
-                _epochs[partition] = epoch;
-        }
-
-        return true;
+        var claimed = Claim(connection, leases.ConvertAll(Seen));
+        foreach (var (partition, epoch) in claimed)
+            _owned.Raise(partition, epoch);
+        if (claimed.Count < leases.Count)
+            LookAgain(connection); // The others were claimed in between: by whom?
+        return _lost is null;
     }
 
     /// <summary>
-    /// After a stale epoch was refused: whose are the partitions? Learns epochs that this process itself has taken
-    /// without hearing of it.
+    /// Whose is what this process believes to have? Learns epochs that it has taken without hearing of it.
     /// </summary>
-    public void LookAgain(NpgsqlConnection connection)
+    /// <returns>Leases of what is its own.</returns>
+    public List<LeaseRow> LookAgain(NpgsqlConnection connection)
     {
-        var leases = ReadLeases(connection);
-        if (!Check(leases))
-            return;
-        lock (_lock)
+        var ours = new List<LeaseRow>();
+        foreach (var lease in ReadLeases(connection))
         {
-            foreach (var lease in leases)
-                _epochs[lease.Partition] = Math.Max(_epochs[lease.Partition], lease.Epoch);
+            if (_owned.EpochOf(lease.Partition) == 0)
+                continue;
+            if (lease.Owner != Owner)
+            {
+                Lose(lease);
+                continue;
+            }
+
+            _owned.Raise(lease.Partition, lease.Epoch);
+            ours.Add(lease);
         }
+
+        return ours;
     }
 
-    /// <returns>False: some are another's.</returns>
-    public bool Renew(NpgsqlConnection connection, int timeoutSeconds)
+    /// <returns>The partitions that were renewed. Fewer than <see cref="Owned"/>: others have claimed those.</returns>
+    public IReadOnlyList<int> Renew(NpgsqlConnection connection, int timeoutSeconds)
     {
         using var command = new NpgsqlCommand("SELECT renewed, clock_us FROM renew($1)", connection);
         command.CommandTimeout = timeoutSeconds;
@@ -141,16 +186,15 @@ internal sealed class PostgresOwnership
         long sent = _clock.GetTimestamp();
         using var reader = command.ExecuteReader();
         reader.Read();
-        int renewed = reader.GetInt32(0);
+        int[] renewed = reader.GetFieldValue<int[]>(0);
         _clock.Learn(sent, _clock.GetTimestamp(), reader.GetInt64(1));
-        if (renewed == _epochs.Length)
-            return true;
-        Lose($"{_epochs.Length - renewed} of {_epochs.Length} partitions");
-        return false;
+        if (PartitionLost is null && renewed.Length != _owned.Count)
+            Lose($"{_owned.Count - renewed.Length} of {_owned.Count} partitions");
+        return renewed;
     }
 
     /// <summary>Lets all go, so that the next owner need not wait.</summary>
-    public void Release(NpgsqlConnection connection)
+    public void ReleaseAll(NpgsqlConnection connection)
     {
         using var command = new NpgsqlCommand(
             "UPDATE partition_lease SET released = true WHERE owner = $1", connection);
@@ -158,68 +202,75 @@ internal sealed class PostgresOwnership
         command.ExecuteNonQuery();
     }
 
-    /// <summary>
-    /// The current epochs for what was decided under these. Empty lists for no partitions.
-    /// </summary>
-    /// <returns>False: one of them was lost in between, and what was decided must not be written.</returns>
-    public bool TryMap(ReadOnlySpan<ProjectedMark> marks, List<int> partitions, List<long> epochs)
+    /// <summary>Lets one go; nothing when it was claimed since.</summary>
+    public void Release(NpgsqlConnection connection, int partition, long epoch)
     {
-        partitions.Clear();
-        epochs.Clear();
-        lock (_lock)
+        using var command = new NpgsqlCommand(
+            "UPDATE partition_lease SET released = true WHERE partition = $1 AND owner = $2 AND epoch = $3",
+            connection);
+        command.Parameters.AddWithValue(partition);
+        command.Parameters.AddWithValue(Owner);
+        command.Parameters.AddWithValue(epoch);
+        command.ExecuteNonQuery();
+    }
+
+    public static List<LeaseRow> ReadLeases(NpgsqlConnection connection)
+    {
+        var leases = new List<LeaseRow>();
+        using var command = new NpgsqlCommand(ReadLeasesSql, connection);
+        using var reader = command.ExecuteReader();
+        while (reader.Read())
         {
-            foreach (ref readonly var mark in marks)
-            {
-                if (mark.Epoch < _since[mark.Partition] || mark.Epoch > _epochs[mark.Partition])
-                    return false;
-                partitions.Add(mark.Partition);
-                epochs.Add(_epochs[mark.Partition]);
-            }
+            leases.Add(new LeaseRow(
+                reader.GetInt32(0), reader.GetInt64(1), reader.GetInt64(2), reader.GetString(3), reader.GetInt32(4),
+                reader.GetBoolean(5)));
         }
 
-        return true;
+        return leases;
     }
 
-    /// <summary>Epochs as they are now.</summary>
-    public long EpochOf(int partition)
-    {
-        lock (_lock)
-            return _epochs[partition];
-    }
+    /// <summary>Somebody else writes what was this process's stream: it was taken for dead.</summary>
+    public void LoseStream(int stream) => _lost =
+        $"Another node has taken journal stream {_streams[stream]} over while this one had neither a session nor a "
+            + "lease. Nothing that it acknowledged is lost; it must be started again.";
 
-    private bool Check(List<Lease> leases)
+    public static SeenLease Seen(LeaseRow lease) => new(lease.Partition, lease.Epoch, lease.RenewSeq);
+
+    private void Lose(in LeaseRow lease)
     {
-        if (leases.Find(lease => lease.Owner != Owner) is not { } foreign)
-            return true;
-        Lose($"partition {foreign.Partition}: it is {foreign.Owner}'s, epoch {foreign.Epoch},");
-        return false;
+        if (PartitionLost is { } lost)
+            lost(lease.Partition);
+        else
+            Lose($"partition {lease.Partition}: it is {lease.Owner}'s, epoch {lease.Epoch},");
     }
 
     private void Lose(string what) =>
         _lost = $"Another node has claimed {what} while this one did not renew its lease. It goes on with what is "
             + "stored; this one must stop.";
 
-    private List<Lease> WatchUntilFree(NpgsqlConnection connection)
+    private List<LeaseRow> WatchUntilFree(NpgsqlConnection connection)
     {
         var first = ReadLeases(connection);
         long since = _clock.GetTimestamp();
         bool hasRenewed = false;
-        if (first.Find(lease => !lease.IsReleased) is not { } holder)
+        if (first.TrueForAll(lease => lease.IsReleased))
             return first;
-        PostgresLog.WaitingForLease(_settings.Log, holder.Owner, holder.LeaseMs);
+        var holder = first.Find(lease => !lease.IsReleased);
+        PostgresLog.WaitingForLease(_settings.Log, holder.Owner, (int)holder.LeaseMs);
 
         while (true)
         {
             var leases = ReadLeases(connection);
-            var live = leases.Find(lease => !lease.IsReleased && lease.RenewSeq != first[lease.Partition].RenewSeq);
-            if (live is not null && hasRenewed)
+            int live = leases.FindIndex(
+                lease => !lease.IsReleased && lease.RenewSeq != first[lease.Partition].RenewSeq);
+            if (live >= 0 && hasRenewed)
             {
                 throw new StoreException(
-                    $"The schema {_settings.Schema} of this database is in use by node {live.Owner}, which has just "
-                    + "renewed its lease. Stop that node first, or name another schema or database.");
+                    $"The schema {_settings.Schema} of this database is in use by node {leases[live].Owner}, which has "
+                    + "just renewed its lease. Stop that node first, or name another schema or database.");
             }
 
-            if (live is not null)
+            if (live >= 0)
             {
                 // Once may be what a node had sent before it died. Whoever does it again is alive.
                 hasRenewed = true;
@@ -240,6 +291,13 @@ internal sealed class PostgresOwnership
     /// locks of a batch that it has not got to the end of.
     /// </summary>
     public void EndSession(NpgsqlConnection connection, int sessionId) => EndSessions(connection, Owner, sessionId);
+
+    /// <summary>Ends what the owners of these have left on the server.</summary>
+    public static void EndSessions(NpgsqlConnection connection, IEnumerable<LeaseRow> leases)
+    {
+        foreach (string owner in leases.Where(lease => !lease.IsReleased).Select(lease => lease.Owner).Distinct())
+            EndSessions(connection, owner);
+    }
 
     /// <summary>
     /// Ends what the previous owner has left on the server. A session that waits for the rest of a batch keeps its
@@ -262,39 +320,4 @@ internal sealed class PostgresOwnership
             // It ran under a role that ours may not touch: then what it has locked is waited for.
         }
     }
-
-    private List<(int Partition, long Epoch)> Claim(NpgsqlConnection connection, List<Lease> leases)
-    {
-        using var command = new NpgsqlCommand(
-            "SELECT claimed, new_epoch FROM claim($1, $2, $3, $4, $5, $6)", connection);
-        command.Parameters.AddWithValue(Owner);
-        command.Parameters.AddWithValue((int)_settings.Lease.TotalMilliseconds);
-        command.Parameters.AddWithValue(leases.ConvertAll(lease => lease.Partition));
-        command.Parameters.AddWithValue(leases.ConvertAll(lease => lease.Epoch));
-        command.Parameters.AddWithValue(leases.ConvertAll(lease => lease.RenewSeq));
-        command.Parameters.AddWithValue(leases.ConvertAll(lease => StreamOf(lease.Partition)));
-        var claimed = new List<(int, long)>();
-        using var reader = command.ExecuteReader();
-        while (reader.Read())
-            claimed.Add((reader.GetInt32(0), reader.GetInt64(1)));
-        return claimed;
-    }
-
-    private static List<Lease> ReadLeases(NpgsqlConnection connection)
-    {
-        var leases = new List<Lease>();
-        using var command = new NpgsqlCommand(ReadLeasesSql, connection);
-        using var reader = command.ExecuteReader();
-        while (reader.Read())
-        {
-            leases.Add(new Lease(
-                reader.GetInt32(0), reader.GetInt64(1), reader.GetInt64(2), reader.GetString(3), reader.GetInt32(4),
-                reader.GetBoolean(5)));
-        }
-
-        return leases;
-    }
-
-    private sealed record Lease(
-        int Partition, long Epoch, long RenewSeq, string Owner, int LeaseMs, bool IsReleased);
 }

@@ -61,7 +61,7 @@ internal sealed class PostgresProjection : IDisposable
 
     public CommitResult Write(ProjectionBatch batch)
     {
-        if (!_ownership.TryMap(batch.Marks.Span, _partitions, _epochs))
+        if (!_ownership.Owned.TryMap(batch.Marks.Span, _partitions, _epochs))
             return Refuse("A mark was made under an epoch that is not the current one.");
 
         NpgsqlConnection connection;
@@ -264,8 +264,12 @@ internal sealed class PostgresProjection : IDisposable
         using var batch = new NpgsqlBatch(connection);
         if (_partitions.Count > 0)
         {
-            var fence = new NpgsqlBatchCommand("SELECT fence($1, $2, $3)");
-            fence.Parameters.Add(new NpgsqlParameter<int> { TypedValue = _ownership.StreamOf(_partitions[0]) });
+            var fence = new NpgsqlBatchCommand("SELECT fence($1, $2, $3, $4)");
+            fence.Parameters.Add(new NpgsqlParameter<int>
+            {
+                TypedValue = _ownership.NumberOfPartition(_partitions[0]),
+            });
+            fence.Parameters.Add(new NpgsqlParameter<string> { TypedValue = _ownership.Owner });
             fence.Parameters.Add(Lists.OfInt32(_partitions));
             fence.Parameters.Add(Lists.OfInt64(_epochs));
             batch.BatchCommands.Add(fence);

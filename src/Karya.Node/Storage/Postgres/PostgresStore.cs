@@ -1,6 +1,7 @@
 using System.Text;
 using Karya.Engine;
 using Karya.Engine.Journal;
+using Karya.Engine.Shards;
 using Karya.Node.Plans;
 using Npgsql;
 
@@ -20,7 +21,7 @@ namespace Karya.Node.Storage.Postgres;
 /// sends it and however late it comes, see <see cref="PostgresOwnership"/>.
 /// </para>
 /// </remarks>
-internal sealed class PostgresStore : IStore
+internal sealed class PostgresStore : IClusterStore
 {
     private readonly PostgresSettings _settings;
     private readonly StoreClock _clock;
@@ -32,6 +33,7 @@ internal sealed class PostgresStore : IStore
     private readonly PostgresLink _leaseLink;
     private readonly PostgresReader _reader;
     private readonly PostgresHistory _history;
+    private readonly PostgresPartitions _partitions;
     private readonly int _leaseSeconds;
     private bool _isOpen;
     private bool _isDisposed;
@@ -50,6 +52,7 @@ internal sealed class PostgresStore : IStore
         _projection = new PostgresProjection(_ownership, _links);
         _leaseLink = new PostgresLink(_links);
         _reader = new PostgresReader(_pool);
+        _partitions = new PostgresPartitions(_reader);
         _history = new PostgresHistory(_pool, settings.Retention);
         _leaseSeconds = PostgresSource.SecondsOf(settings.Lease / 4);
     }
@@ -70,32 +73,32 @@ internal sealed class PostgresStore : IStore
     public string LastError =>
         Array.Find(_streams, stream => stream.Error.Length > 0)?.Error ?? _projection.Error;
 
-    public IReadOnlyList<ProjectedMark> Open(int partitionCount)
+    public NodeIdentity Identity => _settings.Identity;
+
+    public OwnedPartitions Owned => _ownership.Owned;
+
+    public Action<int>? PartitionLost
     {
-        Invariant.Check(!_isOpen);
-        try
-        {
-            using var connection = _links.OpenConnection();
-            var schema = new PostgresSchema(connection, _settings.Schema);
-            schema.CheckServer();
-            schema.Up();
-            MatchPartitions(connection, partitionCount);
-            for (int stream = 0; stream < _streams.Length; stream++)
-                Run(connection, "SELECT open_stream($1)", stream);
-            _ownership.Claim(connection);
-            _isOpen = true;
-            long generation = (long)Scalar(connection, "SELECT nextval('journal_generation')")!;
-            foreach (var stream in _streams)
-                stream.Open(connection, generation);
-            ReadClock(connection);
-            _history.EnsureRanges(_clock.GetUtcNow().ToUnixTimeMilliseconds());
-            return ReadMarks(connection);
-        }
-        catch (Exception e) when (PostgresFailure.IsOne(e))
-        {
-            throw new StoreException($"The database cannot be used: {PostgresFailure.Describe(e)}", e);
-        }
+        get => _ownership.PartitionLost;
+        set => _ownership.PartitionLost = value;
     }
+
+    public IReadOnlyList<ProjectedMark> Open(int partitionCount) => Open(partitionCount, connection =>
+    {
+        for (int stream = 0; stream < _streams.Length; stream++)
+            Run(connection, "SELECT open_stream($1)", stream);
+        _ownership.ClaimAll(connection);
+        OpenStreams(connection);
+        return ReadAllMarks(connection);
+    });
+
+    public void Join(int partitionCount) => Open(partitionCount, connection =>
+    {
+        _areOldStreamsPruned = true; // They are others', see EmptyOldStreams.
+        _ownership.TakeStreams(connection);
+        OpenStreams(connection);
+        return true;
+    });
 
     public CommitResult Commit(int stream, ReadOnlySpan<ProjectedMark> partitions, ReadOnlyMemory<byte> body) =>
         _streams[stream].Append(partitions, body);
@@ -108,14 +111,75 @@ internal sealed class PostgresStore : IStore
     {
         try
         {
+            RenewLeases();
+            return Lost is null;
+        }
+        catch (StoreException)
+        {
+            return false;
+        }
+    }
+
+    public IReadOnlyList<int> RenewLeases() => AskOnce(() =>
+    {
+        try
+        {
             return _ownership.Renew(_leaseLink.Open(), _leaseSeconds);
         }
         catch (Exception e) when (PostgresFailure.IsOne(e))
         {
             _leaseLink.Drop();
-            return false;
+            throw;
         }
-    }
+    });
+
+    public IReadOnlyList<LeaseRow> ReadLeases() => Ask(() =>
+    {
+        using var connection = _pool.OpenConnection();
+        return PostgresOwnership.ReadLeases(connection);
+    });
+
+    public IReadOnlyList<ClaimedPartition> Claim(IReadOnlyList<SeenLease> wanted) => AskOnce(() =>
+    {
+        using var connection = _pool.OpenConnection();
+        var seen = wanted.ToHashSet();
+        PostgresOwnership.EndSessions(connection, PostgresOwnership.ReadLeases(connection).Where(
+            lease => lease.Owner != Identity.Owner && seen.Contains(PostgresOwnership.Seen(lease))));
+        var claimed = _ownership.Claim(connection, wanted);
+        if (claimed.Count > 0)
+        {
+            long generation = NextGeneration(connection);
+            foreach (var stream in _streams)
+                stream.BeginGeneration(generation);
+        }
+
+        return claimed;
+    });
+
+    public void Release(int partition, long epoch) => Ask(() =>
+    {
+        using var connection = _pool.OpenConnection();
+        _ownership.Release(connection, partition, epoch);
+        return true;
+    });
+
+    public IReadOnlyList<PartitionImage> LoadPartitions(IReadOnlyList<ClaimedPartition> claimed) => Ask(() =>
+    {
+        using var connection = _pool.OpenConnection();
+        return _partitions.Load(connection, claimed, Owned.PartitionCount);
+    });
+
+    public IReadOnlyList<long> ReadMarks(IReadOnlyList<int> partitions) => Ask(() =>
+    {
+        using var connection = _pool.OpenConnection();
+        return PostgresPartitions.ReadMarks(connection, [.. partitions]);
+    });
+
+    public int EmptyOldStreams() => Ask(() =>
+    {
+        using var connection = _pool.OpenConnection();
+        return PostgresPartitions.EmptyOldStreams(connection);
+    });
 
     public void ReadJournal(JournalRowReader reader) => AskOnce(() =>
     {
@@ -228,13 +292,46 @@ internal sealed class PostgresStore : IStore
     {
         try
         {
-            _ownership.Release(_leaseLink.Open());
+            _ownership.ReleaseAll(_leaseLink.Open());
         }
         catch (Exception e) when (PostgresFailure.IsOne(e))
         {
             _leaseLink.Drop();
         }
     }
+
+    private T Open<T>(int partitionCount, Func<NpgsqlConnection, T> claim)
+    {
+        Invariant.Check(!_isOpen);
+        try
+        {
+            using var connection = _links.OpenConnection();
+            var schema = new PostgresSchema(connection, _settings.Schema);
+            schema.CheckServer();
+            schema.Up();
+            MatchPartitions(connection, partitionCount);
+            _ownership.Open(partitionCount);
+            var claimed = claim(connection);
+            _isOpen = true;
+            ReadClock(connection);
+            _history.EnsureRanges(_clock.GetUtcNow().ToUnixTimeMilliseconds());
+            return claimed;
+        }
+        catch (Exception e) when (PostgresFailure.IsOne(e))
+        {
+            throw new StoreException($"The database cannot be used: {PostgresFailure.Describe(e)}", e);
+        }
+    }
+
+    private void OpenStreams(NpgsqlConnection connection)
+    {
+        long generation = NextGeneration(connection);
+        foreach (var stream in _streams)
+            stream.Open(connection, generation);
+    }
+
+    private static long NextGeneration(NpgsqlConnection connection) =>
+        (long)Scalar(connection, "SELECT nextval('journal_generation')")!;
 
     private void MatchPartitions(NpgsqlConnection connection, int partitionCount)
     {
@@ -267,7 +364,7 @@ internal sealed class PostgresStore : IStore
         _clock.Learn(sent, _clock.GetTimestamp(), storeUs);
     }
 
-    private List<ProjectedMark> ReadMarks(NpgsqlConnection connection)
+    private List<ProjectedMark> ReadAllMarks(NpgsqlConnection connection)
     {
         var marks = new List<ProjectedMark>();
         using var command = new NpgsqlCommand(
@@ -279,7 +376,7 @@ internal sealed class PostgresStore : IStore
             marks.Add(new ProjectedMark
             {
                 Partition = partition,
-                Epoch = _ownership.EpochOf(partition),
+                Epoch = Owned.EpochOf(partition),
                 Sequence = reader.GetInt64(1),
             });
         }

@@ -12,7 +12,8 @@ namespace Karya.Node.Storage.Postgres;
 /// </summary>
 /// <remarks>
 /// <code>
-/// row ids:  generation of the claim (24 bits) | number of the row since then (40 bits): in order over all streams
+/// row ids:  generation of the last claim (24 bits) | number of the row since then (40 bits): what a partition's owners
+///           wrote is in their order, whatever streams they wrote it to
 ///
 /// journal_S_0  [ in the tables │ needed ]          journal_S_1  [ needed, being written ]
 ///                              └ pruned                  when it is large, and 0 was all pruned and truncated: go on
@@ -42,10 +43,14 @@ internal sealed class PostgresStream : IDisposable
     private readonly List<long> _epochs = [];
     private readonly NpgsqlBatch?[] _batches = new NpgsqlBatch?[SegmentCount];
     private int _batchesOf;
+    private int _number;
+    private long _sentId;
 
     // The rest is shared with the pruning, under the lock.
-    private long _base;
-    private long _rowLast;
+    private readonly List<(long Count, long Base)> _bases = [];
+    private long _generation; // That the next row begins; 0 for none.
+    private long _rowCount;
+    private long _lastId;
     private int _segment;
     private long _segmentBytes;
     private long _otherLast;
@@ -65,30 +70,40 @@ internal sealed class PostgresStream : IDisposable
     /// <summary>Why the last commit was not done; empty when it was.</summary>
     public string Error { get; private set; } = "";
 
-    /// <summary>Finds out where the stream is. After the claim, and before the first row.</summary>
+    /// <summary>Finds out where the stream is. Before the first row, and when it is known which stream it is.</summary>
     public void Open(NpgsqlConnection connection, long generation)
     {
+        _number = _ownership.NumberOf(_stream);
         long[] last = new long[SegmentCount];
         for (int segment = 0; segment < SegmentCount; segment++)
         {
             using var command = new NpgsqlCommand(
-                $"SELECT coalesce(max(id), 0) FROM {TableOf(_stream, segment)}", connection);
+                $"SELECT coalesce(max(id), 0) FROM {TableOf(_number, segment)}", connection);
             last[segment] = (long)command.ExecuteScalar()!;
         }
 
-        _base = generation << RowBits;
-        _rowLast = _base;
+        _bases.Add((0, generation << RowBits));
         _segment = last[1] > last[0] ? 1 : 0;
         _otherLast = last[1 - _segment];
         _isOtherEmpty = _otherLast == 0;
         using var size = new NpgsqlCommand("SELECT pg_table_size($1::regclass)", connection);
-        size.Parameters.AddWithValue(TableOf(_stream, _segment));
+        size.Parameters.AddWithValue(TableOf(_number, _segment));
         _segmentBytes = (long)size.ExecuteScalar()!;
+    }
+
+    /// <summary>
+    /// Numbers the rows from the next one on above all that anybody has written before: after a claim, and before the
+    /// first row with records of what was claimed. Any thread.
+    /// </summary>
+    public void BeginGeneration(long generation)
+    {
+        lock (_lock)
+            _generation = generation;
     }
 
     public CommitResult Append(ReadOnlySpan<ProjectedMark> partitions, ReadOnlyMemory<byte> body)
     {
-        if (!_ownership.TryMap(partitions, _partitions, _epochs))
+        if (!_ownership.Owned.TryMap(partitions, _partitions, _epochs))
             return Refuse("It was decided under an epoch that is over.");
 
         NpgsqlBatch batch;
@@ -102,7 +117,8 @@ internal sealed class PostgresStream : IDisposable
             return Refuse(PostgresFailure.Describe(e)); // Nothing was sent.
         }
 
-        ((NpgsqlParameter<long>)batch.BatchCommands[1].Parameters[0]).TypedValue = _rowLast + 1;
+        _sentId = NextId();
+        ((NpgsqlParameter<long>)batch.BatchCommands[1].Parameters[0]).TypedValue = _sentId;
         ((NpgsqlParameter<ReadOnlyMemory<byte>>)batch.BatchCommands[1].Parameters[1]).TypedValue = body;
         try
         {
@@ -118,11 +134,7 @@ internal sealed class PostgresStream : IDisposable
             return CommitResult.Unknown;
         }
 
-        lock (_lock)
-        {
-            _rowLast++;
-            _segmentBytes += body.Length;
-        }
+        Count(body.Length);
 
         Error = "";
         return CommitResult.Committed;
@@ -133,7 +145,7 @@ internal sealed class PostgresStream : IDisposable
     {
         var outcome = FindOut();
         if (outcome != CommitResult.Unknown)
-            PostgresLog.CommitResolved(_log, _stream, outcome);
+            PostgresLog.CommitResolved(_log, _number, outcome);
         return outcome;
     }
 
@@ -149,11 +161,11 @@ internal sealed class PostgresStream : IDisposable
             if (!_ownership.ClaimAgain(connection, _stream))
                 return Refuse(_ownership.Lost!);
             using var command = new NpgsqlCommand(
-                $"SELECT EXISTS (SELECT FROM {TableOf(_stream, 0)} WHERE id = $1) "
-                + $"OR EXISTS (SELECT FROM {TableOf(_stream, 1)} WHERE id = $1)",
+                $"SELECT EXISTS (SELECT FROM {TableOf(_number, 0)} WHERE id = $1) "
+                + $"OR EXISTS (SELECT FROM {TableOf(_number, 1)} WHERE id = $1)",
                 connection);
             command.CommandTimeout = _timeoutSeconds;
-            command.Parameters.AddWithValue(_rowLast + 1);
+            command.Parameters.AddWithValue(_sentId);
             if (!(bool)command.ExecuteScalar()!)
                 return Refuse("The connection broke before the batch was stored.");
         }
@@ -164,8 +176,7 @@ internal sealed class PostgresStream : IDisposable
             return CommitResult.Unknown;
         }
 
-        lock (_lock)
-            _rowLast++;
+        Count(bytes: 0);
         Error = "";
         return CommitResult.Committed;
     }
@@ -176,11 +187,11 @@ internal sealed class PostgresStream : IDisposable
     /// </summary>
     public void Prune(NpgsqlConnection connection, long rowCount)
     {
-        long pruned = _base + rowCount;
+        long pruned = IdOf(rowCount);
         using (var mark = new NpgsqlCommand(
             "UPDATE journal_pruned SET id = $2 WHERE stream = $1 AND id < $2", connection))
         {
-            mark.Parameters.AddWithValue(_stream);
+            mark.Parameters.AddWithValue(_number);
             mark.Parameters.AddWithValue(pruned);
             mark.ExecuteNonQuery();
         }
@@ -193,8 +204,8 @@ internal sealed class PostgresStream : IDisposable
             other = 1 - _segment;
         }
 
-        using var truncate = new NpgsqlCommand($"TRUNCATE {TableOf(_stream, other)}", connection);
-        truncate.ExecuteNonQuery();
+        if (!Truncate(connection, other))
+            return;
         lock (_lock)
             _isOtherEmpty = true;
     }
@@ -204,13 +215,65 @@ internal sealed class PostgresStream : IDisposable
 
     public void Dispose() => _link.Dispose();
 
+    /// <summary>Not what another process has written to a stream that was taken from this one.</summary>
+    private bool Truncate(NpgsqlConnection connection, int segment)
+    {
+        using var transaction = connection.BeginTransaction();
+        using var look = new NpgsqlCommand(
+            "SELECT 1 FROM journal_stream WHERE stream = $1 AND writer = $2 FOR SHARE", connection, transaction);
+        look.Parameters.AddWithValue(_number);
+        look.Parameters.AddWithValue(_ownership.Owner);
+        if (look.ExecuteScalar() is null)
+            return false;
+        using var truncate = new NpgsqlCommand($"TRUNCATE {TableOf(_number, segment)}", connection, transaction);
+        truncate.ExecuteNonQuery();
+        transaction.Commit();
+        return true;
+    }
+
+    private long NextId()
+    {
+        lock (_lock)
+        {
+            // Here, where no row is under way that would have an id of the last generation and be counted to this one.
+            if (_generation != 0)
+                _bases.Add((_rowCount, _generation << RowBits));
+            _generation = 0;
+            return _bases[^1].Base + (_rowCount - _bases[^1].Count) + 1;
+        }
+    }
+
+    private void Count(int bytes)
+    {
+        lock (_lock)
+        {
+            _rowCount++;
+            _lastId = _sentId;
+            _segmentBytes += bytes;
+        }
+    }
+
+    /// <summary>
+    /// An id that no row up to that number is above, and no later one below. Generations that are not asked for any
+    /// more are forgotten.
+    /// </summary>
+    private long IdOf(long rowCount)
+    {
+        lock (_lock)
+        {
+            while (_bases.Count > 1 && _bases[1].Count <= rowCount)
+                _bases.RemoveAt(0);
+            return _bases[0].Base + (rowCount - _bases[0].Count);
+        }
+    }
+
     private int ChooseSegment()
     {
         lock (_lock)
         {
             if (_segmentBytes >= SegmentBytesTarget && _isOtherEmpty)
             {
-                _otherLast = _rowLast;
+                _otherLast = _lastId;
                 _isOtherEmpty = false;
                 _segment = 1 - _segment;
                 _segmentBytes = 0;
@@ -246,11 +309,12 @@ internal sealed class PostgresStream : IDisposable
             return known;
 
         var batch = new NpgsqlBatch(connection) { Timeout = _timeoutSeconds };
-        var fence = new NpgsqlBatchCommand("SELECT fence($1, $2, $3)");
-        fence.Parameters.Add(new NpgsqlParameter<int> { TypedValue = _stream });
+        var fence = new NpgsqlBatchCommand("SELECT fence($1, $2, $3, $4)");
+        fence.Parameters.Add(new NpgsqlParameter<int> { TypedValue = _number });
+        fence.Parameters.Add(new NpgsqlParameter<string> { TypedValue = _ownership.Owner });
         fence.Parameters.Add(Lists.OfInt32(_partitions));
         fence.Parameters.Add(Lists.OfInt64(_epochs));
-        var insert = new NpgsqlBatchCommand($"INSERT INTO {TableOf(_stream, segment)} (id, body) VALUES ($1, $2)");
+        var insert = new NpgsqlBatchCommand($"INSERT INTO {TableOf(_number, segment)} (id, body) VALUES ($1, $2)");
         insert.Parameters.Add(new NpgsqlParameter<long>());
         insert.Parameters.Add(new NpgsqlParameter<ReadOnlyMemory<byte>> { NpgsqlDbType = NpgsqlDbType.Bytea });
         batch.BatchCommands.Add(fence);
@@ -268,6 +332,8 @@ internal sealed class PostgresStream : IDisposable
 
     private CommitResult RefuseAndLook(Exception refusal)
     {
+        if (PostgresFailure.Is(refusal, PostgresFailure.ForeignStream))
+            _ownership.LoseStream(_stream);
         if (PostgresFailure.Is(refusal, PostgresFailure.StaleEpoch))
         {
             try

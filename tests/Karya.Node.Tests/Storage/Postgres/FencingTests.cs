@@ -87,8 +87,9 @@ public sealed class FencingTests : IDisposable
 
     private void Check(NpgsqlConnection zombie, NpgsqlTransaction batch)
     {
-        using var check = new NpgsqlCommand("SELECT fence(0, ARRAY[1], ARRAY[$1])", zombie, batch);
+        using var check = new NpgsqlCommand("SELECT fence(0, $2, ARRAY[1], ARRAY[$1])", zombie, batch);
         check.Parameters.AddWithValue(_mark.Epoch);
+        check.Parameters.AddWithValue(_owner.Identity.Owner);
         check.ExecuteNonQuery();
     }
 

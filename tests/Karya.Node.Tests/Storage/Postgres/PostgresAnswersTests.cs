@@ -30,12 +30,17 @@ public sealed class PostgresAnswersTests : StoreAnswersSuite
     [Fact]
     public void A_schema_from_before_there_were_results_is_migrated_and_its_tasks_have_none()
     {
+        using (var connection = _schema.Connect())
+            new PostgresSchema(connection, _schema.Name, [.. PostgresMigration.Embedded.Take(2)]).Up();
         long nowMs = TimeProvider.System.GetUtcNow().ToUnixTimeMilliseconds();
-        Project(new ProjectionBatch().NewPlan(1, wakeMs: 9000)
-            .EndedTask(Key(1)).EndedTask(Key(1, 2), finishedMs: nowMs));
-        Store.Dispose();
-        _schema.Change("ALTER TABLE task_history DROP COLUMN result; UPDATE meta SET value = 2 WHERE key = 'schema'");
-        Restart();
+        string plan = Plan(1).ToGuid().ToString();
+        _schema.Change($"""
+            INSERT INTO plans (id, user_id, partition, status, created_ms, updated_ms, wake_ms, memo, body)
+            VALUES ('{plan}', '{Ann.ToGuid()}', 1, 1, 1000, 1000, 9000, 'memo', 'body');
+            INSERT INTO task_history SELECT '{plan}', occurrence, 0, 2, 0, occurrence, 1000, 1000, 1000, {nowMs}, 1
+            FROM generate_series(1, 2) AS occurrence;
+            """);
+        Assert.Equal(2, Store.ListTasks(Plan(1), 10).Count);
         Assert.All(Store.ListTasks(Plan(1), 10), task => Assert.Null(task.ResultBytes));
 
         var batch = new ProjectionBatch().EndedTaskWithResult(Key(1, 3), [1, 2]).EndedTaskWithResult(Key(1, 4), [3]);

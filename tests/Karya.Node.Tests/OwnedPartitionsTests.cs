@@ -1,8 +1,7 @@
 using Karya.Engine.Journal;
-using Karya.Node.Cluster;
 using Xunit;
 
-namespace Karya.Node.Tests.Cluster;
+namespace Karya.Node.Tests;
 
 public sealed class OwnedPartitionsTests
 {

@@ -1,6 +1,6 @@
 using Karya.Engine.Journal;
 
-namespace Karya.Node.Cluster;
+namespace Karya.Node;
 
 /// <summary>
 /// Which partitions are this process's, under which epochs. Epochs under which it has owned a partition without a break

@@ -1,0 +1,124 @@
+using Karya.Engine.Journal;
+using Karya.Engine.Shards;
+using Karya.Protocol;
+using Npgsql;
+
+namespace Karya.Node.Storage.Postgres;
+
+/// <summary>
+/// Partitions that come and go while this process runs: reads what their last owners left, and clears away what owners
+/// that are gone have written when nobody needs it any more. Any thread.
+/// </summary>
+internal sealed class PostgresPartitions(PostgresReader reader)
+{
+    /// <summary>A stream of a process that is gone, and what was found in it.</summary>
+    private sealed record OldStream(int Number, string Writer);
+
+    /// <summary>
+    /// What the journal has of them beyond the tables, oldest first, and the plans that this changed. Reads the journal
+    /// once for all of them.
+    /// </summary>
+    public IReadOnlyList<PartitionImage> Load(
+        NpgsqlConnection connection, IReadOnlyList<ClaimedPartition> claimed, int partitionCount)
+    {
+        long[] marks = ReadMarks(connection, claimed.Select(one => one.Partition).ToArray());
+        var images = new PartitionImage[claimed.Count];
+        var byPartition = new Dictionary<int, PartitionImage>();
+        for (int i = 0; i < images.Length; i++)
+        {
+            images[i] = new PartitionImage(claimed[i].Partition, claimed[i].Epoch, marks[i]);
+            byPartition.Add(claimed[i].Partition, images[i]);
+        }
+
+        new PostgresJournalReader(connection).Read(row =>
+        {
+            foreach (var image in images)
+                image.AddRow(row);
+        });
+        var missing = new HashSet<Engine.PlanId>();
+        foreach (var image in images)
+            missing.UnionWith(image.Missing);
+        if (missing.Count == 0)
+            return images;
+        reader.LoadPlans(missing, (id, memo, body) =>
+        {
+            int partition = PartitionHash.Of(id.Value, partitionCount);
+            byPartition[partition].Plans.Add(id, partition, memo, body);
+        });
+        return images;
+    }
+
+    /// <summary>The number of the last record that the tables have, of each.</summary>
+    public static long[] ReadMarks(NpgsqlConnection connection, int[] partitions)
+    {
+        var marks = new Dictionary<int, long>();
+        using var command = new NpgsqlCommand(
+            "SELECT partition, projected FROM partition_projection WHERE partition = ANY ($1)", connection);
+        command.Parameters.AddWithValue(partitions);
+        using var rows = command.ExecuteReader();
+        while (rows.Read())
+            marks.Add(rows.GetInt32(0), rows.GetInt64(1));
+        return Array.ConvertAll(partitions, partition => marks[partition]);
+    }
+
+    /// <returns>How many streams were emptied.</returns>
+    public static int EmptyOldStreams(NpgsqlConnection connection)
+    {
+        int emptied = 0;
+        foreach (var stream in FindOldStreams(connection))
+        {
+            var last = new Dictionary<int, long>();
+            long lastId = ReadLast(connection, stream.Number, last);
+            if (lastId > 0 && AreProjected(connection, last) && Empty(connection, stream, lastId))
+                emptied++;
+        }
+
+        return emptied;
+    }
+
+    private static List<OldStream> FindOldStreams(NpgsqlConnection connection)
+    {
+        var streams = new List<OldStream>();
+        using var command = new NpgsqlCommand(
+            "SELECT stream, writer FROM journal_stream WHERE is_gone(writer) AND has_rows(stream) ORDER BY stream",
+            connection);
+        using var rows = command.ExecuteReader();
+        while (rows.Read())
+            streams.Add(new OldStream(rows.GetInt32(0), rows.GetString(1)));
+        return streams;
+    }
+
+    /// <summary>The last record of each partition in a stream, and the last id.</summary>
+    private static long ReadLast(NpgsqlConnection connection, int stream, Dictionary<int, long> last)
+    {
+        long lastId = 0;
+        new PostgresJournalReader(connection).Read(stream, (id, row) =>
+        {
+            lastId = id;
+            JournalChunk.NoteLast(row, last);
+        });
+        return lastId;
+    }
+
+    private static bool AreProjected(NpgsqlConnection connection, Dictionary<int, long> last)
+    {
+        int[] partitions = [.. last.Keys];
+        long[] marks = ReadMarks(connection, partitions);
+        for (int i = 0; i < partitions.Length; i++)
+        {
+            if (marks[i] < last[partitions[i]])
+                return false;
+        }
+
+        return true;
+    }
+
+    private static bool Empty(NpgsqlConnection connection, OldStream stream, long lastId)
+    {
+        using var command = new NpgsqlCommand("SELECT empty_stream($1, $2, $3)", connection);
+        command.Parameters.AddWithValue(stream.Number);
+        command.Parameters.AddWithValue(stream.Writer);
+        command.Parameters.AddWithValue(lastId);
+        return (bool)command.ExecuteScalar()!;
+    }
+}
