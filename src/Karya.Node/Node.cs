@@ -1,5 +1,6 @@
 using System.Net;
 using Karya.Engine;
+using Karya.Engine.Journal;
 using Karya.Engine.Shards;
 using Karya.Node.Cluster;
 using Karya.Node.Configuration;
@@ -34,7 +35,10 @@ internal sealed record NodeAddresses(Uri Http, IPEndPoint Tcp);
 /// </remarks>
 internal sealed class Node : IAsyncDisposable
 {
+    private const int HeartbeatsPerLease = 5;
+
     private static readonly TimeSpan FlushMax = TimeSpan.FromSeconds(10);
+    private static readonly TimeSpan HandOverMax = TimeSpan.FromSeconds(10);
     private static readonly TimeSpan FarewellMax = TimeSpan.FromSeconds(2);
     private static readonly TimeSpan UpkeepPeriod = TimeSpan.FromSeconds(1);
 
@@ -46,7 +50,9 @@ internal sealed class Node : IAsyncDisposable
     private readonly TickClock _ticks;
     private readonly IStore _store;
     private readonly RestConnector _rest;
-    private readonly PartitionLease _lease;
+    private readonly PartitionLease _lease; // Of a single node.
+    private readonly IClusterStore? _shared; // Null: a single node.
+    private readonly IClusterBoard? _board;
     private readonly TaskCompletionSource<string> _failed = new(TaskCreationOptions.RunContinuationsAsynchronously);
 
     // Made when the store is open, since the wheels begin at store time.
@@ -60,6 +66,7 @@ internal sealed class Node : IAsyncDisposable
     private HttpApi? _http;
     private WorkerDesk? _workers;
     private Listener? _tcp;
+    private ClusterLoop? _cluster;
     private long _startedTimestamp;
     private ITimer? _upkeep;
     private volatile string? _notReady = "The node is starting.";
@@ -78,11 +85,13 @@ internal sealed class Node : IAsyncDisposable
     {
     }
 
-    /// <summary>For tests that need a store which fails when told.</summary>
+    /// <summary>For tests that need a store which fails when told, or a board of their own.</summary>
     internal Node(
         NodeOptions options, TimeProvider clock, ILoggerFactory loggers, IStore store,
-        AttemptEnded? attemptEnded = null)
+        AttemptEnded? attemptEnded = null, IClusterBoard? board = null)
     {
+        _board = board;
+        _shared = board is null ? null : (IClusterStore)store;
         _options = options;
         _clock = clock;
         _loggers = loggers;
@@ -119,11 +128,16 @@ internal sealed class Node : IAsyncDisposable
     /// </summary>
     public async Task StartAsync(CancellationToken stopping)
     {
-        var marks = _store.Open(_options.Engine.Partitions);
+        IReadOnlyList<ProjectedMark> marks = [];
+        if (_shared is not null)
+            _shared.Join(_options.Engine.Partitions);
+        else
+            marks = _store.Open(_options.Engine.Partitions);
         long nowMs = _ticks.NowMs();
         Build(nowMs, out var journal, out var projector, out var loader, out var executor, out var http);
-        _lease.Start();
-        PartitionHost.OpenAll(_store, marks, _shards, nowMs);
+        if (_cluster is null)
+            _lease.Start();
+        OpenShards(marks, nowMs);
         _ = WatchAsync(journal);
         journal.Start();
         projector.Start();
@@ -133,6 +147,7 @@ internal sealed class Node : IAsyncDisposable
         foreach (var loop in _loops)
             loop.Start();
         _areLoopsStarted = true;
+        _cluster?.Start();
         var addresses = await http.StartAsync(stopping);
         var endpoints = await _tcp!.StartAsync(stopping);
         Addresses = new NodeAddresses(addresses[0], endpoints[0]);
@@ -156,6 +171,8 @@ internal sealed class Node : IAsyncDisposable
             await _http.StopAsync(impatient.Token);
         }
 
+        if (_cluster is not null && _areLoopsStarted)
+            await Task.WhenAny(_cluster.DrainAsync(), Failed, Task.Delay(HandOverMax, _clock));
         foreach (var loop in _loops)
             loop.Close();
         await Task.WhenAll(
@@ -174,6 +191,7 @@ internal sealed class Node : IAsyncDisposable
         _journal?.Dispose();
         _projector?.Dispose();
         _desk?.Dispose();
+        _cluster?.Dispose();
         _lease.Dispose();
         _store.Dispose();
         foreach (var shard in _shards)
@@ -221,31 +239,41 @@ internal sealed class Node : IAsyncDisposable
             _shards[i] = new Shard(ShardOptionsOf(i), inbox, nowMs);
         }
 
-        _journal = journal = new Journal(_store, [.. _shards.Select(shard => shard.Inbox)]);
+        _journal = journal = new Journal(_store, [.. _shards.Select(shard => shard.Inbox)], _shared);
         _projector = projector = new Projector(
-            _store, journal, _shards, _options.Storage.Retention, _store.Clock);
+            _store, journal, _shards, _options.Storage.Retention, _store.Clock, _shared);
         _loader = loader = new Loader(_store, _shards, _options.Engine.Partitions);
+        if (_shared is not null)
+        {
+            _cluster = new ClusterLoop(
+                new ClusterLoopOptions(
+                    new ClusterTimes((long)_options.Cluster.Lease.TotalMilliseconds),
+                    _options.Cluster.Lease / HeartbeatsPerLease),
+                _shared, _board!, _shards, journal, _ticks, _clock, WakeLoops);
+        }
+
+        IFiringRight right = _cluster is null ? _lease : _cluster;
         _executor = executor = new Executor(
-            ExecutorOptionsOf(), new Connectors(_rest, new ChainedConnector(SubmitChildAsync)),
+            ExecutorOptionsOf(right), new Connectors(_rest, new ChainedConnector(SubmitChildAsync)),
             PostOutcome, _ticks.NowMs, _clock);
 
         _workers = new WorkerDesk(
             new WorkerDeskOptions(
-                _options.Workers.Lease, () => _lease.IsTrusted, _ticks.NowMs, AttemptStarted, AttemptEnded),
+                _options.Workers.Lease, () => right.IsTrusted, _ticks.NowMs, AttemptStarted, AttemptEnded),
             _shards, _clock);
         _loops = new ShardLoop[shardCount];
         for (int i = 0; i < shardCount; i++)
         {
             _loops[i] = new ShardLoop(
                 i, _shards[i], waiters[i], _ticks, _clock, journal, projector, loader, executor, _workers,
-                _lease);
+                right, _cluster);
         }
 
         _desk = new PlanDesk(
             new DeskOptions(
                 _options.Engine.Partitions, (int)_options.Retry.Delay.TotalMilliseconds,
                 (int)_options.Retry.DelayMax.TotalMilliseconds),
-            _store, _shards, _loops, _ticks, _clock);
+            _store, _shards, _loops, _ticks, _clock, _shared is null ? null : IsHere);
         _startedTimestamp = _clock.GetTimestamp();
         Parts = PartsOf(_desk, _workers, journal, projector);
         _tcp = new Listener(NetworkOptionsOf(_options.Tcp), Parts, _loggers, _clock);
@@ -262,6 +290,18 @@ internal sealed class Node : IAsyncDisposable
         () => StatsOf(workers, journal, projector),
         MapOf,
         _loggers.CreateLogger<Listener>());
+
+    private void OpenShards(IReadOnlyList<ProjectedMark> marks, long nowMs)
+    {
+        if (_cluster is null)
+        {
+            PartitionHost.OpenAll(_store, marks, _shards, nowMs);
+            return;
+        }
+
+        foreach (var shard in _shards)
+            shard.Open(nowMs); // Its partitions come when they are claimed.
+    }
 
     private PartitionMap MapOf() => PartitionMap.Single(
         _options.Engine.Partitions, new NodeEndpoint(Addresses.Tcp.Address.ToString(), Addresses.Tcp.Port));
@@ -289,8 +329,15 @@ internal sealed class Node : IAsyncDisposable
         return health;
     }
 
-    private string? TroubleOf(Journal journal, Projector projector) =>
-        _notReady ?? journal.Trouble ?? _lease.Trouble ?? projector.Trouble;
+    private string? TroubleOf(Journal journal, Projector projector)
+    {
+        IFiringRight right = _cluster is null ? _lease : _cluster;
+        return _notReady ?? journal.Trouble ?? right.Trouble ?? projector.Trouble;
+    }
+
+    /// <summary>This node has the partition, and its shard has read it.</summary>
+    private bool IsHere(int partition) =>
+        _shared!.Owned.EpochOf(partition) > 0 && _shards[partition % _shards.Length].Owns(partition);
 
     /// <summary>
     /// Once a second: has the projector look for what can go, and tells of changes for the worse or better.
@@ -356,12 +403,12 @@ internal sealed class Node : IAsyncDisposable
         _attemptEnded?.Invoke(in dispatch, in outcome, nowMs);
     }
 
-    private Execution.ExecutorOptions ExecutorOptionsOf() => new(
+    private Execution.ExecutorOptions ExecutorOptionsOf(IFiringRight right) => new(
         _options.Executor.Concurrency)
     {
         Started = AttemptStarted,
         Ended = AttemptEnded,
-        MayBegin = _lease.WaitUntilTrustedAsync,
+        MayBegin = right.WaitToBeginAsync,
     };
 
     private void AddGauges(Journal journal)
@@ -391,7 +438,8 @@ internal sealed class Node : IAsyncDisposable
 
     private async Task WatchAsync(Journal journal)
     {
-        var first = await Task.WhenAny([journal.Failed, _lease.Failed, .. _loops.Select(loop => loop.Failed)]);
+        var right = _cluster?.Failed ?? _lease.Failed;
+        var first = await Task.WhenAny([journal.Failed, right, .. _loops.Select(loop => loop.Failed)]);
         _failed.TrySetResult(await first);
     }
 

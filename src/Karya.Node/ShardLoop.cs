@@ -2,7 +2,6 @@ using System.Buffers;
 using Karya.Engine;
 using Karya.Engine.Journal;
 using Karya.Engine.Shards;
-using Karya.Node.Cluster;
 using Karya.Node.Execution;
 using Karya.Node.Storage;
 using Karya.Node.Workers;
@@ -28,7 +27,8 @@ internal sealed class ShardLoop : IDisposable
     private readonly Loader _loader;
     private readonly Executor _executor;
     private readonly WorkerDesk _workers;
-    private readonly PartitionLease _lease;
+    private readonly IFiringRight _right;
+    private readonly ClusterLoop? _cluster; // Null: nobody else is there, and no partition comes or goes.
     private readonly Thread _thread;
     private readonly Lock _lock = new();
     private readonly List<(long Position, TaskCompletionSource Done)> _waitingForTables = [];
@@ -39,7 +39,8 @@ internal sealed class ShardLoop : IDisposable
 
     public ShardLoop(
         int number, Shard shard, DeadlineWaiter waiter, TickClock ticks, TimeProvider clock, Journal journal,
-        Projector projector, Loader loader, Executor executor, WorkerDesk workers, PartitionLease lease)
+        Projector projector, Loader loader, Executor executor, WorkerDesk workers, IFiringRight right,
+        ClusterLoop? cluster = null)
     {
         _number = number;
         _shard = shard;
@@ -52,7 +53,8 @@ internal sealed class ShardLoop : IDisposable
         _loader = loader;
         _executor = executor;
         _workers = workers;
-        _lease = lease;
+        _right = right;
+        _cluster = cluster;
         _thread = new Thread(Run) { Name = $"karya-shard-{number}", IsBackground = true };
     }
 
@@ -106,7 +108,7 @@ internal sealed class ShardLoop : IDisposable
             {
                 long nowMs = _ticks.NowMs();
                 Volatile.Write(ref _lastTurn, _clock.GetTimestamp());
-                _shard.HoldFiring(!_lease.IsTrusted);
+                _shard.HoldFiring(!_right.IsTrusted);
                 HandOut(_shard.Turn(nowMs));
                 ReleaseWaiting();
                 if (_shard.NextTurnMs > nowMs)
@@ -156,6 +158,13 @@ internal sealed class ShardLoop : IDisposable
             _loader.Post(_number, request);
         if (effects.Projection is { } batch)
             _projector.Post(_number, batch);
+        foreach (var notice in effects.Notices.Span)
+            _cluster!.Noticed(notice);
+        foreach (ref readonly var stray in effects.Strays.Span)
+        {
+            if (stray.Payload is { } payload)
+                ArrayPool<byte>.Shared.Return(payload); // Its next owner waits for it, and then starts it again.
+        }
     }
 
     private static void HandOutReplies(ReadOnlySpan<Reply> replies)

@@ -31,6 +31,7 @@ public static class TypeRules
         ["IConnector"] = "one per kind of action",
         ["IKaryaTask"] = "implemented by the users of the client",
         ["IWorkerSession"] = "a connection, which the desk of workers must not know; tests have their own",
+        ["IClusterBoard"] = "what a cluster knows of Redis, which tests do without",
         ["IClusterStore"] = "the parts of a node know no database; a store of one node alone has no such thing",
         ["IPlanDesk"] = "protocols are tested against a desk of their own, without an engine behind it",
     };

@@ -69,7 +69,7 @@ internal sealed class NodeRig : IAsyncDisposable
             new ExecutorOptions(Concurrency)
             {
                 Started = started ?? ((in _, _) => { }),
-                MayBegin = _lease.WaitUntilTrustedAsync,
+                MayBegin = _lease.WaitToBeginAsync,
             },
             new Connectors(connector, connector),
             (in command) => _shard.Inbox.PostOutcome(command), _ticks.NowMs, TimeProvider.System);

@@ -7,7 +7,7 @@ namespace Karya.Node.Cluster;
 /// <remarks>
 /// One thread of its own renews; all else may be called from any thread. See <see cref="LeaseTrust"/>.
 /// </remarks>
-internal sealed class PartitionLease : IDisposable
+internal sealed class PartitionLease : IFiringRight, IDisposable
 {
     /// <summary>Renewals in one length: four may fail before the fifth of them counts.</summary>
     private const int RenewalsPerLength = 5;
@@ -70,6 +70,10 @@ internal sealed class PartitionLease : IDisposable
     /// <returns>False: the right is lost, or the wait was called off.</returns>
     public ValueTask<bool> WaitUntilTrustedAsync(CancellationToken stopping) =>
         IsTrusted ? ValueTask.FromResult(true) : WaitAsync(stopping);
+
+    /// <summary>Whoever has a lease has all partitions.</summary>
+    public ValueTask<bool> WaitToBeginAsync(int partition, long epoch, CancellationToken stopping) =>
+        WaitUntilTrustedAsync(stopping);
 
     /// <summary>Renews no more. What was claimed is released through the store.</summary>
     public void Dispose()

@@ -123,9 +123,12 @@ internal sealed class Executor : IAsyncDisposable
 
             try
             {
-                if (_closed || !await _options.MayBegin(_stop.Token))
+                if (_closed)
                     continue;
-                if (!TryBegin(dispatch))
+                bool mayBegin = await _options.MayBegin(dispatch.Partition, dispatch.Epoch, _stop.Token);
+                if (_stop.IsCancellationRequested)
+                    continue;
+                if (!TryBegin(dispatch) || !mayBegin)
                 {
                     GiveBack(dispatch);
                     continue;

@@ -29,12 +29,12 @@ internal sealed record ExecutorOptions(int Concurrency = 256)
     public AttemptEnded Ended { get; init; } = static (in _, in _, _) => { };
 
     /// <summary>
-    /// Asked immediately before an attempt begins: waits while this node's right to fire has run out, as it does in a
-    /// process that slept. False: there will be no such right any more, or the executor stops; the attempt is dropped
-    /// without a word.
+    /// Asked immediately before an attempt of a partition and epoch begins: waits while this node's right to fire has
+    /// run out, as it does in a process that slept. False: it is not this node's to begin any more, and is given back;
+    /// or the executor stops.
     /// </summary>
-    public Func<CancellationToken, ValueTask<bool>> MayBegin { get; init; } =
-        static _ => ValueTask.FromResult(true);
+    public Func<int, long, CancellationToken, ValueTask<bool>> MayBegin { get; init; } =
+        static (_, _, _) => ValueTask.FromResult(true);
 }
 
 /// <summary>Who carries out which kind of action. Null: not configured on this node.</summary>

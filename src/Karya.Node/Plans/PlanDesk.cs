@@ -40,9 +40,16 @@ internal sealed class PlanDesk : IPlanDesk, IDisposable
     private readonly SemaphoreSlim[] _updates;
     private readonly DeadLetterOffice _dead;
 
+    /// <param name="options">How plans are completed.</param>
+    /// <param name="store">The store.</param>
+    /// <param name="shards">Of this node.</param>
+    /// <param name="loops">Their threads.</param>
+    /// <param name="ticks">Store time.</param>
+    /// <param name="clock">Measures waits.</param>
+    /// <param name="isHere">As <see cref="SubmitDesk"/> takes it.</param>
     public PlanDesk(
         DeskOptions options, IStore store, IReadOnlyList<Shard> shards, IReadOnlyList<ShardLoop> loops, TickClock ticks,
-        TimeProvider clock)
+        TimeProvider clock, Predicate<int>? isHere = null)
     {
         _options = options;
         _reads = new StoreReads(store, ReplyTimeout, clock);
@@ -51,7 +58,7 @@ internal sealed class PlanDesk : IPlanDesk, IDisposable
         _ticks = ticks;
         _clock = clock;
         _dead = new DeadLetterOffice(options.PartitionCount);
-        Submits = new SubmitDesk(options, _reads, shards, ticks, _ids);
+        Submits = new SubmitDesk(options, _reads, shards, ticks, _ids, isHere);
         _updates = new SemaphoreSlim[UpdateStripes];
         for (int i = 0; i < UpdateStripes; i++)
             _updates[i] = new SemaphoreSlim(1);
@@ -79,7 +86,7 @@ internal sealed class PlanDesk : IPlanDesk, IDisposable
     public async ValueTask<PlanView> SubmitAsync(PlanDraft draft, CancellationToken stopping)
     {
         long nowMs = _ticks.NowMs();
-        return await SubmitAsync(draft, _ids.New(nowMs), PlanId.None, nowMs, stopping);
+        return await SubmitAsync(draft, Submits.NewId(nowMs), PlanId.None, nowMs, stopping);
     }
 
     public async ValueTask<(PlanId Plan, bool Existed)> SubmitAsync(

@@ -16,6 +16,9 @@ internal sealed class PlanIds(Action<byte[]>? fill = null)
     private const int RandomBytes = 4096; // One call to the generator for 512 ids.
     private const int CounterMax = 0xFFF;
 
+    /// <summary>A single partition among many is then missed once in 10^27 times.</summary>
+    private const int DrawsPerPartition = 64;
+
     private readonly Lock _lock = new();
     private readonly byte[] _random = new byte[RandomBytes];
     private int _randomUsed = RandomBytes;
@@ -44,19 +47,22 @@ internal sealed class PlanIds(Action<byte[]>? fill = null)
     }
 
     /// <summary>
-    /// A new id of a plan that falls into a partition of which a predicate says so: drawn until one does.
+    /// A new id of a plan that falls into a partition of which a predicate says so: drawn until one does. None when
+    /// there is no such partition.
     /// </summary>
     /// <param name="nowMs">As above.</param>
     /// <param name="partitionCount">Of the store.</param>
-    /// <param name="isWanted">True for one partition at least.</param>
+    /// <param name="isWanted">Its answers may change meanwhile.</param>
     public PlanId New(long nowMs, int partitionCount, Predicate<int> isWanted)
     {
-        while (true)
+        for (int draw = 0; draw < DrawsPerPartition * partitionCount; draw++)
         {
             var id = New(nowMs);
             if (isWanted(PartitionHash.Of(id.Value, partitionCount)))
                 return id;
         }
+
+        return PlanId.None;
     }
 
     /// <summary>

@@ -106,8 +106,12 @@ internal sealed class SubmitDesk
         };
     }
 
-    private PlanId NewId(long nowMs) =>
-        _isHere is null ? _ids.New(nowMs) : _ids.New(nowMs, _options.PartitionCount, _isHere);
+    /// <summary>The id of a new plan. When this node has no partition, its shard says so of the submit.</summary>
+    public PlanId NewId(long nowMs)
+    {
+        var id = _isHere is null ? PlanId.None : _ids.New(nowMs, _options.PartitionCount, _isHere);
+        return id == PlanId.None ? _ids.New(nowMs) : id;
+    }
 
     private static int DelayMsMaxOf(in PlanSpec spec) =>
         spec.RetryDelayMsMax > 0 ? spec.RetryDelayMsMax : int.MaxValue;

@@ -43,6 +43,21 @@ internal sealed class Mailbox<T>
         }
     }
 
+    /// <summary>The same, and waits for up to the given time.</summary>
+    /// <returns>False: closed, and empty.</returns>
+    public bool TakeAll(List<T> target, TimeSpan waitMax)
+    {
+        lock (_lock)
+        {
+            if (_items.Count == 0 && !_isClosed && waitMax > TimeSpan.Zero)
+                Monitor.Wait(_lock, waitMax);
+            bool goesOn = _items.Count > 0 || !_isClosed;
+            while (_items.TryDequeue(out var item))
+                target.Add(item);
+            return goesOn;
+        }
+    }
+
     /// <summary>Waits for up to the given time, or until something comes in or the mailbox is closed.</summary>
     /// <returns>False: closed.</returns>
     public bool Pause(TimeSpan length)

@@ -36,6 +36,8 @@ internal sealed class Projector : IDisposable
 
     private static readonly TimeSpan HistoryPause = TimeSpan.FromSeconds(60);
 
+    private static readonly TimeSpan OldStreamsPause = TimeSpan.FromSeconds(5);
+
     private readonly IStore _store;
     private readonly IClusterStore? _shared;
     private readonly Journal _journal;
@@ -46,6 +48,7 @@ internal sealed class Projector : IDisposable
     private readonly Thread _thread;
     private readonly long[] _projected;
     private DateTimeOffset _historyDue;
+    private DateTimeOffset _oldStreamsDue;
     private volatile string? _trouble;
 
     /// <param name="store">The store.</param>
@@ -155,6 +158,7 @@ internal sealed class Projector : IDisposable
         {
             _store.Ping();
             _journal.Prune(_projected);
+            EmptyOldStreams();
             if (_clock.GetUtcNow() >= _historyDue)
                 PruneHistory();
             _trouble = null;
@@ -163,6 +167,14 @@ internal sealed class Projector : IDisposable
         {
             _trouble = $"The store fails: {e.Message}"; // Nothing is lost by it; the next round tries again.
         }
+    }
+
+    private void EmptyOldStreams()
+    {
+        if (_shared is null || _clock.GetUtcNow() < _oldStreamsDue)
+            return;
+        _oldStreamsDue = _clock.GetUtcNow() + OldStreamsPause;
+        _shared.EmptyOldStreams();
     }
 
     /// <summary>Goes on for as long as there is something to remove and nothing comes in, which goes first.</summary>

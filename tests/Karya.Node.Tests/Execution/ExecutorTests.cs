@@ -412,13 +412,13 @@ public sealed class ExecutorTests : IAsyncDisposable
     }
 
     [Fact]
-    public async Task An_attempt_begins_only_when_it_may_and_is_dropped_when_it_never_will()
+    public async Task An_attempt_begins_only_when_it_may_and_is_given_back_when_it_never_will()
     {
         var asked = Channel.CreateBounded<TaskCompletionSource<bool>>(2);
         var executor = NewExecutor(
             new ExecutorOptions(1)
             {
-                MayBegin = async _ =>
+                MayBegin = async (_, _, _) =>
                 {
                     var answer = new TaskCompletionSource<bool>();
                     Assert.True(asked.Writer.TryWrite(answer));
@@ -433,8 +433,11 @@ public sealed class ExecutorTests : IAsyncDisposable
 
         executor.TryPost(NewDispatch(Rest, occurrence: 2));
         first.SetResult(false);
+        var released = await PostedAsync();
+        Assert.Equal((CommandKind.AttemptReleased, 1L), (released.Kind, released.Key.Occurrence));
         (await AskedAsync()).SetResult(true);
-        Assert.Equal(2, (await PostedAsync()).Key.Occurrence);
+        var ended = await PostedAsync();
+        Assert.Equal((CommandKind.AttemptSucceeded, 2L), (ended.Kind, ended.Key.Occurrence));
         Assert.Equal(1, _rest.RunCount);
 
         Task<TaskCompletionSource<bool>> AskedAsync() => Expect.SoonAsync(
@@ -448,7 +451,7 @@ public sealed class ExecutorTests : IAsyncDisposable
         var executor = NewExecutor(
             new ExecutorOptions(1)
             {
-                MayBegin = async stopping =>
+                MayBegin = async (_, _, stopping) =>
                 {
                     asked.SetResult();
                     await Task.Delay(Timeout.InfiniteTimeSpan, stopping)

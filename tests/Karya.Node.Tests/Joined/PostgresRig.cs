@@ -6,6 +6,7 @@ using Karya.Engine;
 using Karya.LocalServers;
 using Karya.Node.Configuration;
 using Karya.Node.Plans;
+using Karya.Node.Storage.Postgres;
 using Karya.Node.Tests.Execution;
 using Karya.Node.Tests.Storage.Postgres;
 using Microsoft.Extensions.Logging.Abstractions;
@@ -67,6 +68,14 @@ internal sealed class PostgresRig : IAsyncDisposable
 
     public static long NowMs => DateTimeOffset.UtcNow.ToUnixTimeMilliseconds();
 
+    /// <summary>No node yet: for clusters.</summary>
+    public static async Task<PostgresRig> CreateAsync(PostgresServer server) =>
+        new(server, null, null, await LoopbackTarget.StartAsync());
+
+    /// <summary>Once a node has started.</summary>
+    public async Task AddAnnAsync(Node node) =>
+        Ann = (await node.Desk.CreateUserAsync("ann", NodeRig.Stopping)).Id;
+
     /// <param name="server">Where the database is.</param>
     /// <param name="options">Those of the nodes, but for the store.</param>
     /// <param name="clock">The first node's.</param>
@@ -99,6 +108,22 @@ internal sealed class PostgresRig : IAsyncDisposable
         var node = new Node(options, clock ?? TimeProvider.System, NullLoggerFactory.Instance);
         _nodes.Add(node);
         return node;
+    }
+
+    /// <summary>A member of a cluster that is not started, and its store.</summary>
+    public (Node Node, PostgresStore Store) NewMember(SharedBoard board, string name, bool throughProxy = false)
+    {
+        var settings = (throughProxy ? Schema.SettingsThrough(Proxy.Port) : Schema.Settings) with
+        {
+            StreamCount = _options.Engine.ShardCount,
+            Lease = _options.Cluster.Lease,
+            Identity = NodeIdentity.Of(name),
+        };
+        var store = new PostgresStore(settings, TimeProvider.System);
+        var node = new Node(
+            _options, TimeProvider.System, NullLoggerFactory.Instance, store, board: board.NewPlace());
+        _nodes.Add(node);
+        return (node, store);
     }
 
     /// <summary>A plan that calls the target.</summary>

@@ -1,0 +1,118 @@
+using System.Globalization;
+using Karya.LocalServers;
+using Karya.Node.Storage.Postgres;
+using Xunit;
+
+namespace Karya.Node.Tests.Joined;
+
+/// <summary>Several whole nodes on one Postgres, which share the work.</summary>
+[Trait("Needs", "process")]
+public sealed class ClusterTests(ITestOutputHelper output) : IAsyncLifetime
+{
+    private readonly SharedBoard _board = new();
+    private PostgresRig _rig = null!;
+
+    public async ValueTask InitializeAsync() => _rig = await PostgresRig.CreateAsync(PostgresServer.Shared);
+
+    public ValueTask DisposeAsync() => _rig.DisposeAsync();
+
+    [Fact]
+    public async Task A_node_that_joins_takes_its_part_while_work_goes_on_and_nothing_is_lost_or_repeated()
+    {
+        var (first, firstStore) = await StartAsync("a");
+        await OwnsAsync(firstStore, All);
+        await _rig.AddAnnAsync(first);
+        await using var load = new ClusterLoad(_rig, first);
+
+        var (second, secondStore) = await StartAsync("b");
+        await OwnsAsync(secondStore, All / 2);
+        await OwnsAsync(firstStore, All / 2);
+        load.Add(second);
+        await load.MoreAsync(100);
+        await load.StopAsync();
+
+        await load.AllRanOnceAsync();
+        output.WriteLine(load.Describe());
+    }
+
+    [Fact]
+    public async Task A_node_that_stops_in_order_leaves_its_part_to_the_others_and_nothing_is_lost_or_repeated()
+    {
+        var (first, firstStore) = await StartAsync("a");
+        var (second, secondStore) = await StartAsync("b");
+        await OwnsAsync(firstStore, All / 2);
+        await OwnsAsync(secondStore, All / 2);
+        await _rig.AddAnnAsync(first);
+        await using var load = new ClusterLoad(_rig, second);
+        await load.MoreAsync(50);
+
+        await first.StopAsync();
+        Assert.Equal(0, firstStore.Owned.Count);
+        await OwnsAsync(secondStore, All);
+        await load.MoreAsync(50);
+        await load.StopAsync();
+
+        await load.AllRanOnceAsync();
+        output.WriteLine(load.Describe());
+    }
+
+    [Fact]
+    public async Task What_a_node_had_that_is_cut_off_from_the_database_goes_on_elsewhere_and_it_comes_back_by_itself()
+    {
+        var (first, firstStore) = await StartAsync("a", throughProxy: true);
+        var (second, secondStore) = await StartAsync("b");
+        await OwnsAsync(firstStore, All / 2);
+        await OwnsAsync(secondStore, All / 2);
+        await _rig.AddAnnAsync(second);
+        await using var load = new ClusterLoad(_rig, second);
+        var early = await first.Desk.SubmitAsync(_rig.Draft(2500, "/early"), NodeRig.Stopping);
+
+        _rig.Proxy.RefuseNew();
+        _rig.Proxy.DropAll();
+        await OwnsAsync(secondStore, All);
+        await Until.TrueAsync(
+            () => _rig.Calls.Any(call => call.Plan == early.Id.ToString()), "the plan of the other node runs");
+        Assert.Contains("lease has run out", await PostgresRig.NotReadyAsync(first), StringComparison.Ordinal);
+
+        _rig.Proxy.ReleaseAll();
+        await OwnsAsync(firstStore, All / 2);
+        await OwnsAsync(secondStore, All / 2);
+        Assert.False(first.Failed.IsCompleted);
+        load.Add(first);
+        await load.MoreAsync(50);
+        await load.StopAsync();
+        await load.AllRanOnceAsync();
+        Assert.Single(_rig.Calls, call => call.Plan == early.Id.ToString());
+        output.WriteLine(load.Describe());
+    }
+
+    [Fact]
+    public async Task Without_a_board_work_goes_on_and_nothing_moves()
+    {
+        var (first, firstStore) = await StartAsync("a");
+        await OwnsAsync(firstStore, All);
+        await _rig.AddAnnAsync(first);
+        await using var load = new ClusterLoad(_rig, first);
+        _board.IsDown = true;
+
+        var (_, secondStore) = await StartAsync("b");
+        await load.MoreAsync(100);
+        await load.StopAsync();
+
+        Assert.Equal((All, 0), (firstStore.Owned.Count, secondStore.Owned.Count));
+        await load.AllRanOnceAsync();
+    }
+
+    private static int All => PostgresRig.Quick.Engine.Partitions;
+
+    private async Task<(Node Node, PostgresStore Store)> StartAsync(string name, bool throughProxy = false)
+    {
+        var (node, store) = _rig.NewMember(_board, name, throughProxy);
+        await node.StartAsync(NodeRig.Stopping);
+        return (node, store);
+    }
+
+    private static Task<int> OwnsAsync(PostgresStore store, int count) => Until.AskAsync(
+        () => ValueTask.FromResult(store.Owned.Count), owned => owned == count,
+        string.Create(CultureInfo.InvariantCulture, $"{store.Identity.Name} owns {count} partitions"));
+}
