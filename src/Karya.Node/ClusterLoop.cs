@@ -2,6 +2,7 @@ using Karya.Engine.Journal;
 using Karya.Engine.Shards;
 using Karya.Node.Cluster;
 using Karya.Node.Storage;
+using Karya.Protocol.Messages;
 
 namespace Karya.Node;
 
@@ -54,6 +55,8 @@ internal sealed class ClusterLoop : IFiringRight, IDisposable
     private readonly ErrandThread _looks = new("karya-look");
     private readonly ErrandThread _changes = new("karya-claim");
     private readonly CancellationTokenSource _stopping = new();
+    private ClusterNode? _me;
+    private volatile PartitionMap _map = PartitionMap.Single(1, new NodeEndpoint("127.0.0.1", 0));
     private readonly TaskCompletionSource _drained = new(TaskCreationOptions.RunContinuationsAsynchronously);
     private readonly TaskCompletionSource<string> _failed = new(TaskCreationOptions.RunContinuationsAsynchronously);
 
@@ -102,8 +105,17 @@ internal sealed class ClusterLoop : IFiringRight, IDisposable
     /// <summary>Completes with the reason when the node cannot go on.</summary>
     public Task<string> Failed => _failed.Task;
 
-    public void Start()
+    /// <summary>Which node has which partition, as far as this one knows.</summary>
+    public PartitionMap Map => _map;
+
+    /// <summary>Hears of a new map, on a thread of this loop.</summary>
+    public Action<PartitionMap>? MapChanged { get; set; }
+
+    /// <param name="me">Where this node is to be reached.</param>
+    public void Start(ClusterNode me)
     {
+        _me = me;
+        _map = PartitionMap.Single(_store.Owned.PartitionCount, me.Tcp);
         _store.PartitionLost = partition => _events.Post(() => _reconciler.Lost(partition, _requests));
         _board.Woken = () => _events.Post(() => _reconciler.Wake(NowMs));
         _renewals.Start();
@@ -140,6 +152,8 @@ internal sealed class ClusterLoop : IFiringRight, IDisposable
     /// </summary>
     public Task DrainAsync()
     {
+        if (!_thread.IsAlive)
+            return Task.CompletedTask; // It has never begun.
         _events.Post(() => _reconciler.IsDraining = true);
         return _drained.Task;
     }
@@ -268,12 +282,49 @@ internal sealed class ClusterLoop : IFiringRight, IDisposable
         try
         {
             var leases = _store.ReadLeases();
-            _events.Post(() => _reconciler.SawLeases(NowMs, leases, _requests));
+            var nodes = _store.ReadNodes();
+            if (_me is { } me && !nodes.Contains(me))
+                _store.Announce(me); // At first, and when it was taken for gone.
+            _events.Post(() =>
+            {
+                _reconciler.SawLeases(NowMs, leases, _requests);
+                Draw(leases, nodes);
+            });
         }
         catch (StoreException)
         {
             _events.Post(() => _reconciler.ReadFailed(NowMs));
         }
+    }
+
+    /// <summary>
+    /// The map of what was read. Its version is the sum of all epochs: it grows with every claim, and nodes that have
+    /// seen the same have the same. What is nobody's is said to be here, where it may be asked for as well as anywhere.
+    /// </summary>
+    private void Draw(IReadOnlyList<LeaseRow> leases, IReadOnlyList<ClusterNode> nodes)
+    {
+        var places = new Dictionary<string, int>();
+        var endpoints = new List<NodeEndpoint> { _me!.Tcp };
+        places.Add(_me.Owner, 0);
+        foreach (var node in nodes)
+        {
+            if (places.TryAdd(node.Owner, endpoints.Count))
+                endpoints.Add(node.Tcp);
+        }
+
+        long version = 1;
+        int[] owners = new int[leases.Count];
+        foreach (var lease in leases)
+        {
+            version += lease.Epoch;
+            owners[lease.Partition] = places.GetValueOrDefault(lease.Owner);
+        }
+
+        var map = new PartitionMap(version, endpoints, owners);
+        bool isNew = version > _map.Version || !endpoints.SequenceEqual(_map.Nodes);
+        _map = map;
+        if (isNew)
+            MapChanged?.Invoke(map);
     }
 
     private void Claim(IReadOnlyList<SeenLease> wanted)

@@ -147,10 +147,15 @@ internal sealed class Node : IAsyncDisposable
         foreach (var loop in _loops)
             loop.Start();
         _areLoopsStarted = true;
-        _cluster?.Start();
         var addresses = await http.StartAsync(stopping);
         var endpoints = await _tcp!.StartAsync(stopping);
         Addresses = new NodeAddresses(addresses[0], endpoints[0]);
+        if (_cluster is not null)
+        {
+            _cluster.MapChanged = _tcp.Push;
+            _cluster.Start(Myself());
+        }
+
         _notReady = null;
         _upkeep = _clock.CreateTimer(_ => KeepUp(journal, projector), null, UpkeepPeriod, UpkeepPeriod);
     }
@@ -283,7 +288,7 @@ internal sealed class Node : IAsyncDisposable
 
     private NodeParts PartsOf(PlanDesk desk, WorkerDesk workers, Journal journal, Projector projector) => new(
         Environment.MachineName,
-        typeof(Node).Assembly.GetName().Version!.ToString(3),
+        VersionOf(),
         desk,
         workers,
         _ticks.NowMs,
@@ -303,7 +308,19 @@ internal sealed class Node : IAsyncDisposable
             shard.Open(nowMs); // Its partitions come when they are claimed.
     }
 
-    private PartitionMap MapOf() => PartitionMap.Single(
+    /// <summary>Where other nodes and clients reach this one.</summary>
+    private ClusterNode Myself()
+    {
+        bool isAnywhere = Addresses.Tcp.Address.Equals(IPAddress.Any) || Addresses.Tcp.Address.Equals(IPAddress.IPv6Any);
+        string host = isAnywhere ? Dns.GetHostName() : Addresses.Tcp.Address.ToString();
+        return new ClusterNode(
+            _shared!.Identity.Owner, new NodeEndpoint(host, Addresses.Tcp.Port),
+            new UriBuilder(Addresses.Http) { Host = host }.Uri.ToString(), VersionOf());
+    }
+
+    private static string VersionOf() => typeof(Node).Assembly.GetName().Version!.ToString(3);
+
+    private PartitionMap MapOf() => _cluster?.Map ?? PartitionMap.Single(
         _options.Engine.Partitions, new NodeEndpoint(Addresses.Tcp.Address.ToString(), Addresses.Tcp.Port));
 
     private StatsReply StatsOf(WorkerDesk workers, Journal journal, Projector projector) => new(

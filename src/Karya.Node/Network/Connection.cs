@@ -116,6 +116,13 @@ internal sealed class Connection : IReplyTarget, IWorkerSession, IDisposable
         _outbox.Write(0, message);
     }
 
+    /// <summary>Tells a client that is known already; others hear of it when they are greeted.</summary>
+    public void Push(PartitionMap map)
+    {
+        if (Volatile.Read(ref _isGreeted))
+            _outbox.Write(0, new MapChanged(map));
+    }
+
     /// <summary>Ends the connection when a time limit has passed. Called a few times a second.</summary>
     public void CheckTime(long nowMs)
     {

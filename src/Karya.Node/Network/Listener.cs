@@ -83,6 +83,13 @@ internal sealed class Listener : IAsyncDisposable
             connection.SayGoodbye(_goodbye);
     }
 
+    /// <summary>Tells all clients which node has which partition now.</summary>
+    public void Push(PartitionMap map)
+    {
+        foreach (var connection in Connections())
+            connection.Push(map);
+    }
+
     /// <summary>Ends all connections, once what is written for them is sent.</summary>
     public async Task StopAsync(CancellationToken impatient)
     {

@@ -36,6 +36,12 @@ internal interface IClusterStore : IStore
     /// <summary>The leases of all partitions, by their numbers.</summary>
     IReadOnlyList<LeaseRow> ReadLeases();
 
+    /// <summary>Where the other processes, and this one, are to be reached; of those that have said so.</summary>
+    IReadOnlyList<ClusterNode> ReadNodes();
+
+    /// <summary>Says so of this process.</summary>
+    void Announce(ClusterNode me);
+
     /// <summary>Renews all leases of this process.</summary>
     /// <returns>The partitions that were renewed.</returns>
     IReadOnlyList<int> RenewLeases();
@@ -57,8 +63,8 @@ internal interface IClusterStore : IStore
     IReadOnlyList<long> ReadMarks(IReadOnlyList<int> partitions);
 
     /// <summary>
-    /// Empties journal streams of processes that are gone, once the tables have what is in them. Now and then, by any
-    /// node or several.
+    /// Empties journal streams of processes that are gone, once the tables have what is in them, and forgets where they
+    /// were. Now and then, by any node or several.
     /// </summary>
     /// <returns>How many were emptied.</returns>
     int EmptyOldStreams();

@@ -1,6 +1,7 @@
 using System.Globalization;
 using Karya.LocalServers;
 using Karya.Node.Storage.Postgres;
+using Karya.Protocol.Messages;
 using Xunit;
 
 namespace Karya.Node.Tests.Joined;
@@ -84,6 +85,27 @@ public sealed class ClusterTests(ITestOutputHelper output) : IAsyncLifetime
         await load.AllRanOnceAsync();
         Assert.Single(_rig.Calls, call => call.Plan == early.Id.ToString());
         output.WriteLine(load.Describe());
+    }
+
+    [Fact]
+    public async Task Every_node_knows_where_each_partition_is()
+    {
+        var (first, firstStore) = await StartAsync("a");
+        var (second, secondStore) = await StartAsync("b");
+        await OwnsAsync(firstStore, All / 2);
+        await OwnsAsync(secondStore, All / 2);
+
+        foreach (var node in (Node[])[first, second])
+        {
+            await Until.TrueAsync(() => IsMapTrue(node.Parts!.Map()), "the map is as the partitions are");
+            Assert.Equal(2, node.Parts!.Map().Nodes.Count);
+        }
+
+        Assert.Equal(first.Parts!.Map().Version, second.Parts!.Map().Version);
+
+        bool IsMapTrue(PartitionMap map) => Enumerable.Range(0, All).All(partition =>
+            (firstStore.Owned.EpochOf(partition) > 0 ? first : second).Addresses.Tcp.Port
+                == map.Nodes[map.Owners[partition]].Port);
     }
 
     [Fact]

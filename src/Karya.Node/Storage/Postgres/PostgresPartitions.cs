@@ -1,6 +1,7 @@
 using Karya.Engine.Journal;
 using Karya.Engine.Shards;
 using Karya.Protocol;
+using Karya.Protocol.Messages;
 using Npgsql;
 
 namespace Karya.Node.Storage.Postgres;
@@ -61,9 +62,44 @@ internal sealed class PostgresPartitions(PostgresReader reader)
         return Array.ConvertAll(partitions, partition => marks[partition]);
     }
 
+    public static List<ClusterNode> ReadNodes(NpgsqlConnection connection)
+    {
+        var nodes = new List<ClusterNode>();
+        using var command = new NpgsqlCommand(
+            "SELECT owner, tcp_host, tcp_port, http, version FROM cluster_node ORDER BY owner", connection);
+        using var rows = command.ExecuteReader();
+        while (rows.Read())
+        {
+            nodes.Add(new ClusterNode(
+                rows.GetString(0), new NodeEndpoint(rows.GetString(1), rows.GetInt32(2)), rows.GetString(3),
+                rows.GetString(4)));
+        }
+
+        return nodes;
+    }
+
+    public static void Announce(NpgsqlConnection connection, ClusterNode node)
+    {
+        using var command = new NpgsqlCommand(
+            """
+            INSERT INTO cluster_node VALUES ($1, $2, $3, $4, $5) ON CONFLICT (owner) DO UPDATE
+            SET tcp_host = excluded.tcp_host, tcp_port = excluded.tcp_port, http = excluded.http,
+              version = excluded.version
+            """,
+            connection);
+        command.Parameters.AddWithValue(node.Owner);
+        command.Parameters.AddWithValue(node.Tcp.Host);
+        command.Parameters.AddWithValue(node.Tcp.Port);
+        command.Parameters.AddWithValue(node.Http);
+        command.Parameters.AddWithValue(node.Version);
+        command.ExecuteNonQuery();
+    }
+
     /// <returns>How many streams were emptied.</returns>
     public static int EmptyOldStreams(NpgsqlConnection connection)
     {
+        using (var forget = new NpgsqlCommand("DELETE FROM cluster_node WHERE is_gone(owner)", connection))
+            forget.ExecuteNonQuery();
         int emptied = 0;
         foreach (var stream in FindOldStreams(connection))
         {

@@ -139,6 +139,19 @@ internal sealed class PostgresStore : IClusterStore
         return PostgresOwnership.ReadLeases(connection);
     });
 
+    public IReadOnlyList<ClusterNode> ReadNodes() => Ask(() =>
+    {
+        using var connection = _pool.OpenConnection();
+        return PostgresPartitions.ReadNodes(connection);
+    });
+
+    public void Announce(ClusterNode me) => Ask(() =>
+    {
+        using var connection = _pool.OpenConnection();
+        PostgresPartitions.Announce(connection, me);
+        return true;
+    });
+
     public IReadOnlyList<ClaimedPartition> Claim(IReadOnlyList<SeenLease> wanted) => AskOnce(() =>
     {
         using var connection = _pool.OpenConnection();

@@ -2,6 +2,7 @@ using Karya.Engine.Journal;
 using Karya.Node.Plans;
 using Karya.Node.Storage;
 using Karya.Node.Storage.Postgres;
+using Karya.Protocol.Messages;
 using Xunit;
 using static Karya.Node.Tests.Storage.Batches;
 
@@ -263,6 +264,24 @@ public sealed class SharedStoreTests : IDisposable
             Assert.Equal([0], first.RenewLeases());
         var refusal = await Assert.ThrowsAsync<StoreException>(() => opening);
         Assert.Contains("is in use by node a/", refusal.Message, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public void Processes_say_where_they_are_and_are_forgotten_when_they_are_gone()
+    {
+        var first = Join("a");
+        var second = Join("b");
+        var there = new ClusterNode(first.Identity.Owner, new NodeEndpoint("10.0.0.1", 7070), "http://a:8080/", "1.2.3");
+        first.Announce(there with { Version = "1.2.2" });
+        first.Announce(there);
+        var here = new ClusterNode(second.Identity.Owner, new NodeEndpoint("b", 7071), "http://b/", "1.2.3");
+        second.Announce(here);
+        second.EmptyOldStreams();
+        Assert.Equal([there, here], second.ReadNodes());
+
+        Leave(first);
+        second.EmptyOldStreams();
+        Assert.Equal([here], second.ReadNodes());
     }
 
     private PostgresStore Join(string name)

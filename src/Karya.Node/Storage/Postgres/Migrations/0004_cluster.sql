@@ -146,3 +146,14 @@ BEGIN
   EXECUTE format('TRUNCATE journal_%1$s_0, journal_%1$s_1', wanted);
   RETURN true;
 END $$;
+
+-- ---- Members --------------------------------------------------------------------------------------------------------
+
+-- Where processes are to be reached, by the names that leases have. Told by each of itself; removed when it is gone.
+CREATE TABLE cluster_node (
+  owner    text    PRIMARY KEY,
+  tcp_host text    NOT NULL,
+  tcp_port integer NOT NULL,
+  http     text    NOT NULL,
+  version  text    NOT NULL
+);
