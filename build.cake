@@ -112,24 +112,35 @@ bool HasPostgres()
         System.IO.File.Exists($"{folder}/initdb") && System.IO.File.Exists($"{folder}/postgres"));
 }
 
+bool HasRedis() =>
+    HasEnvironmentVariable("KARYA_TEST_REDIS_BIN")
+    || (EnvironmentVariable("PATH") ?? "").Split(':').Any(folder => System.IO.File.Exists($"{folder}/redis-server"));
+
+void Provide(string what, string package, Func<bool> isThere, string missing)
+{
+    if (isThere())
+        return;
+    Information($"There is no {what} for the tests: trying to install it.");
+    StartProcess(".ci/install", package);
+    if (!isThere())
+        throw new CakeException(missing);
+}
+
 // ---- Targets ---------------------------------------------------------------------------------------------------
 
 // What the tests start and cannot bring along.
 Task("Servers").Does(() =>
 {
-    if (HasPostgres())
-        return;
-
-    Information("There is no Postgres for the tests: trying to install it.");
-    StartProcess(".ci/install", "postgresql");
-    if (!HasPostgres())
-    {
-        throw new CakeException(
-            "Tests need the binaries of Postgres, initdb and postgres. They are neither on PATH nor in " +
-            "/usr/lib/postgresql/*/bin, and could not be installed. Install them (Debian, Ubuntu: apt-get install " +
-            "postgresql), or set KARYA_TEST_POSTGRES_BIN to their folder, or KARYA_TEST_POSTGRES to the connection " +
-            "string of a server that tests may use. See docs/testing.md.");
-    }
+    Provide(
+        "Postgres", "postgresql", HasPostgres,
+        "Tests need the binaries of Postgres, initdb and postgres. They are neither on PATH nor in " +
+        "/usr/lib/postgresql/*/bin, and could not be installed. Install them (Debian, Ubuntu: apt-get install " +
+        "postgresql), or set KARYA_TEST_POSTGRES_BIN to their folder, or KARYA_TEST_POSTGRES to the connection " +
+        "string of a server that tests may use. See docs/testing.md.");
+    Provide(
+        "Redis", "redis-server", HasRedis,
+        "Tests need redis-server. It is not on PATH, and could not be installed. Install it (Debian, Ubuntu: apt-get " +
+        "install redis-server), or set KARYA_TEST_REDIS_BIN to its folder. See docs/testing.md.");
 });
 
 Task("Build").Does(() =>

@@ -138,8 +138,10 @@ internal sealed class ClusterLoop : IFiringRight, IDisposable
         _board.WakeAll(); // Who gave it up looks whether it may give up the next one.
     });
 
+    public GateAnswer Ask(int partition, long epoch) => _gate.Ask(partition, epoch, NowMs);
+
     public ValueTask<bool> WaitToBeginAsync(int partition, long epoch, CancellationToken stopping) =>
-        _gate.Ask(partition, epoch, NowMs) switch
+        Ask(partition, epoch) switch
         {
             GateAnswer.Begin => ValueTask.FromResult(true),
             GateAnswer.Drop => ValueTask.FromResult(false),
@@ -180,7 +182,7 @@ internal sealed class ClusterLoop : IFiringRight, IDisposable
     {
         while (!stopping.IsCancellationRequested)
         {
-            var answer = _gate.Ask(partition, epoch, NowMs);
+            var answer = Ask(partition, epoch);
             if (answer != GateAnswer.Wait)
                 return answer == GateAnswer.Begin;
             await Task.Delay(GatePause, _clock, stopping).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);

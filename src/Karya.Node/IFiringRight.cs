@@ -11,10 +11,12 @@ internal interface IFiringRight
     /// <summary>Why nothing is fired at present; null while it may be.</summary>
     string? Trouble { get; }
 
-    /// <summary>
-    /// The last look before an attempt begins. Waits while the right has run out, and does not allocate while it has
-    /// not.
-    /// </summary>
+    /// <summary>The last look before an attempt begins.</summary>
+    /// <param name="partition">Of the attempt.</param>
+    /// <param name="epoch">Under which it was handed out.</param>
+    GateAnswer Ask(int partition, long epoch);
+
+    /// <summary>The same, and waits while the right has run out. Does not allocate while it has not.</summary>
     /// <param name="partition">Of the attempt.</param>
     /// <param name="epoch">Under which it was handed out.</param>
     /// <param name="stopping">Calls the wait off.</param>

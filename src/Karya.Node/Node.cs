@@ -264,7 +264,7 @@ internal sealed class Node : IAsyncDisposable
 
         _workers = new WorkerDesk(
             new WorkerDeskOptions(
-                _options.Workers.Lease, () => right.IsTrusted, _ticks.NowMs, AttemptStarted, AttemptEnded),
+                _options.Workers.Lease, right.Ask, _ticks.NowMs, AttemptStarted, AttemptEnded),
             _shards, _clock);
         _loops = new ShardLoop[shardCount];
         for (int i = 0; i < shardCount; i++)
@@ -311,8 +311,9 @@ internal sealed class Node : IAsyncDisposable
     /// <summary>Where other nodes and clients reach this one.</summary>
     private ClusterNode Myself()
     {
-        bool isAnywhere = Addresses.Tcp.Address.Equals(IPAddress.Any) || Addresses.Tcp.Address.Equals(IPAddress.IPv6Any);
-        string host = isAnywhere ? Dns.GetHostName() : Addresses.Tcp.Address.ToString();
+        var address = Addresses.Tcp.Address;
+        bool isAnywhere = address.Equals(IPAddress.Any) || address.Equals(IPAddress.IPv6Any);
+        string host = isAnywhere ? Dns.GetHostName() : address.ToString();
         return new ClusterNode(
             _shared!.Identity.Owner, new NodeEndpoint(host, Addresses.Tcp.Port),
             new UriBuilder(Addresses.Http) { Host = host }.Uri.ToString(), VersionOf());

@@ -75,7 +75,7 @@ internal sealed class NodeRig : IAsyncDisposable
             (in command) => _shard.Inbox.PostOutcome(command), _ticks.NowMs, TimeProvider.System);
         _workers = new WorkerDesk(
             new WorkerDeskOptions(
-                TimeSpan.FromSeconds(30), () => true, _ticks.NowMs, (in _, _) => { }, (in _, in _, _) => { }),
+                TimeSpan.FromSeconds(30), _lease.Ask, _ticks.NowMs, (in _, _) => { }, (in _, in _, _) => { }),
             [_shard], TimeProvider.System);
         _loop = new ShardLoop(
             0, _shard, waiter, _ticks, TimeProvider.System, _journal, _projector, _loader, _executor, _workers, _lease);

@@ -1,18 +1,5 @@
 namespace Karya.Node.Cluster;
 
-/// <summary>What may be done with an attempt that was handed out.</summary>
-internal enum GateAnswer
-{
-    /// <summary>Begin it, now.</summary>
-    Begin,
-
-    /// <summary>The lease has run out for the moment: ask again when it is renewed.</summary>
-    Wait,
-
-    /// <summary>Its partition is another's: it is not this node's to begin, ever.</summary>
-    Drop,
-}
-
 /// <summary>
 /// The last look before the first byte of an attempt leaves: is the partition still this node's, under the epoch that
 /// the attempt was handed out under, and may the lease be trusted? A node that slept past its lease begins nothing.

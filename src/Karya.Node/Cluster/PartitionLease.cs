@@ -72,6 +72,8 @@ internal sealed class PartitionLease : IFiringRight, IDisposable
         IsTrusted ? ValueTask.FromResult(true) : WaitAsync(stopping);
 
     /// <summary>Whoever has a lease has all partitions.</summary>
+    public GateAnswer Ask(int partition, long epoch) => IsTrusted ? GateAnswer.Begin : GateAnswer.Wait;
+
     public ValueTask<bool> WaitToBeginAsync(int partition, long epoch, CancellationToken stopping) =>
         WaitUntilTrustedAsync(stopping);
 

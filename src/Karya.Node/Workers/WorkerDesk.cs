@@ -13,10 +13,10 @@ namespace Karya.Node.Workers;
 
 /// <summary>What the desk is told by the node, and tells it.</summary>
 /// <param name="Lease">How long a delivery belongs to a worker that does not extend it.</param>
-/// <param name="MayFire">False while this node's right to start attempts has run out.</param>
+/// <param name="MayBegin">Whether an attempt of a partition and epoch may begin at this moment.</param>
 /// <param name="NowMs">Store time.</param>
 internal sealed record WorkerDeskOptions(
-    TimeSpan Lease, Func<bool> MayFire, Func<long> NowMs, AttemptStarted Started, AttemptEnded Ended);
+    TimeSpan Lease, Func<int, long, GateAnswer> MayBegin, Func<long> NowMs, AttemptStarted Started, AttemptEnded Ended);
 
 /// <summary>
 /// Hands attempts to workers and takes back what came of them. It knows who serves which name, how many they take, and
@@ -316,8 +316,15 @@ internal sealed class WorkerDesk : IDisposable
 
     private bool TryDeliver(Pool pool, in Dispatch dispatch)
     {
-        if (!_options.MayFire())
-            return false;
+        switch (_options.MayBegin(dispatch.Partition, dispatch.Epoch))
+        {
+            case GateAnswer.Wait:
+                return false;
+            case GateAnswer.Drop:
+                GiveBack(dispatch);
+                return true;
+        }
+
         try
         {
             var task = WireContent.ReadTask(dispatch.Body.AsSpan(0, dispatch.BodyBytes), dispatch.Key.Hook);

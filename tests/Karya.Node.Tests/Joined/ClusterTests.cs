@@ -1,5 +1,6 @@
 using System.Globalization;
 using Karya.LocalServers;
+using Karya.Node.Cluster;
 using Karya.Node.Storage.Postgres;
 using Karya.Protocol.Messages;
 using Xunit;
@@ -125,11 +126,43 @@ public sealed class ClusterTests(ITestOutputHelper output) : IAsyncLifetime
         await load.AllRanOnceAsync();
     }
 
+    [Fact]
+    public async Task While_redis_is_away_work_goes_on_and_afterwards_nodes_may_join_again()
+    {
+        using var redis = RedisServer.Start();
+        await using var boards = new RedisBoards(redis);
+        var (first, firstStore) = await StartAsync(boards.Add(), "a");
+        var (second, secondStore) = await StartAsync(boards.Add(), "b");
+        await OwnsAsync(firstStore, All / 2);
+        await OwnsAsync(secondStore, All / 2);
+        await _rig.AddAnnAsync(first);
+        await using var load = new ClusterLoad(_rig, first);
+        load.Add(second);
+
+        redis.Kill();
+        await load.MoreAsync(200);
+        Assert.Equal((All / 2, All / 2), (firstStore.Owned.Count, secondStore.Owned.Count));
+        Assert.Equal(200, (await PostgresRig.HttpAsync(first, "/readyz")).Status);
+        redis.StartAgain();
+        var (_, thirdStore) = await StartAsync(boards.Add(), "c");
+        await Until.TrueAsync(() => thirdStore.Owned.Count >= All / 3, "the third node has its part");
+        await load.MoreAsync(50);
+        await load.StopAsync();
+
+        await load.AllRanOnceAsync();
+        output.WriteLine(load.Describe());
+        await _rig.StopNodesAsync(); // While there is a Redis.
+    }
+
     private static int All => PostgresRig.Quick.Engine.Partitions;
 
-    private async Task<(Node Node, PostgresStore Store)> StartAsync(string name, bool throughProxy = false)
+    private Task<(Node Node, PostgresStore Store)> StartAsync(string name, bool throughProxy = false) =>
+        StartAsync(_board.NewPlace(), name, throughProxy);
+
+    private async Task<(Node Node, PostgresStore Store)> StartAsync(
+        IClusterBoard board, string name, bool throughProxy = false)
     {
-        var (node, store) = _rig.NewMember(_board, name, throughProxy);
+        var (node, store) = _rig.NewMember(board, name, throughProxy);
         await node.StartAsync(NodeRig.Stopping);
         return (node, store);
     }
@@ -137,4 +170,22 @@ public sealed class ClusterTests(ITestOutputHelper output) : IAsyncLifetime
     private static Task<int> OwnsAsync(PostgresStore store, int count) => Until.AskAsync(
         () => ValueTask.FromResult(store.Owned.Count), owned => owned == count,
         string.Create(CultureInfo.InvariantCulture, $"{store.Identity.Name} owns {count} partitions"));
+
+    /// <summary>Boards of nodes, which end after them.</summary>
+    private sealed class RedisBoards(RedisServer server) : IAsyncDisposable
+    {
+        private readonly List<RedisBoard> _all = [];
+
+        public RedisBoard Add()
+        {
+            _all.Add(new RedisBoard(server.Configuration, "main", TimeSpan.FromMilliseconds(500)));
+            return _all[^1];
+        }
+
+        public async ValueTask DisposeAsync()
+        {
+            foreach (var board in _all)
+                await board.DisposeAsync();
+        }
+    }
 }

@@ -4,6 +4,7 @@ using System.Globalization;
 using System.Text;
 using Karya.Engine;
 using Karya.LocalServers;
+using Karya.Node.Cluster;
 using Karya.Node.Configuration;
 using Karya.Node.Plans;
 using Karya.Node.Storage.Postgres;
@@ -111,7 +112,7 @@ internal sealed class PostgresRig : IAsyncDisposable
     }
 
     /// <summary>A member of a cluster that is not started, and its store.</summary>
-    public (Node Node, PostgresStore Store) NewMember(SharedBoard board, string name, bool throughProxy = false)
+    public (Node Node, PostgresStore Store) NewMember(IClusterBoard board, string name, bool throughProxy = false)
     {
         var settings = (throughProxy ? Schema.SettingsThrough(Proxy.Port) : Schema.Settings) with
         {
@@ -121,7 +122,7 @@ internal sealed class PostgresRig : IAsyncDisposable
         };
         var store = new PostgresStore(settings, TimeProvider.System);
         var node = new Node(
-            _options, TimeProvider.System, NullLoggerFactory.Instance, store, board: board.NewPlace());
+            _options, TimeProvider.System, NullLoggerFactory.Instance, store, board: board);
         _nodes.Add(node);
         return (node, store);
     }
@@ -220,6 +221,9 @@ internal sealed class PostgresRig : IAsyncDisposable
             $"taken {taken.TotalMilliseconds:F0}, fired {called.TotalMilliseconds:F0}, ready ")
             + FormattableString.Invariant($"{watch.Elapsed.TotalMilliseconds:F0} ms {reason}"));
     }
+
+    /// <summary>All at once, in order.</summary>
+    public Task StopNodesAsync() => Task.WhenAll(_nodes.Select(node => node.StopAsync()));
 
     public async ValueTask DisposeAsync()
     {

@@ -44,7 +44,7 @@ internal sealed class DeskRig : IReplyTarget, IDisposable
 
         Desk = new WorkerDesk(
             new WorkerDeskOptions(
-                TimeSpan.FromMilliseconds(LeaseMs), () => MayFire, () => NowMs, (in Dispatch _, long _) => Started++,
+                TimeSpan.FromMilliseconds(LeaseMs), (_, _) => Gate, () => NowMs, (in Dispatch _, long _) => Started++,
                 (in Dispatch _, in Outcome _, long _) => Ended++),
             _shards, Clock);
         Desk.Start();
@@ -54,7 +54,7 @@ internal sealed class DeskRig : IReplyTarget, IDisposable
 
     public WorkerDesk Desk { get; }
 
-    public bool MayFire { get; set; } = true;
+    public GateAnswer Gate { get; set; } = GateAnswer.Begin;
 
     /// <summary>Dispatches are kept instead of handed to the desk: a shard's thread is slow.</summary>
     public bool KeepsDispatches { get; set; }

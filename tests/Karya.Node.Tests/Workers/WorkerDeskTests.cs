@@ -282,13 +282,26 @@ public sealed class WorkerDeskTests : IDisposable
     public void Nothing_starts_while_the_nodes_right_to_start_is_in_doubt()
     {
         var worker = _rig.NewWorker(credits: 1);
-        _rig.MayFire = false;
+        _rig.Gate = GateAnswer.Wait;
         _rig.Submit();
         _rig.Advance(500);
         Assert.Empty(worker.Deliveries);
-        _rig.MayFire = true;
+        _rig.Gate = GateAnswer.Begin;
         _rig.Advance(200);
         Assert.Single(worker.Deliveries);
+    }
+
+    [Fact]
+    public void What_is_another_nodes_by_now_is_given_back_and_costs_no_attempt()
+    {
+        var worker = _rig.NewWorker(credits: 1);
+        _rig.Gate = GateAnswer.Drop;
+        _rig.Submit();
+        _rig.Advance(500);
+        Assert.Empty(worker.Deliveries);
+        _rig.Gate = GateAnswer.Begin;
+        _rig.Advance(2000);
+        Assert.Equal(1, Assert.Single(worker.Deliveries).Attempt);
     }
 
     [Fact]

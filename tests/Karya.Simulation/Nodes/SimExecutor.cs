@@ -1,7 +1,7 @@
 using System.Buffers;
 using System.Text;
 using Karya.Engine;
-using Karya.Node.Cluster;
+using Karya.Node;
 using Karya.Node.Plans;
 using Karya.Simulation.Judging;
 using Karya.Simulation.Kernel;

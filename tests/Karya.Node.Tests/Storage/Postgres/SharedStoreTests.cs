@@ -271,7 +271,7 @@ public sealed class SharedStoreTests : IDisposable
     {
         var first = Join("a");
         var second = Join("b");
-        var there = new ClusterNode(first.Identity.Owner, new NodeEndpoint("10.0.0.1", 7070), "http://a:8080/", "1.2.3");
+        var there = new ClusterNode(first.Identity.Owner, new NodeEndpoint("10.0.0.1", 7070), "http://a/", "1.2.3");
         first.Announce(there with { Version = "1.2.2" });
         first.Announce(there);
         var here = new ClusterNode(second.Identity.Owner, new NodeEndpoint("b", 7071), "http://b/", "1.2.3");
