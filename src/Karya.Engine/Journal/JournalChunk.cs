@@ -135,7 +135,7 @@ public sealed class JournalChunk
     {
         while (!row.IsEmpty)
         {
-            row = ReadChunk(row, (in record) =>
+            row = ReadChunk(row, (in record, _) =>
             {
                 if (!last.TryGetValue(record.Partition, out long sequence) || sequence < record.Sequence)
                     last[record.Partition] = record.Sequence;
@@ -172,9 +172,10 @@ public sealed class JournalChunk
 
         while (body.Remaining > 0)
         {
+            var bytes = body.ReadBytes(body.ReadInt32());
             var record = default(Record);
-            RecordCodec.Read(body.ReadBytes(body.ReadInt32()), ref record);
-            reader(record);
+            RecordCodec.Read(bytes, ref record);
+            reader(record, bytes);
         }
 
         return row[(end + ChecksumBytes)..];
@@ -182,4 +183,4 @@ public sealed class JournalChunk
 }
 
 /// <summary>Gets one record of a journal; its spans are valid during the call only.</summary>
-internal delegate void RecordReader(in Record record);
+internal delegate void RecordReader(in Record record, ReadOnlySpan<byte> bytes);

@@ -105,21 +105,19 @@ internal sealed class Ownership(
         var partition = partitions[image.Partition]!;
         foreach (ref var plan in image.Plans.Plans.Span)
             partition.State.Load(plan.Id, image.Plans.Slice(plan.Memo), image.Plans.Slice(plan.Body));
-        foreach (byte[] row in image.Rows)
-            Replay(partition, row);
+        Replay(partition, image.Records);
         partition.Open(turn);
         turn.Effects.Notices.Add() = new PartitionNotice(PartitionNoticeKind.Opened, image.Partition, image.Epoch);
     }
 
-    private static void Replay(Partition partition, ReadOnlySpan<byte> row)
+    private static void Replay(Partition partition, ReadOnlySpan<byte> records)
     {
-        while (!row.IsEmpty)
+        var reader = new ByteReader(records);
+        while (reader.Remaining > 0)
         {
-            row = JournalChunk.ReadChunk(row, (in record) =>
-            {
-                if (record.Partition == partition.Number)
-                    partition.ReplayRecord(record);
-            });
+            var record = default(Record);
+            RecordCodec.Read(reader.ReadBytes(reader.ReadInt32()), ref record);
+            partition.ReplayRecord(record);
         }
     }
 

@@ -17,7 +17,7 @@ public sealed class PartitionImage(int partition, long epoch, long sequence)
 {
     private readonly HashSet<PlanId> _missing = [];
     private readonly HashSet<PlanId> _born = [];
-    private readonly List<byte[]> _rows = [];
+    private readonly ByteWriter _records = new();
 
     public int Partition => partition;
 
@@ -30,30 +30,49 @@ public sealed class PartitionImage(int partition, long epoch, long sequence)
 
     public LoadedPage Plans { get; } = new();
 
-    internal IReadOnlyList<byte[]> Rows => _rows;
+    /// <summary>Its records beyond the tables, oldest first, each behind its length.</summary>
+    internal ReadOnlySpan<byte> Records => _records.WrittenSpan;
 
     /// <summary>Takes a row of the journal; what it says of other partitions is passed over.</summary>
     /// <exception cref="RecordDamagedException">It is not what was written.</exception>
     public void AddRow(ReadOnlySpan<byte> row)
     {
-        bool isNeeded = false;
-        for (var rest = row; !rest.IsEmpty;)
+        while (!row.IsEmpty)
         {
-            rest = JournalChunk.ReadChunk(rest, (in record) =>
+            row = JournalChunk.ReadChunk(row, (in record, bytes) =>
             {
-                if (record.Partition != partition || record.Sequence <= sequence)
-                    return;
-                isNeeded = true;
-                if (record.Kind == RecordKind.Submitted)
-                    _born.Add(record.Key.Plan);
-                else
-                    AddIfMissing(record.Key.Plan);
-                AddIfMissing(record.Spec.Parent); // A new child leaves a mark on its parent.
+                if (record.Partition == partition)
+                    Add(record, bytes);
             });
         }
+    }
 
-        if (isNeeded)
-            _rows.Add(row.ToArray());
+    /// <summary>The same for many partitions: the row is read once, and each image keeps what is its own.</summary>
+    /// <param name="row">Of the journal.</param>
+    /// <param name="images">By their partitions.</param>
+    public static void AddRow(ReadOnlySpan<byte> row, IReadOnlyDictionary<int, PartitionImage> images)
+    {
+        while (!row.IsEmpty)
+        {
+            row = JournalChunk.ReadChunk(row, (in record, bytes) =>
+            {
+                if (images.TryGetValue(record.Partition, out var image))
+                    image.Add(record, bytes);
+            });
+        }
+    }
+
+    private void Add(in Record record, ReadOnlySpan<byte> bytes)
+    {
+        if (record.Sequence <= sequence)
+            return;
+        _records.WriteInt32(bytes.Length);
+        _records.Write(bytes);
+        if (record.Kind == RecordKind.Submitted)
+            _born.Add(record.Key.Plan);
+        else
+            AddIfMissing(record.Key.Plan);
+        AddIfMissing(record.Spec.Parent); // A new child leaves a mark on its parent.
     }
 
     private void AddIfMissing(PlanId plan)

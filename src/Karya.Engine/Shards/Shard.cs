@@ -119,7 +119,7 @@ public sealed class Shard : IDisposable
     {
         while (!journalRow.IsEmpty)
         {
-            journalRow = JournalChunk.ReadChunk(journalRow, (in record) =>
+            journalRow = JournalChunk.ReadChunk(journalRow, (in record, _) =>
             {
                 if (_partitions[record.Partition] is not { } partition || record.Sequence <= partition.Sequence)
                     return;
@@ -144,7 +144,7 @@ public sealed class Shard : IDisposable
         while (!journalRow.IsEmpty)
         {
             journalRow = JournalChunk.ReadChunk(
-                journalRow, (in record) => _partitions[record.Partition]?.ReplayRecord(record));
+                journalRow, (in record, _) => _partitions[record.Partition]?.ReplayRecord(record));
         }
     }
 

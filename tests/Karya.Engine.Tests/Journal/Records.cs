@@ -108,7 +108,7 @@ internal static class Records
         List<RecordCopy> records = [];
         do
         {
-            row = JournalChunk.ReadChunk(row, (in record) => records.Add(RecordCopy.Of(record)));
+            row = JournalChunk.ReadChunk(row, (in record, _) => records.Add(RecordCopy.Of(record)));
         }
         while (!row.IsEmpty);
         return records;

@@ -31,11 +31,7 @@ internal sealed class PostgresPartitions(PostgresReader reader)
             byPartition.Add(claimed[i].Partition, images[i]);
         }
 
-        new PostgresJournalReader(connection).Read(row =>
-        {
-            foreach (var image in images)
-                image.AddRow(row);
-        });
+        new PostgresJournalReader(connection).Read(row => PartitionImage.AddRow(row, byPartition));
         var missing = new HashSet<Engine.PlanId>();
         foreach (var image in images)
             missing.UnionWith(image.Missing);
