@@ -112,9 +112,11 @@ bool HasPostgres()
         System.IO.File.Exists($"{folder}/initdb") && System.IO.File.Exists($"{folder}/postgres"));
 }
 
+// The tests look for it in the same places: RedisBinaries.cs.
 bool HasRedis() =>
-    HasEnvironmentVariable("KARYA_TEST_REDIS_BIN")
-    || (EnvironmentVariable("PATH") ?? "").Split(':').Any(folder => System.IO.File.Exists($"{folder}/redis-server"));
+    HasEnvironmentVariable("KARYA_TEST_REDIS") || HasEnvironmentVariable("KARYA_TEST_REDIS_BIN")
+    || (EnvironmentVariable("PATH") ?? "").Split(':').Append("/usr/bin")
+        .Any(folder => System.IO.File.Exists($"{folder}/redis-server"));
 
 void Provide(string what, string package, Func<bool> isThere, string missing)
 {
@@ -139,8 +141,9 @@ Task("Servers").Does(() =>
         "string of a server that tests may use. See docs/testing.md.");
     Provide(
         "Redis", "redis-server", HasRedis,
-        "Tests need redis-server. It is not on PATH, and could not be installed. Install it (Debian, Ubuntu: apt-get " +
-        "install redis-server), or set KARYA_TEST_REDIS_BIN to its folder. See docs/testing.md.");
+        "Tests need redis-server. It is neither on PATH nor in /usr/bin, and could not be installed. Install it " +
+        "(Debian, Ubuntu: apt-get install redis-server), or set KARYA_TEST_REDIS_BIN to its folder, or " +
+        "KARYA_TEST_REDIS to the configuration of a server that tests may use. See docs/testing.md.");
 });
 
 Task("Build").Does(() =>

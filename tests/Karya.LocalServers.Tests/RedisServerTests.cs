@@ -1,3 +1,5 @@
+using System.Diagnostics;
+using System.Globalization;
 using Xunit;
 
 namespace Karya.LocalServers.Tests;
@@ -5,50 +7,153 @@ namespace Karya.LocalServers.Tests;
 [Trait("Needs", "process")]
 public sealed class RedisServerTests
 {
+    private const string StarterReport = "KARYA_TEST_STARTER_REPORT";
+
     [Fact]
-    public void A_killed_server_starts_again_on_its_port_and_is_empty()
+    public void A_started_server_answers_and_keeps_nothing_on_disk()
     {
         using var server = RedisServer.Start();
+
+        Assert.Equal("+PONG", server.Ask("PING"));
         Assert.Equal("+OK", server.Ask("SET a 1"));
-        int port = server.Port;
-        server.Kill();
+        Assert.Equal("$1", server.Ask("GET a"));
+        Assert.Equal($"127.0.0.1:{server.Port}", server.Configuration);
+        server.Stop();
+        Assert.Equal("redis.log", Path.GetFileName(Assert.Single(Directory.GetFiles(server.DataDirectory))));
+    }
+
+    [Fact]
+    public void The_process_that_was_started_is_the_server_itself()
+    {
+        using var server = RedisServer.Start();
+
+        Assert.Contains($"pid={server.ProcessId}", server.LogText);
+    }
+
+    [Theory]
+    [InlineData(true)]
+    [InlineData(false)]
+    public void A_server_that_was_stopped_or_killed_starts_again_on_its_port_and_is_empty(bool inOrder)
+    {
+        using var server = RedisServer.Start();
+        var (port, process) = (server.Port, server.ProcessId);
+        server.Ask("SET a 1");
+
+        if (inOrder)
+            server.Stop();
+        else
+            server.Kill();
+        Assert.False(ProcessTree.IsAlive(process));
         server.StartAgain();
+
         Assert.Equal((port, "$-1"), (server.Port, server.Ask("GET a")));
     }
 
     [Fact]
-    public void A_disposed_server_leaves_nothing_behind()
+    public void A_disposed_server_leaves_no_process_and_no_folder()
     {
-        string before = string.Join(',', Folders());
-        RedisServer.Start().Dispose();
-        Assert.Equal(before, string.Join(',', Folders()));
+        var server = RedisServer.Start();
+        int process = server.ProcessId;
+        Assert.True(Directory.Exists(server.DataDirectory));
 
-        static IEnumerable<string> Folders() =>
-            Directory.EnumerateDirectories(Path.GetTempPath(), "karya-redis-*").Where(Directory.Exists);
+        server.Dispose();
+
+        Assert.False(ProcessTree.IsAlive(process));
+        Assert.False(Directory.Exists(server.DataDirectory));
     }
 
     [Fact]
-    public async Task A_paused_server_is_silent_until_it_goes_on()
+    public async Task A_paused_server_answers_when_it_resumes()
     {
         using var server = RedisServer.Start();
+
         server.Pause();
-        var asked = Task.Run(() => server.Ask("PING"), TestContext.Current.CancellationToken);
-        Assert.False(asked.IsCompleted);
+        var answer = Task.Run(() => server.Ask("PING"), TestContext.Current.CancellationToken);
+        Assert.False(answer.IsCompleted);
         server.Resume();
-        Assert.Equal("+PONG", await asked);
+
+        Assert.Equal("+PONG", await answer);
     }
 
     [Fact]
-    public void What_to_install_is_said_when_there_is_none()
+    public void A_paused_server_can_be_stopped_killed_and_disposed()
     {
-        string nowhere = Path.Combine(Path.GetTempPath(), "karya-nowhere");
-        Assert.Contains(
-            "apt-get install redis-server",
-            Assert.Throws<InvalidOperationException>(() => RedisServer.FindBinary(null, nowhere)).Message,
-            StringComparison.Ordinal);
-        Assert.Contains(
-            nowhere,
-            Assert.Throws<InvalidOperationException>(() => RedisServer.FindBinary(nowhere, null)).Message,
-            StringComparison.Ordinal);
+        var server = RedisServer.Start();
+
+        server.Pause();
+        server.Stop();
+        server.StartAgain();
+        server.Pause();
+        server.Kill();
+        server.StartAgain();
+        int process = server.ProcessId;
+        server.Pause();
+        server.Dispose();
+
+        Assert.False(ProcessTree.IsAlive(process));
+        Assert.False(Directory.Exists(server.DataDirectory));
+    }
+
+    [Fact]
+    public void A_server_that_is_not_running_says_so()
+    {
+        using var server = RedisServer.Start();
+        Assert.Throws<InvalidOperationException>(server.StartAgain);
+        server.Stop();
+
+        Assert.Throws<InvalidOperationException>(server.Kill);
+        Assert.Throws<InvalidOperationException>(server.Pause);
+        Assert.Throws<InvalidOperationException>(server.Stop);
+        Assert.Throws<InvalidOperationException>(() => server.Ask("PING"));
+    }
+
+    [Fact]
+    public void Everybody_in_a_process_shares_one_server()
+    {
+        Assert.Same(RedisServer.Shared, RedisServer.Shared);
+        Assert.NotEmpty(RedisServer.Shared.Configuration);
+    }
+
+    [Fact]
+    public void A_server_is_killed_when_its_starter_is()
+    {
+        string folder = Directory.CreateTempSubdirectory("karya-test-").FullName;
+        string report = Path.Combine(folder, "report");
+        using var starter = Process.Start(new ProcessStartInfo(
+            Environment.ProcessPath!,
+            ["-explicit", "only", "-method", "*." + nameof(A_starter_of_redis_waits_to_be_killed)])
+        {
+            Environment = { [StarterReport] = report },
+            RedirectStandardOutput = true,
+        })!;
+        try
+        {
+            Assert.True(Polling.Until(() => File.Exists(report) || starter.HasExited, TimeSpan.FromSeconds(60)));
+            Assert.True(File.Exists(report), starter.HasExited ? starter.StandardOutput.ReadToEnd() : "No report.");
+            int server = int.Parse(File.ReadAllLines(report)[1], CultureInfo.InvariantCulture);
+            Assert.True(ProcessTree.IsAlive(server));
+
+            starter.Kill();
+
+            Assert.True(Polling.Until(() => !ProcessTree.IsAlive(server), TimeSpan.FromSeconds(30)));
+        }
+        finally
+        {
+            starter.Kill();
+            if (File.Exists(report))
+                Directory.Delete(File.ReadLines(report).First(), recursive: true); // Nobody else is left to do it.
+            Directory.Delete(folder, recursive: true);
+        }
+    }
+
+    /// <summary>Runs in a process of its own only, started by the test above.</summary>
+    [Fact(Explicit = true)]
+    public void A_starter_of_redis_waits_to_be_killed()
+    {
+        var server = RedisServer.Start();
+        string report = Environment.GetEnvironmentVariable(StarterReport)!;
+        File.WriteAllLines(report + ".part", [server.DataDirectory, $"{server.ProcessId}"]);
+        File.Move(report + ".part", report);
+        Thread.Sleep(Timeout.Infinite);
     }
 }

@@ -4,22 +4,26 @@ using System.Net.Sockets;
 namespace Karya.LocalServers;
 
 /// <summary>
-/// A Redis of the caller's own: on loopback, in memory only. Start it, break it, dispose it: then neither a process nor
-/// a file of it is left. One owner calls it; it is not thread-safe. Linux only.
+/// A Redis of the caller's own: on loopback, in memory only. Start it, break it in every way that real ones break,
+/// dispose it: then neither a process nor a file of it is left. One owner calls it; it is not thread-safe. Linux only.
 /// </summary>
 public sealed class RedisServer : IDisposable
 {
-    /// <summary>Names the folder with the binary to use.</summary>
-    public const string FolderVariable = "KARYA_TEST_REDIS_BIN";
+    /// <summary>
+    /// The configuration, for StackExchange.Redis, of a server that tests may use instead of <see cref="Shared"/>.
+    /// </summary>
+    public const string SharedVariable = "KARYA_TEST_REDIS";
 
     private const int PortsTriedMax = 10;
 
     private static readonly TimeSpan StartMax = TimeSpan.FromSeconds(30);
     private static readonly TimeSpan StopMax = TimeSpan.FromSeconds(30);
 
-    private readonly string _binary;
-    private readonly string _directory;
-    private readonly ServerAccount _account;
+    private static readonly Lazy<RedisServer> LazyShared = new(StartShared);
+
+    private readonly string _directory = "";
+    private readonly string _binary = "";
+    private readonly ServerAccount? _account;
     private ServerProcess? _process;
     private IReadOnlyList<int>? _paused;
     private bool _disposed;
@@ -32,35 +36,45 @@ public sealed class RedisServer : IDisposable
         _account.Own(_directory);
     }
 
+    /// <summary>A server that somebody else runs: it can be used, not broken.</summary>
+    private RedisServer()
+    {
+    }
+
+    /// <summary>
+    /// One server per test process, started on first use, stopped when the process exits. Tests use keys of their own
+    /// in it and leave it alone otherwise: whoever flushes it has its own.
+    /// </summary>
+    public static RedisServer Shared => LazyShared.Value;
+
+    /// <summary>For StackExchange.Redis.</summary>
+    public string Configuration { get; private set; } = "";
+
     public string Host { get; } = "127.0.0.1";
 
     public int Port { get; private set; }
 
-    /// <summary>For StackExchange.Redis.</summary>
-    public string Configuration => $"{Host}:{Port.ToString(CultureInfo.InvariantCulture)}";
+    public int ProcessId => Running.Id;
+
+    /// <summary>Where the log is, and nothing else: no data is kept.</summary>
+    public string DataDirectory => _directory;
 
     /// <summary>All that the server has printed since its first start.</summary>
     public string LogText => File.Exists(LogFile) ? File.ReadAllText(LogFile) : "";
 
     private string LogFile => Path.Combine(_directory, "redis.log");
 
-    private ServerProcess Running => _process ?? throw new InvalidOperationException("The server does not run.");
+    private ServerProcess Running => _process ?? throw new InvalidOperationException(
+        _account is null ? $"{SharedVariable} names a server that is not ours." : "The server does not run.");
 
     /// <summary>Waits until the server answers.</summary>
     public static RedisServer Start()
     {
-        var server = new RedisServer(FindBinary(
-            Environment.GetEnvironmentVariable(FolderVariable), Environment.GetEnvironmentVariable("PATH")));
+        var server = new RedisServer(RedisBinaries.FindServer());
         try
         {
-            for (int tried = 0; tried < PortsTriedMax; tried++)
-            {
-                server.Port = LocalPorts.FindFree();
-                if (server.TryLaunch())
-                    return server;
-            }
-
-            throw server.Failure($"{PortsTriedMax} ports that were free a moment before were taken.");
+            server.StartOnFreePort();
+            return server;
         }
         catch
         {
@@ -69,14 +83,25 @@ public sealed class RedisServer : IDisposable
         }
     }
 
-    /// <summary>On the same port, empty.</summary>
+    /// <summary>On the same port, empty. Waits until the server answers.</summary>
     public void StartAgain()
     {
         ObjectDisposedException.ThrowIf(_disposed, this);
-        if (_process is not null)
-            throw new InvalidOperationException("Only a server that was killed is started again.");
+        if (_process is not null || _account is null)
+            throw new InvalidOperationException("Only a server of ours that was stopped or killed is started again.");
         if (!TryLaunch())
             throw Failure($"Somebody took port {Port} while the server was down.");
+    }
+
+    /// <summary>In order, which closes all connections. Waits until it is gone.</summary>
+    public void Stop()
+    {
+        var process = Running;
+        Resume();
+        process.Signal(Libc.SigTerm);
+        if (!process.WaitForExit(StopMax))
+            throw Failure($"Redis did not stop within {StopMax.TotalSeconds} s.");
+        Forget();
     }
 
     /// <summary>kill -9, until it is gone.</summary>
@@ -100,9 +125,10 @@ public sealed class RedisServer : IDisposable
         _paused = null;
     }
 
-    /// <summary>Sends one command and returns the first line of the answer.</summary>
+    /// <summary>Sends one command to a server of ours, and returns the first line of the answer.</summary>
     public string Ask(string command)
     {
+        _ = Running;
         using var client = new TcpClient(Host, Port) { ReceiveTimeout = 5000 };
         using var stream = client.GetStream();
         using var writer = new StreamWriter(stream) { AutoFlush = true };
@@ -114,57 +140,63 @@ public sealed class RedisServer : IDisposable
     /// <summary>Kills it and removes its folder.</summary>
     public void Dispose()
     {
-        if (TryEnd())
-            Directory.Delete(_directory, recursive: true);
-    }
-
-    /// <summary>False when it has ended before.</summary>
-    private bool TryEnd()
-    {
-        if (_disposed)
-            return false;
+        if (_disposed || _account is null)
+            return;
         _disposed = true;
         if (_process is not null)
             Kill();
-        return true;
+        Directory.Delete(_directory, recursive: true);
     }
 
-    internal static string FindBinary(string? chosen, string? path)
+    private static RedisServer StartShared()
     {
-        if (!string.IsNullOrEmpty(chosen))
+        string? foreign = Environment.GetEnvironmentVariable(SharedVariable);
+        if (!string.IsNullOrEmpty(foreign))
+            return new RedisServer { Configuration = foreign };
+
+        var server = Start();
+        AppDomain.CurrentDomain.ProcessExit += (_, _) => server.Dispose();
+        return server;
+    }
+
+    private void StartOnFreePort()
+    {
+        for (int tried = 0; tried < PortsTriedMax; tried++)
         {
-            string there = Path.Combine(chosen, "redis-server");
-            return File.Exists(there)
-                ? there
-                : throw new InvalidOperationException(
-                    $"{FolderVariable} is {chosen}, and that folder has no redis-server.");
+            Port = LocalPorts.FindFree();
+            Configuration = $"{Host}:{Port.ToString(CultureInfo.InvariantCulture)}";
+            if (TryLaunch())
+                return;
         }
 
-        return (path ?? "").Split(':', StringSplitOptions.RemoveEmptyEntries)
-            .Select(folder => Path.Combine(folder, "redis-server")).FirstOrDefault(File.Exists)
-            ?? throw new InvalidOperationException(
-                "There is no Redis for the tests: redis-server is not on PATH. Install it (Debian, Ubuntu: `apt-get "
-                + $"install redis-server`), or set {FolderVariable} to the folder with it.");
+        throw Failure($"{PortsTriedMax} ports that were free a moment before were taken.");
     }
 
-    /// <summary>False when the port is taken.</summary>
+    /// <summary>
+    /// False when the port is taken. Who took it may be a Redis, too, and answers: ours must have said that it
+    /// listens.
+    /// </summary>
     private bool TryLaunch()
     {
         int logLength = LogText.Length;
         _process = ServerProcess.Start(_directory, LogFile,
         [
-            .. _account.Prefix("KILL"), _binary, "--port", Port.ToString(CultureInfo.InvariantCulture), "--bind", Host,
+            .. _account!.Prefix("KILL"), _binary, "--port", Port.ToString(CultureInfo.InvariantCulture), "--bind", Host,
             "--dir", _directory, "--save", "", "--appendonly", "no",
         ]);
-        bool answered = Polling.Until(() => _process.HasExited || Answers(), StartMax);
+        bool answered = Polling.Until(() => _process.HasExited || (HasSaid("Ready to accept") && Answers()), StartMax);
         if (answered && !_process.HasExited)
             return true;
         if (!answered)
             throw Failure($"Redis did not answer on port {Port} within {StartMax.TotalSeconds} s.");
+
+        int exitCode = _process.ExitCode;
         Forget();
-        return LogText[logLength..].Contains("Address already in use", StringComparison.Ordinal)
+        return HasSaid("Address already in use")
             ? false
-            : throw Failure("Redis ended instead of starting.");
+            : throw Failure($"Redis ended with {exitCode} instead of starting.");
+
+        bool HasSaid(string words) => LogText.AsSpan(logLength).Contains(words, StringComparison.Ordinal);
     }
 
     private bool Answers()
