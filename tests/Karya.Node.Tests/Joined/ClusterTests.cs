@@ -3,6 +3,7 @@ using Karya.LocalServers;
 using Karya.Node.Cluster;
 using Karya.Node.Storage.Postgres;
 using Karya.Protocol.Messages;
+using Microsoft.Extensions.Logging.Abstractions;
 using Xunit;
 
 namespace Karya.Node.Tests.Joined;
@@ -178,7 +179,8 @@ public sealed class ClusterTests(ITestOutputHelper output) : IAsyncLifetime
 
         public RedisBoard Add()
         {
-            _all.Add(new RedisBoard(server.Configuration, "main", TimeSpan.FromMilliseconds(500)));
+            _all.Add(new RedisBoard(
+                server.Configuration, "main", NullLogger.Instance, TimeSpan.FromMilliseconds(500)));
             return _all[^1];
         }
 
