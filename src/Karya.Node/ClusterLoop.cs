@@ -56,7 +56,7 @@ internal sealed class ClusterLoop : IFiringRight, IDisposable
     private readonly ErrandThread _changes = new("karya-claim");
     private readonly CancellationTokenSource _stopping = new();
     private ClusterNode? _me;
-    private volatile PartitionMap _map = PartitionMap.Single(1, new NodeEndpoint("127.0.0.1", 0));
+    private volatile PartitionMap? _map;
     private readonly TaskCompletionSource _drained = new(TaskCreationOptions.RunContinuationsAsynchronously);
     private readonly TaskCompletionSource<string> _failed = new(TaskCreationOptions.RunContinuationsAsynchronously);
 
@@ -105,8 +105,8 @@ internal sealed class ClusterLoop : IFiringRight, IDisposable
     /// <summary>Completes with the reason when the node cannot go on.</summary>
     public Task<string> Failed => _failed.Task;
 
-    /// <summary>Which node has which partition, as far as this one knows.</summary>
-    public PartitionMap Map => _map;
+    /// <summary>Which node has which partition, as far as this one knows; null before it has looked.</summary>
+    public PartitionMap? Map => _map;
 
     /// <summary>Hears of a new map, on a thread of this loop.</summary>
     public Action<PartitionMap>? MapChanged { get; set; }
@@ -115,7 +115,6 @@ internal sealed class ClusterLoop : IFiringRight, IDisposable
     public void Start(ClusterNode me)
     {
         _me = me;
-        _map = PartitionMap.Single(_store.Owned.PartitionCount, me.Tcp);
         _store.PartitionLost = partition => _events.Post(() => _reconciler.Lost(partition, _requests));
         _board.Woken = () => _events.Post(() => _reconciler.Wake(NowMs));
         _renewals.Start();
@@ -323,7 +322,7 @@ internal sealed class ClusterLoop : IFiringRight, IDisposable
         }
 
         var map = new PartitionMap(version, endpoints, owners);
-        bool isNew = version > _map.Version || !endpoints.SequenceEqual(_map.Nodes);
+        bool isNew = _map is not { } known || version > known.Version || !endpoints.SequenceEqual(known.Nodes);
         _map = map;
         if (isNew)
             MapChanged?.Invoke(map);

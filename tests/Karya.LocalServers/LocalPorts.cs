@@ -13,7 +13,23 @@ internal static class LocalPorts
 {
     private const int PortMin = 10_000;
     private const int TriesMax = 100;
+    private const int StartsMax = 10;
     private const string RangeFile = "/proc/sys/net/ipv4/ip_local_port_range";
+
+    /// <summary>What is wrong when <see cref="TryFree"/> has found none.</summary>
+    public static string AllTaken => $"{StartsMax} ports that were free a moment before were taken.";
+
+    /// <summary>Tries to start a server on one free port after the other, until it could have it.</summary>
+    public static bool TryFree(Func<int, bool> start)
+    {
+        for (int tried = 0; tried < StartsMax; tried++)
+        {
+            if (start(FindFree()))
+                return true;
+        }
+
+        return false;
+    }
 
     public static int FindFree()
     {

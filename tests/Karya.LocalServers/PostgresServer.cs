@@ -17,7 +17,6 @@ public sealed class PostgresServer : IDisposable
     private static readonly TimeSpan StartMax = TimeSpan.FromSeconds(60);
 
     private static readonly TimeSpan StopMax = TimeSpan.FromSeconds(60);
-    private const int PortsTriedMax = 10;
     private const int SharedConnectionsMax = 200;   // Test classes run side by side, each with a pool or two.
 
     private static readonly Lazy<PostgresServer> LazyShared = new(StartShared);
@@ -27,7 +26,6 @@ public sealed class PostgresServer : IDisposable
     private readonly ServerAccount? _account;
     private readonly (string Name, string Value)[] _settings = [];
     private ServerProcess? _process;
-    private IReadOnlyList<int>? _paused;
     private SharedMemory? _leftBehind;
     private bool _disposed;
 
@@ -118,24 +116,16 @@ public sealed class PostgresServer : IDisposable
     public void Kill()
     {
         var process = Running;
-        var tree = _paused ?? ProcessTree.Freeze(process.Id);
-        _leftBehind = SharedMemory.Of(tree);
-        ProcessTree.Kill(tree);
-        process.WaitForExit(StopMax);
+        _leftBehind = SharedMemory.Of(process.Pause());
+        process.Kill(StopMax);
         Forget();
     }
 
     /// <summary>Nothing of the server runs; the kernel still accepts connections and bytes for it.</summary>
-    public void Pause() => _paused ??= ProcessTree.Freeze(Running.Id);
+    public void Pause() => Running.Pause();
 
     /// <summary>Does nothing when the server is not paused.</summary>
-    public void Resume()
-    {
-        if (_paused is null)
-            return;
-        ProcessTree.Thaw(_paused);
-        _paused = null;
-    }
+    public void Resume() => _process?.Resume();
 
     /// <summary>Stops it at once and removes its folder.</summary>
     public void Dispose()
@@ -197,7 +187,7 @@ public sealed class PostgresServer : IDisposable
         ]);
         if (!initdb.WaitForExit(StartMax))
         {
-            ProcessTree.Kill(ProcessTree.Freeze(initdb.Id));
+            initdb.Kill(StopMax);
             throw Failure($"initdb did not end within {StartMax.TotalSeconds} s.");
         }
 
@@ -207,17 +197,16 @@ public sealed class PostgresServer : IDisposable
 
     private void StartOnFreePort()
     {
-        for (int tried = 0; tried < PortsTriedMax; tried++)
+        bool isStarted = LocalPorts.TryFree(port =>
         {
-            Port = LocalPorts.FindFree();
+            Port = port;
             ConnectionString =
                 $"Host={Host};Port={Port};Username=postgres;Database=postgres;" +
                 "SSL Mode=Disable;GSS Encryption Mode=Disable";
-            if (TryLaunch())
-                return;
-        }
-
-        throw Failure($"{PortsTriedMax} ports that were free a moment before were taken.");
+            return TryLaunch();
+        });
+        if (!isStarted)
+            throw Failure(LocalPorts.AllTaken);
     }
 
     /// <summary>False when the port is taken.</summary>
@@ -277,7 +266,6 @@ public sealed class PostgresServer : IDisposable
     {
         _process?.Dispose();
         _process = null;
-        _paused = null;
     }
 
     private InvalidOperationException Failure(string what) => new($"{what} Its log:\n{LogText}");

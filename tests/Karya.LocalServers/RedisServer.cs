@@ -14,8 +14,6 @@ public sealed class RedisServer : IDisposable
     /// </summary>
     public const string SharedVariable = "KARYA_TEST_REDIS";
 
-    private const int PortsTriedMax = 10;
-
     private static readonly TimeSpan StartMax = TimeSpan.FromSeconds(30);
     private static readonly TimeSpan StopMax = TimeSpan.FromSeconds(30);
 
@@ -25,7 +23,6 @@ public sealed class RedisServer : IDisposable
     private readonly string _binary = "";
     private readonly ServerAccount? _account;
     private ServerProcess? _process;
-    private IReadOnlyList<int>? _paused;
     private bool _disposed;
 
     private RedisServer(string binary)
@@ -108,22 +105,15 @@ public sealed class RedisServer : IDisposable
     public void Kill()
     {
         var process = Running;
-        ProcessTree.Kill(_paused ?? ProcessTree.Freeze(process.Id));
-        process.WaitForExit(StopMax);
+        process.Kill(StopMax);
         Forget();
     }
 
     /// <summary>It does not run; the kernel still accepts connections and bytes for it.</summary>
-    public void Pause() => _paused ??= ProcessTree.Freeze(Running.Id);
+    public void Pause() => Running.Pause();
 
     /// <summary>Does nothing when the server is not paused.</summary>
-    public void Resume()
-    {
-        if (_paused is null)
-            return;
-        ProcessTree.Thaw(_paused);
-        _paused = null;
-    }
+    public void Resume() => _process?.Resume();
 
     /// <summary>Sends one command to a server of ours, and returns the first line of the answer.</summary>
     public string Ask(string command)
@@ -161,15 +151,14 @@ public sealed class RedisServer : IDisposable
 
     private void StartOnFreePort()
     {
-        for (int tried = 0; tried < PortsTriedMax; tried++)
+        bool isStarted = LocalPorts.TryFree(port =>
         {
-            Port = LocalPorts.FindFree();
+            Port = port;
             Configuration = $"{Host}:{Port.ToString(CultureInfo.InvariantCulture)}";
-            if (TryLaunch())
-                return;
-        }
-
-        throw Failure($"{PortsTriedMax} ports that were free a moment before were taken.");
+            return TryLaunch();
+        });
+        if (!isStarted)
+            throw Failure(LocalPorts.AllTaken);
     }
 
     /// <summary>
@@ -215,7 +204,6 @@ public sealed class RedisServer : IDisposable
     {
         _process?.Dispose();
         _process = null;
-        _paused = null;
     }
 
     private InvalidOperationException Failure(string what) => new($"{what} Its log:\n{LogText}");

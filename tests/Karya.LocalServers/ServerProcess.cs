@@ -10,6 +10,7 @@ internal sealed class ServerProcess : IDisposable
 
     private readonly Process _process;
     private readonly Thread _keeper;
+    private IReadOnlyList<int>? _paused;
 
     private ServerProcess(Process process, Thread keeper)
     {
@@ -47,6 +48,28 @@ internal sealed class ServerProcess : IDisposable
     {
         if (!_process.HasExited)
             _ = Libc.Kill(Id, signal);
+    }
+
+    /// <summary>
+    /// Neither it nor what it has started runs; the kernel still accepts connections and bytes for it.
+    /// </summary>
+    /// <returns>All of them.</returns>
+    public IReadOnlyList<int> Pause() => _paused ??= ProcessTree.Freeze(Id);
+
+    /// <summary>Does nothing when it is not paused.</summary>
+    public void Resume()
+    {
+        if (_paused is null)
+            return;
+        ProcessTree.Thaw(_paused);
+        _paused = null;
+    }
+
+    /// <summary>kill -9 of it and all of its processes at one instant, until none is left.</summary>
+    public void Kill(TimeSpan waitMax)
+    {
+        ProcessTree.Kill(Pause());
+        WaitForExit(waitMax);
     }
 
     public bool WaitForExit(TimeSpan waitMax) => _process.WaitForExit(waitMax);

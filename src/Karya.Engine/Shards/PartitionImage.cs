@@ -33,23 +33,12 @@ public sealed class PartitionImage(int partition, long epoch, long sequence)
     /// <summary>Its records beyond the tables, oldest first, each behind its length.</summary>
     internal ReadOnlySpan<byte> Records => _records.WrittenSpan;
 
-    /// <summary>Takes a row of the journal; what it says of other partitions is passed over.</summary>
-    /// <exception cref="RecordDamagedException">It is not what was written.</exception>
-    public void AddRow(ReadOnlySpan<byte> row)
-    {
-        while (!row.IsEmpty)
-        {
-            row = JournalChunk.ReadChunk(row, (in record, bytes) =>
-            {
-                if (record.Partition == partition)
-                    Add(record, bytes);
-            });
-        }
-    }
-
-    /// <summary>The same for many partitions: the row is read once, and each image keeps what is its own.</summary>
+    /// <summary>
+    /// Divides a row of the journal: each image takes the records of its partition; those of others are passed over.
+    /// </summary>
     /// <param name="row">Of the journal.</param>
     /// <param name="images">By their partitions.</param>
+    /// <exception cref="RecordDamagedException">It is not what was written.</exception>
     public static void AddRow(ReadOnlySpan<byte> row, IReadOnlyDictionary<int, PartitionImage> images)
     {
         while (!row.IsEmpty)

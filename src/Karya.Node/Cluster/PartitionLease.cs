@@ -66,16 +66,11 @@ internal sealed class PartitionLease : IFiringRight, IDisposable
         _thread.Start();
     }
 
-    /// <summary>Waits until tasks may be fired; at once, and without allocating, while they may.</summary>
-    /// <returns>False: the right is lost, or the wait was called off.</returns>
-    public ValueTask<bool> WaitUntilTrustedAsync(CancellationToken stopping) =>
-        IsTrusted ? ValueTask.FromResult(true) : WaitAsync(stopping);
-
     /// <summary>Whoever has a lease has all partitions.</summary>
     public GateAnswer Ask(int partition, long epoch) => IsTrusted ? GateAnswer.Begin : GateAnswer.Wait;
 
     public ValueTask<bool> WaitToBeginAsync(int partition, long epoch, CancellationToken stopping) =>
-        WaitUntilTrustedAsync(stopping);
+        IsTrusted ? ValueTask.FromResult(true) : WaitAsync(stopping);
 
     /// <summary>Renews no more. What was claimed is released through the store.</summary>
     public void Dispose()

@@ -29,7 +29,7 @@ internal sealed class FakeStore(int partitionCount)
     {
         var image = new PartitionImage(partition, ++Epochs[partition], Sequences[partition]);
         foreach (byte[] row in JournalRows)
-            image.AddRow(row);
+            PartitionImage.AddRow(row, new Dictionary<int, PartitionImage> { [partition] = image });
         foreach (var plan in image.Missing.Where(Plans.ContainsKey).Select(id => Plans[id]))
             image.Plans.Add(plan.Id, plan.Partition, plan.Memo, plan.Body);
         return image;

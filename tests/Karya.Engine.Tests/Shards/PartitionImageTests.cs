@@ -10,37 +10,21 @@ public sealed class PartitionImageTests
     private static readonly RecordKind[] Kinds = [RecordKind.Submitted, RecordKind.Started, RecordKind.Succeeded];
 
     [Fact]
-    public void An_image_keeps_the_records_of_its_partition_that_the_tables_lack()
+    public void A_row_is_divided_and_what_the_tables_have_is_left_out()
     {
         byte[] row = Row(out var records);
-        var image = new PartitionImage(1, epoch: 9, sequence: 0);
-        image.AddRow(row);
-        image.AddRow(row); // What comes twice is replayed once: the partition passes it over.
-
-        var own = records.Where(record => record.Partition == 1).ToList();
-        Assert.NotEmpty(own);
-        Assert.Equal([.. own, .. own], RecordsOf(image));
-
-        var later = new PartitionImage(1, epoch: 9, own[0].Sequence);
-        later.AddRow(row);
-        Assert.Equal(own.Where(record => record.Sequence > own[0].Sequence), RecordsOf(later));
-    }
-
-    [Fact]
-    public void A_row_is_divided_among_many_images()
-    {
-        byte[] row = Row(out _);
-        var images = Enumerable.Range(0, 3).ToDictionary(
-            partition => partition, partition => new PartitionImage(partition, epoch: 9, sequence: 0));
-        PartitionImage.AddRow(row, images);
-
-        foreach (var (partition, image) in images)
+        long last = records.Last(record => record.Partition == 1).Sequence;
+        var images = new Dictionary<int, PartitionImage>
         {
-            var alone = new PartitionImage(partition, epoch: 9, sequence: 0);
-            alone.AddRow(row);
-            Assert.Equal(RecordsOf(alone), RecordsOf(image));
-            Assert.Equal(alone.Missing.Order(), image.Missing.Order());
-        }
+            [0] = new(0, epoch: 9, sequence: 0),
+            [1] = new(1, epoch: 9, sequence: last - 1),
+        };
+        PartitionImage.AddRow(row, images); // Partition 2 is somebody else's.
+
+        Assert.Equal(records.Where(record => record.Partition == 0), RecordsOf(images[0]));
+        Assert.Equal(records.Where(record => record.Partition == 1 && record.Sequence == last), RecordsOf(images[1]));
+        Assert.DoesNotContain(records[0].Key.Plan, images[0].Missing); // The row submits it itself.
+        Assert.Contains(records[^1].Key.Plan, images[1].Missing);
     }
 
     /// <summary>Two chunks, with records of three partitions.</summary>

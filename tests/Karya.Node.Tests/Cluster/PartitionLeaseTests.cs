@@ -68,7 +68,7 @@ public sealed class PartitionLeaseTests : IDisposable
     {
         _fails = true;
         _lease.Start();
-        var waiting = _lease.WaitUntilTrustedAsync(Stopping).AsTask();
+        var waiting = _lease.WaitToBeginAsync(partition: 0, epoch: 1, Stopping).AsTask();
         Assert.False(waiting.IsCompleted);
         _fails = false;
         Assert.True(await Expect.SoonAsync(waiting, "the wait ends"));
@@ -83,14 +83,14 @@ public sealed class PartitionLeaseTests : IDisposable
         _lost = "Another node has it.";
         Assert.Equal("Another node has it.", await Expect.SoonAsync(_lease.Failed, "the loss is noticed"));
         Assert.False(_lease.IsTrusted);
-        Assert.False(await _lease.WaitUntilTrustedAsync(Stopping));
+        Assert.False(await _lease.WaitToBeginAsync(partition: 0, epoch: 1, Stopping));
     }
 
     [Fact]
     public async Task A_wait_can_be_called_off()
     {
         using var source = new CancellationTokenSource();
-        var waiting = _lease.WaitUntilTrustedAsync(source.Token).AsTask();
+        var waiting = _lease.WaitToBeginAsync(partition: 0, epoch: 1, source.Token).AsTask();
         await source.CancelAsync();
         Assert.False(await Expect.SoonAsync(waiting, "the wait ends"));
     }

@@ -410,7 +410,8 @@ internal sealed class NodeProcess : IDisposable
         data =>
         {
             var image = new PartitionImage(partition, epoch, data.ReadMark(partition));
-            data.ReadJournalOf(partition, image.AddRow);
+            var images = new Dictionary<int, PartitionImage> { [partition] = image };
+            data.ReadJournalOf(partition, row => PartitionImage.AddRow(row, images));
             data.Tables.LoadPlans(image.Missing, (id, memo, body) => image.Plans.Add(id, partition, memo, body));
             return image;
         },

@@ -43,10 +43,15 @@ internal sealed class PostgresOwnership
         _settings = settings;
         _clock = clock;
         _streams = new int[settings.StreamCount];
+        Identity = settings.Identity ?? NodeIdentity.OfProcess();
+        Owner = Identity.Owner;
     }
 
     /// <summary>This process, and no other one before or after it, on no machine.</summary>
-    public string Owner => _settings.Identity.Owner;
+    public NodeIdentity Identity { get; }
+
+    /// <summary>The same, as leases name it.</summary>
+    public string Owner { get; }
 
     /// <summary>What is this process's. Empty until <see cref="Open"/>.</summary>
     public OwnedPartitions Owned => _owned;

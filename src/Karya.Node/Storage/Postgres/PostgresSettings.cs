@@ -15,8 +15,8 @@ internal sealed record PostgresSettings(
     /// <summary>Threads that ask on behalf of requests; each takes a connection while it does.</summary>
     public int ReaderCount { get; init; } = 8;
 
-    /// <summary>Who claims partitions: this process, and no other one before or after it, on no machine.</summary>
-    public NodeIdentity Identity { get; init; } = NodeIdentity.OfProcess();
+    /// <summary>As whom partitions are claimed; null for a process without a name, new for each store.</summary>
+    public NodeIdentity? Identity { get; init; }
 
     /// <summary>Hears of what is rare.</summary>
     public ILogger Log { get; init; } = NullLogger.Instance;

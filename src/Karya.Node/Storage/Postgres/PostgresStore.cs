@@ -73,7 +73,7 @@ internal sealed class PostgresStore : IClusterStore
     public string LastError =>
         Array.Find(_streams, stream => stream.Error.Length > 0)?.Error ?? _projection.Error;
 
-    public NodeIdentity Identity => _settings.Identity;
+    public NodeIdentity Identity => _ownership.Identity;
 
     public OwnedPartitions Owned => _ownership.Owned;
 
@@ -191,7 +191,14 @@ internal sealed class PostgresStore : IClusterStore
     public int EmptyOldStreams() => Ask(() =>
     {
         using var connection = _pool.OpenConnection();
-        return PostgresPartitions.EmptyOldStreams(connection);
+        try
+        {
+            return PostgresPartitions.EmptyOldStreams(connection);
+        }
+        catch (RecordDamagedException e)
+        {
+            throw new StoreException($"A journal stream that nobody writes any more is damaged: {e.Message}", e);
+        }
     });
 
     public void ReadJournal(JournalRowReader reader) => AskOnce(() =>

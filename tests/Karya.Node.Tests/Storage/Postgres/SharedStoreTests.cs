@@ -220,6 +220,20 @@ public sealed class SharedStoreTests : IDisposable
     }
 
     [Fact]
+    public void A_damaged_stream_of_a_process_that_is_gone_is_left_alone_and_named_as_such()
+    {
+        var first = Join("a");
+        Take(first, 1);
+        Assert.Equal(CommitResult.Committed, Commit(first, 1)); // A byte, and no chunk.
+        Leave(first);
+
+        var second = Join("b");
+        var refusal = Assert.Throws<StoreException>(() => second.EmptyOldStreams());
+        Assert.Contains("is damaged", refusal.Message, StringComparison.Ordinal);
+        Assert.Equal(1, _schema.Read("SELECT count(*) FROM journal_0_0"));
+    }
+
+    [Fact]
     public void Whoever_was_taken_for_dead_and_has_lost_its_stream_writes_nothing_more()
     {
         var first = Join("a");

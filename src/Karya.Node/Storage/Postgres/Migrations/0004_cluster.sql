@@ -4,7 +4,8 @@
 -- Which process writes a stream; empty for nobody.
 ALTER TABLE journal_stream ADD COLUMN writer text NOT NULL DEFAULT '';
 
--- As before, and is this stream the writer's? KF003 when it is not.
+-- As before, and is this stream the writer's? KF003 when it is not. The old function goes, so that a process of an
+-- older version, whose streams have no writer and could be taken from it, cannot write any more.
 DROP FUNCTION fence(integer, integer[], bigint[]);
 CREATE FUNCTION fence(my_stream integer, my_owner text, my_partitions integer[], my_epochs bigint[]) RETURNS bigint
 LANGUAGE plpgsql AS $$
