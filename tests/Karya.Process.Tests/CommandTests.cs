@@ -101,6 +101,12 @@ public sealed class CommandTests
         var list = await Capture.RunAsync("list", "--server", $"karya://{node.Tcp}");
         Assert.Equal(0, list.ExitCode);
         Assert.Contains("one-time, in 2 s", list.Output, StringComparison.Ordinal);
+
+        var unnamed = await Capture.RunAsync(
+            "submit", "http", "GET", "http://127.0.0.1:1/", "--in", "1ms", "--server", $"karya://{node.Tcp}");
+        Assert.Equal(0, unnamed.ExitCode);
+        string id = unnamed.Output.Split(' ')[1];
+        await node.WaitForOutputAsync($"late  plan {id} (occurrence 1");
     }
 
     [Fact]

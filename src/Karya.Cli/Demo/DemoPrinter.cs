@@ -15,12 +15,13 @@ internal sealed class DemoPrinter(TextWriter output)
     {
         var body = PlanBodyCodec.Read(dispatch.Body.AsSpan(0, dispatch.BodyBytes));
         string what = dispatch.Key.IsHook ? $"hook {dispatch.Key.Hook} of " : "";
+        string name = body.Description.Length > 0 ? $"\"{body.Description}\"" : $"plan {dispatch.Key.Plan}";
         string attempt = dispatch.AttemptsMax > 1 ? $", attempt {dispatch.Attempt} of {dispatch.AttemptsMax}" : "";
         string result = outcome.IsSuccess ? "ok" : FirstLine(outcome.Error!);
         _output.WriteLine(
             $"{DateTimeOffset.FromUnixTimeMilliseconds(dispatch.StartedMs):HH:mm:ss.fff}  "
             + $"+{dispatch.StartedMs - dispatch.AttemptDueMs} ms late  "
-            + $"{what}\"{body.Description}\" (occurrence {dispatch.Key.Occurrence}{attempt}): "
+            + $"{what}{name} (occurrence {dispatch.Key.Occurrence}{attempt}): "
             + $"{result}, took {endedMs - dispatch.StartedMs} ms");
     }
 
