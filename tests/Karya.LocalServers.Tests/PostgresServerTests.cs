@@ -1,4 +1,3 @@
-using System.Diagnostics;
 using System.Text.RegularExpressions;
 using Npgsql;
 using Xunit;
@@ -8,8 +7,6 @@ namespace Karya.LocalServers.Tests;
 [Trait("Needs", "process")]
 public sealed class PostgresServerTests
 {
-    private const string StarterReport = "KARYA_TEST_STARTER_REPORT";
-
     [Fact]
     public void A_server_keeps_what_it_committed_by_real_settings_and_takes_those_of_the_caller()
     {
@@ -176,46 +173,14 @@ public sealed class PostgresServerTests
     }
 
     [Fact]
-    public void A_server_stops_when_its_starter_is_killed()
-    {
-        string folder = Directory.CreateTempSubdirectory("karya-test-").FullName;
-        string report = Path.Combine(folder, "report");
-        using var starter = Process.Start(new ProcessStartInfo(
-            Environment.ProcessPath!, ["-explicit", "only", "-method", "*." + nameof(A_starter_waits_to_be_killed)])
-        {
-            Environment = { [StarterReport] = report },
-            RedirectStandardOutput = true,
-        })!;
-        try
-        {
-            Assert.True(Polling.Until(() => File.Exists(report) || starter.HasExited, TimeSpan.FromSeconds(60)));
-            Assert.True(File.Exists(report), starter.HasExited ? starter.StandardOutput.ReadToEnd() : "No report.");
-            int[] tree = [.. File.ReadAllLines(report).Skip(1).Select(int.Parse)];
-            Assert.True(ProcessTree.IsAlive(tree[0]));
-
-            starter.Kill();
-
-            Assert.True(Polling.Until(() => !tree.Any(ProcessTree.IsAlive), TimeSpan.FromSeconds(30)));
-        }
-        finally
-        {
-            starter.Kill();
-            if (File.Exists(report))
-                Directory.Delete(File.ReadLines(report).First(), recursive: true);   // Nobody else is left to do it.
-            Directory.Delete(folder, recursive: true);
-        }
-    }
+    public void A_server_stops_when_its_starter_is_killed() => Starter.IsFollowedByItsServer(nameof(A_starter_of_postgres_waits_to_be_killed));
 
     /// <summary>Runs in a process of its own only, started by the test above.</summary>
     [Fact(Explicit = true)]
-    public void A_starter_waits_to_be_killed()
+    public void A_starter_of_postgres_waits_to_be_killed()
     {
         var server = PostgresServer.Start();
-        string report = Environment.GetEnvironmentVariable(StarterReport)!;
-        File.WriteAllLines(
-            report + ".part", [Path.GetDirectoryName(server.DataDirectory)!, .. Tree(server).Select(id => $"{id}")]);
-        File.Move(report + ".part", report);
-        Thread.Sleep(Timeout.Infinite);
+        Starter.WaitToBeKilled(Path.GetDirectoryName(server.DataDirectory)!, Tree(server));
     }
 
     private static bool IsLeft(SharedMemory memory)

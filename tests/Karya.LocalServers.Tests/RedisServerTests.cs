@@ -1,5 +1,3 @@
-using System.Diagnostics;
-using System.Globalization;
 using Xunit;
 
 namespace Karya.LocalServers.Tests;
@@ -7,8 +5,6 @@ namespace Karya.LocalServers.Tests;
 [Trait("Needs", "process")]
 public sealed class RedisServerTests
 {
-    private const string StarterReport = "KARYA_TEST_STARTER_REPORT";
-
     [Fact]
     public void A_started_server_answers_and_keeps_nothing_on_disk()
     {
@@ -115,45 +111,13 @@ public sealed class RedisServerTests
     }
 
     [Fact]
-    public void A_server_is_killed_when_its_starter_is()
-    {
-        string folder = Directory.CreateTempSubdirectory("karya-test-").FullName;
-        string report = Path.Combine(folder, "report");
-        using var starter = Process.Start(new ProcessStartInfo(
-            Environment.ProcessPath!,
-            ["-explicit", "only", "-method", "*." + nameof(A_starter_of_redis_waits_to_be_killed)])
-        {
-            Environment = { [StarterReport] = report },
-            RedirectStandardOutput = true,
-        })!;
-        try
-        {
-            Assert.True(Polling.Until(() => File.Exists(report) || starter.HasExited, TimeSpan.FromSeconds(60)));
-            Assert.True(File.Exists(report), starter.HasExited ? starter.StandardOutput.ReadToEnd() : "No report.");
-            int server = int.Parse(File.ReadAllLines(report)[1], CultureInfo.InvariantCulture);
-            Assert.True(ProcessTree.IsAlive(server));
-
-            starter.Kill();
-
-            Assert.True(Polling.Until(() => !ProcessTree.IsAlive(server), TimeSpan.FromSeconds(30)));
-        }
-        finally
-        {
-            starter.Kill();
-            if (File.Exists(report))
-                Directory.Delete(File.ReadLines(report).First(), recursive: true); // Nobody else is left to do it.
-            Directory.Delete(folder, recursive: true);
-        }
-    }
+    public void A_server_is_killed_when_its_starter_is() => Starter.IsFollowedByItsServer(nameof(A_starter_of_redis_waits_to_be_killed));
 
     /// <summary>Runs in a process of its own only, started by the test above.</summary>
     [Fact(Explicit = true)]
     public void A_starter_of_redis_waits_to_be_killed()
     {
         var server = RedisServer.Start();
-        string report = Environment.GetEnvironmentVariable(StarterReport)!;
-        File.WriteAllLines(report + ".part", [server.DataDirectory, $"{server.ProcessId}"]);
-        File.Move(report + ".part", report);
-        Thread.Sleep(Timeout.Infinite);
+        Starter.WaitToBeKilled(server.DataDirectory, [server.ProcessId]);
     }
 }
