@@ -58,7 +58,7 @@ public struct Command
     public CommandKind Kind;
 
     /// <summary>It tells how an attempt ended.</summary>
-    internal readonly bool IsOutcome => Kind
+    public readonly bool IsOutcome => Kind
         is CommandKind.AttemptSucceeded or CommandKind.AttemptFailed or CommandKind.AttemptReleased;
 
     public PlanUpdate Update;
@@ -71,6 +71,12 @@ public struct Command
 
     /// <summary>Of a submit: the id is the client's choice, so the tables are asked whether they have it.</summary>
     public bool MayExist;
+
+    /// <summary>
+    /// Of a request: when the partition is not here it is passed on, see <see cref="EffectList.Strays"/>, and not
+    /// answered with <see cref="ReplyCode.NotOwner"/>.
+    /// </summary>
+    public bool MayPassOn;
 
     /// <summary>Of an outcome: <see cref="Lane"/> is one that workers pull from.</summary>
     public bool IsPulled;

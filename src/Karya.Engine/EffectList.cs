@@ -42,8 +42,8 @@ public sealed class EffectList
     public Rows<PartitionNotice> Notices { get; } = new();
 
     /// <summary>
-    /// Ends of attempts whose partition has another owner by now, which wants to know of them. Their payloads belong to
-    /// whoever takes them; their epochs are 0.
+    /// Ends of attempts whose partition has another owner by now, which wants to know of them, and requests that may be
+    /// passed on to it. Their payloads belong to whoever takes them; their epochs are 0.
     /// </summary>
     public Rows<Command> Strays { get; } = new();
 

@@ -59,6 +59,22 @@ internal sealed class Turn(EffectList effects, CommitQueue commits, int partitio
     }
 
     /// <summary>
+    /// A command concerns another owner: it is passed on, with its payload, or refused. Of the end of an attempt: its
+    /// place here has been given back.
+    /// </summary>
+    public void Decline(in Command command)
+    {
+        if (command.IsOutcome || command.MayPassOn)
+        {
+            PassOn(command);
+            return;
+        }
+
+        ReplyNow(command, ReplyCode.NotOwner);
+        Shards.Shard.ReturnPayload(command);
+    }
+
+    /// <summary>
     /// The end of an attempt concerns another owner. Its place here has been given back, and must not be once more if
     /// the partition returns and the end with it: no epoch is 0.
     /// </summary>

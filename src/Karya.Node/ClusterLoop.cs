@@ -68,6 +68,8 @@ internal sealed class ClusterLoop : IFiringRight, IDisposable
     private int _releasing;
     private bool _isBeating;
 
+    private int _isLooking; // 1: asked for by Look, and not done. Any thread.
+
     /// <param name="options">How it takes part.</param>
     /// <param name="store">Has been joined.</param>
     /// <param name="board">Stays its owner's.</param>
@@ -136,6 +138,20 @@ internal sealed class ClusterLoop : IFiringRight, IDisposable
         _journal.LetGo(ShardOf(notice.Partition), notice.Partition);
         _board.WakeAll(); // Who gave it up looks whether it may give up the next one.
     });
+
+    /// <summary>The other node that has a partition; null when none has it, or this one, as far as is known.</summary>
+    public NodeEndpoint? PlaceOf(int partition) =>
+        _map is { } map && map.Owners[partition] is > 0 and var place ? map.Nodes[place] : null;
+
+    /// <summary>
+    /// Looks soon at where partitions are: somebody has found that what is known is not true any more. Cheap when it is
+    /// said often.
+    /// </summary>
+    public void Look()
+    {
+        if (Interlocked.Exchange(ref _isLooking, 1) == 0)
+            _events.Post(() => _reconciler.Wake(NowMs));
+    }
 
     public GateAnswer Ask(int partition, long epoch) => _gate.Ask(partition, epoch, NowMs);
 
@@ -290,11 +306,16 @@ internal sealed class ClusterLoop : IFiringRight, IDisposable
             {
                 _reconciler.SawLeases(NowMs, leases, _requests);
                 Draw(leases, nodes);
+                Volatile.Write(ref _isLooking, 0);
             });
         }
         catch (StoreException)
         {
-            _events.Post(() => _reconciler.ReadFailed(NowMs));
+            _events.Post(() =>
+            {
+                _reconciler.ReadFailed(NowMs);
+                Volatile.Write(ref _isLooking, 0);
+            });
         }
     }
 

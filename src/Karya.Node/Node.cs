@@ -67,6 +67,7 @@ internal sealed class Node : IAsyncDisposable
     private WorkerDesk? _workers;
     private Listener? _tcp;
     private ClusterLoop? _cluster;
+    private Forwarder? _forwarder; // There when the cluster is.
     private long _startedTimestamp;
     private ITimer? _upkeep;
     private volatile string? _notReady = "The node is starting.";
@@ -183,6 +184,8 @@ internal sealed class Node : IAsyncDisposable
         await Task.WhenAll(
             _executor?.StopAsync(_options.Executor.Drain) ?? Task.CompletedTask,
             _workers?.StopAsync(_options.Executor.Drain) ?? Task.CompletedTask);
+        if (_forwarder is not null) // Ends of attempts whose partitions went before they ended.
+            await Task.WhenAny(_forwarder.WhenIdleAsync(), Task.Delay(HandOverMax, _clock));
         await FlushAsync();
         if (_tcp is not null)
         {
@@ -190,6 +193,8 @@ internal sealed class Node : IAsyncDisposable
             await _tcp.StopAsync(impatient.Token);
         }
 
+        if (_forwarder is not null)
+            await _forwarder.DisposeAsync();
         foreach (var loop in _loops)
             loop.Dispose();
         _loader?.Dispose();
@@ -255,6 +260,7 @@ internal sealed class Node : IAsyncDisposable
                     new ClusterTimes((long)_options.Cluster.Lease.TotalMilliseconds),
                     _options.Cluster.Lease / HeartbeatsPerLease),
                 _shared, _board!, _shards, journal, _ticks, _clock, WakeLoops);
+            _forwarder = ForwarderOf(_cluster, _shared);
         }
 
         IFiringRight right = _cluster is null ? _lease : _cluster;
@@ -271,14 +277,14 @@ internal sealed class Node : IAsyncDisposable
         {
             _loops[i] = new ShardLoop(
                 i, _shards[i], waiters[i], _ticks, _clock, journal, projector, loader, executor, _workers,
-                right, _cluster);
+                right, _cluster, _forwarder);
         }
 
         _desk = new PlanDesk(
             new DeskOptions(
                 _options.Engine.Partitions, (int)_options.Retry.Delay.TotalMilliseconds,
                 (int)_options.Retry.DelayMax.TotalMilliseconds),
-            _store, _shards, _loops, _ticks, _clock, _shared is null ? null : IsHere);
+            _store, _shards, _loops, _ticks, _clock, _forwarder);
         _startedTimestamp = _clock.GetTimestamp();
         Parts = PartsOf(_desk, _workers, journal, projector);
         _tcp = new Listener(NetworkOptionsOf(_options.Tcp), Parts, _loggers, _clock);
@@ -294,7 +300,18 @@ internal sealed class Node : IAsyncDisposable
         _ticks.NowMs,
         () => StatsOf(workers, journal, projector),
         MapOf,
-        _loggers.CreateLogger<Listener>());
+        _loggers.CreateLogger<Listener>())
+    {
+        Peers = _forwarder is null
+            ? null
+            : new PeerDesk(_shared!.Secret, _options.Engine.Partitions, _shards, _forwarder),
+    };
+
+    private Forwarder ForwarderOf(ClusterLoop cluster, IClusterStore store) => new(
+        new ForwarderParts(
+            cluster.PlaceOf, IsHere, () => cluster.IsTrusted, cluster.Look,
+            shard => _loops[shard].WhenTablesCaughtUpAsync()),
+        new PeerLinks($"node {store.Identity.Name}", store.Secret, _clock), _shards, _ticks, _clock);
 
     private void OpenShards(IReadOnlyList<ProjectedMark> marks, long nowMs)
     {

@@ -29,6 +29,7 @@ internal sealed class ShardLoop : IDisposable
     private readonly WorkerDesk _workers;
     private readonly IFiringRight _right;
     private readonly ClusterLoop? _cluster; // Null: nobody else is there, and no partition comes or goes.
+    private readonly Forwarder? _forwarder; // There when the cluster is.
     private readonly Thread _thread;
     private readonly Lock _lock = new();
     private readonly List<(long Position, TaskCompletionSource Done)> _waitingForTables = [];
@@ -40,7 +41,7 @@ internal sealed class ShardLoop : IDisposable
     public ShardLoop(
         int number, Shard shard, DeadlineWaiter waiter, TickClock ticks, TimeProvider clock, Journal journal,
         Projector projector, Loader loader, Executor executor, WorkerDesk workers, IFiringRight right,
-        ClusterLoop? cluster = null)
+        ClusterLoop? cluster = null, Forwarder? forwarder = null)
     {
         _number = number;
         _shard = shard;
@@ -55,6 +56,7 @@ internal sealed class ShardLoop : IDisposable
         _workers = workers;
         _right = right;
         _cluster = cluster;
+        _forwarder = forwarder;
         _thread = new Thread(Run) { Name = $"karya-shard-{number}", IsBackground = true };
     }
 
@@ -162,8 +164,10 @@ internal sealed class ShardLoop : IDisposable
             _cluster!.Noticed(notice);
         foreach (ref readonly var stray in effects.Strays.Span)
         {
-            if (stray.Payload is { } payload)
-                ArrayPool<byte>.Shared.Return(payload); // Its next owner waits for it, and then starts it again.
+            if (_forwarder is not null)
+                _forwarder.Post(stray);
+            else if (stray.Payload is { } payload)
+                ArrayPool<byte>.Shared.Return(payload); // The tables could not be read; it is started again.
         }
     }
 

@@ -58,4 +58,5 @@ public enum ErrorCode
     Unavailable = 81,
     Unknown = 82,
     Internal = 83,
+    NotOwner = 84,
 }

@@ -44,6 +44,12 @@ public enum Opcode : byte
     /// <summary>Pushed to a worker: the delivery is no longer its own, and what it does for it is in vain.</summary>
     Revoke = 0x43,
 
+    /// <summary>Between nodes: a command for a partition of the one that is asked.</summary>
+    Forward = 0x50,
+
+    /// <summary>Between nodes: answered when the tables have all that was acknowledged of some partitions.</summary>
+    CatchUp = 0x51,
+
     /// <summary>Added to the opcode of a request: its reply.</summary>
     Reply = 0x80,
 

@@ -173,7 +173,8 @@ public sealed class PostgresServerTests
     }
 
     [Fact]
-    public void A_server_stops_when_its_starter_is_killed() => Starter.IsFollowedByItsServer(nameof(A_starter_of_postgres_waits_to_be_killed));
+    public void A_server_stops_when_its_starter_is_killed() =>
+        Starter.IsFollowedByItsServer(nameof(A_starter_of_postgres_waits_to_be_killed));
 
     /// <summary>Runs in a process of its own only, started by the test above.</summary>
     [Fact(Explicit = true)]

@@ -111,7 +111,8 @@ public sealed class RedisServerTests
     }
 
     [Fact]
-    public void A_server_is_killed_when_its_starter_is() => Starter.IsFollowedByItsServer(nameof(A_starter_of_redis_waits_to_be_killed));
+    public void A_server_is_killed_when_its_starter_is() =>
+        Starter.IsFollowedByItsServer(nameof(A_starter_of_redis_waits_to_be_killed));
 
     /// <summary>Runs in a process of its own only, started by the test above.</summary>
     [Fact(Explicit = true)]

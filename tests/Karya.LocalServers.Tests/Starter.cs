@@ -23,7 +23,7 @@ internal static class Starter
         Thread.Sleep(Timeout.Infinite);
     }
 
-    /// <summary>Runs an explicit test that calls <see cref="WaitToBeKilled"/>, and kills it when its server runs.</summary>
+    /// <summary>Runs an explicit test that calls <see cref="WaitToBeKilled"/>; kills it when its server runs.</summary>
     public static void IsFollowedByItsServer(string explicitTest)
     {
         string folder = Directory.CreateTempSubdirectory("karya-test-").FullName;

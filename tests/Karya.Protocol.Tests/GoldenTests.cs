@@ -60,7 +60,7 @@ public sealed class GoldenTests
         foreach (var opcode in Enum.GetValues<Opcode>().Except([Opcode.None, Opcode.Reply]))
         {
             Assert.Contains(opcode, used);
-            if (opcode < Opcode.MapChanged)
+            if (opcode is < Opcode.MapChanged or Opcode.Forward or Opcode.CatchUp)
                 Assert.Contains(opcode | Opcode.Reply, used);
         }
     }

@@ -117,7 +117,9 @@ public sealed partial class ProtocolDocumentTests
     }
 
     private static string Reply(Opcode opcode) =>
-        opcode < Opcode.MapChanged ? $"0x{(byte)(opcode | Opcode.Reply):X2}" : "none";
+        opcode is < Opcode.MapChanged or Opcode.Forward or Opcode.CatchUp
+            ? $"0x{(byte)(opcode | Opcode.Reply):X2}"
+            : "none";
 
     /// <summary>As in the comments of <see cref="ErrorCode"/>: the first group is of the connection.</summary>
     private static string Ends(ErrorCode code) => code is > ErrorCode.None and < ErrorCode.Malformed ? "yes" : "no";

@@ -117,6 +117,10 @@ internal static class RandomMessages
             new ResultRequest(id, occurrence, hook))),
         Kind(BinariesOrNil.Select(result => new ResultReply(result))),
         Kind(Gen.Const(new StatsRequest())),
+        Kind(Gen.Byte.Array[0, 100].Select(command => new ForwardRequest(command))),
+        Kind(Gen.Byte.Select(code => new ForwardReply(code))),
+        Kind(Gen.UShort.Array[0, 300].Select(partitions => new CatchUpRequest([.. partitions]))),
+        Kind(Gen.Const(new CatchUpReply())),
         Kind(Stats()),
         Kind(Gen.Select(Plans, Durabilities, TextsOrNil, (plan, durability, key) =>
             new SubmitRequest(plan, durability, key))),

@@ -161,6 +161,10 @@ internal static class Samples
         Sample.Of("map", new MapRequest()),
         Sample.Of("map.reply", new MapReply(Map)),
         Sample.Of("map_changed", new MapChanged(PartitionMap.Single(4, new NodeEndpoint("::1", 1)))),
+        Sample.Of("forward", new ForwardRequest([1, 2, 3])),
+        Sample.Of("forward.reply", new ForwardReply(2)),
+        Sample.Of("catch_up", new CatchUpRequest([0, 1, 65_535])),
+        Sample.Of("catch_up.reply", new CatchUpReply()),
         Sample.Of("stats", new StatsRequest()),
         Sample.Of("stats.reply", new StatsReply(
             "The store is gone.", 1, 128, 65_536, 4_294_967_296, 5, 6, 7, 8, 9,

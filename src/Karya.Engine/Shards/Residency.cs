@@ -54,14 +54,7 @@ internal sealed class Residency(ShardTables tables, Partition?[] partitions, lon
             if (command.Partition != partition)
                 continue;
             _parked.RemoveAt(i);
-            if (command.IsOutcome)
-            {
-                turn.PassOn(command);
-                continue;
-            }
-
-            turn.ReplyNow(command, ReplyCode.NotOwner);
-            Shard.ReturnPayload(command);
+            turn.Decline(command);
         }
     }
 

@@ -265,8 +265,12 @@ public sealed class Shard : IDisposable
         }
 
         if (partition.IsClosing && !parked.Command.IsOutcome)
-            _turn.ReplyNow(parked.Command, ReplyCode.NotOwner);
-        else if (parked.HasFailed)
+        {
+            _turn.Decline(parked.Command);
+            return;
+        }
+
+        if (parked.HasFailed)
             _turn.ReplyNow(parked.Command, ReplyCode.Overloaded);
         else
             partition.Apply(parked.Command, _turn, parked.Loaded);
@@ -311,19 +315,10 @@ public sealed class Shard : IDisposable
         bool isOutcome = command.IsOutcome;
         if (isOutcome && _ownership.HasDispatched(command)) // Else it took its place elsewhere.
             (command.IsPulled ? _pulled : _ready).Release(command.Lane);
-        if (_partitions[command.Partition] is not { } partition)
+        if (_partitions[command.Partition] is not { } partition || (partition.IsClosing && !isOutcome))
         {
-            if (isOutcome)
-                _turn.PassOn(command);
-            else
-                _turn.ReplyNow(command, ReplyCode.NotOwner);
-            return isOutcome;
-        }
-
-        if (partition.IsClosing && !isOutcome)
-        {
-            _turn.ReplyNow(command, ReplyCode.NotOwner);
-            return false;
+            _turn.Decline(command);
+            return true;
         }
 
         if (command.Kind == CommandKind.Submit && Status.ChangedPlans > _options.ProjectionLagMax)

@@ -38,6 +38,7 @@ internal sealed class Connection : IReplyTarget, IWorkerSession, IDisposable
     private readonly Lock _closing = new();
     private string _client = "a client that has not greeted";
     private bool _isGreeted;
+    private bool _isPeer; // Another node of the cluster.
     private bool _isWorker;
     private bool _isLeaving;
     private ErrorMessage? _reason;
@@ -421,6 +422,12 @@ internal sealed class Connection : IReplyTarget, IWorkerSession, IDisposable
             case Opcode.Progress when TryRead<ProgressRequest>(ref reader, tag, out var progress):
                 Answer(tag, new ProgressReply(_node.Workers.SetProgress(progress)));
                 break;
+            case Opcode.Forward when _isPeer && TryRead<ForwardRequest>(ref reader, tag, out var forward):
+                _node.Peers!.Take(this, tag, forward);
+                break;
+            case Opcode.CatchUp when _isPeer && TryRead<CatchUpRequest>(ref reader, tag, out var catchUp):
+                _ = _node.Peers!.CatchUpAsync(this, tag, catchUp);
+                break;
             default:
                 Route(opcode, ref reader, tag);
                 break;
@@ -497,14 +504,18 @@ internal sealed class Connection : IReplyTarget, IWorkerSession, IDisposable
             return;
         }
 
+        _isPeer = hello.Token is { } token && _node.Peers is { } peers && peers.Knows(token);
         _client = Quoted.Shorten(hello.Client);
-        Volatile.Write(ref _isGreeted, true);
         var limits = new ConnectionLimits(
             _options.FrameLengthMax, _options.InFlightMax, (long)_options.Idle.TotalMilliseconds,
             (long)_node.Workers.Lease.TotalMilliseconds);
+        var map = _node.Map();
         _outbox.Write(
             frame.Correlation,
-            new Welcome(ProtocolVersion.Max, _node.Name, _node.Version, _node.NowMs(), limits, _node.Map()));
+            new Welcome(ProtocolVersion.Max, _node.Name, _node.Version, _node.NowMs(), limits, map));
+        Volatile.Write(ref _isGreeted, true); // Not before: the welcome comes first.
+        if (_node.Map() is var changed && changed.Version != map.Version)
+            Push(changed); // That it changed was told to others in between.
         NetworkLog.Greeted(_node.Log, Peer, _client);
     }
 

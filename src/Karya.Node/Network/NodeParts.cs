@@ -11,4 +11,8 @@ namespace Karya.Node.Network;
 /// <param name="Map">Who owns which partition.</param>
 internal sealed record NodeParts(
     string Name, string Version, PlanDesk Desk, WorkerDesk Workers, Func<long> NowMs, Func<StatsReply> Stats,
-    Func<PartitionMap> Map, ILogger Log);
+    Func<PartitionMap> Map, ILogger Log)
+{
+    /// <summary>For questions of other nodes; null when there are none.</summary>
+    public PeerDesk? Peers { get; init; }
+}

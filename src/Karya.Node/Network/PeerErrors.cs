@@ -58,6 +58,9 @@ internal static class PeerErrors
         ErrorCode.Overloaded, "The node has more requests than it can record at present. Try again later.",
         retryAfterMs: RetryAfterMs);
 
+    public static ErrorMessage NotOwner() => Of(
+        ErrorCode.NotOwner, "Another node has the partition.", retryAfterMs: RetryAfterMs);
+
     public static ErrorMessage Unknown() => Of(
         ErrorCode.Unknown,
         "The store did not answer, and may or may not have the plan. Submit it again with the same idempotency key; "

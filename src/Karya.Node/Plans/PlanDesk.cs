@@ -39,6 +39,8 @@ internal sealed class PlanDesk : IPlanDesk, IDisposable
     private readonly PlanIds _ids = new();
     private readonly SemaphoreSlim[] _updates;
     private readonly DeadLetterOffice _dead;
+    private readonly Forwarder? _forwarder;
+    private readonly int[] _allPartitions;
 
     /// <param name="options">How plans are completed.</param>
     /// <param name="store">The store.</param>
@@ -46,10 +48,10 @@ internal sealed class PlanDesk : IPlanDesk, IDisposable
     /// <param name="loops">Their threads.</param>
     /// <param name="ticks">Store time.</param>
     /// <param name="clock">Measures waits.</param>
-    /// <param name="isHere">As <see cref="SubmitDesk"/> takes it.</param>
+    /// <param name="forwarder">To other nodes; null when there are none.</param>
     public PlanDesk(
         DeskOptions options, IStore store, IReadOnlyList<Shard> shards, IReadOnlyList<ShardLoop> loops, TickClock ticks,
-        TimeProvider clock, Predicate<int>? isHere = null)
+        TimeProvider clock, Forwarder? forwarder = null)
     {
         _options = options;
         _reads = new StoreReads(store, ReplyTimeout, clock);
@@ -58,7 +60,9 @@ internal sealed class PlanDesk : IPlanDesk, IDisposable
         _ticks = ticks;
         _clock = clock;
         _dead = new DeadLetterOffice(options.PartitionCount);
-        Submits = new SubmitDesk(options, _reads, shards, ticks, _ids, isHere);
+        _forwarder = forwarder;
+        _allPartitions = [.. Enumerable.Range(0, options.PartitionCount)];
+        Submits = new SubmitDesk(options, _reads, shards, ticks, _ids, forwarder is null ? null : forwarder.IsHere);
         _updates = new SemaphoreSlim[UpdateStripes];
         for (int i = 0; i < UpdateStripes; i++)
             _updates[i] = new SemaphoreSlim(1);
@@ -430,6 +434,7 @@ internal sealed class PlanDesk : IPlanDesk, IDisposable
         Partition = PartitionHash.Of(id.Value, _options.PartitionCount),
         Key = new TaskKey(id, 0, 0),
         AtMs = _ticks.NowMs(),
+        MayPassOn = _forwarder is not null,
     };
 
     private static void SetBody(ref Command command, PlanBody body)
@@ -557,18 +562,23 @@ internal sealed class PlanDesk : IPlanDesk, IDisposable
         return await _reads.AskAsync(store => store.FindPlan(id), stopping);
     }
 
-    private ValueTask CatchUpAsync(int partition, CancellationToken stopping) =>
-        CatchUpAsync(_loops[partition % _loops.Count], stopping);
+    /// <summary>
+    /// The tables are shared by all nodes: what has to have caught up is the node that has the partition.
+    /// </summary>
+    private ValueTask CatchUpAsync(int partition, CancellationToken stopping) => CatchUpAsync(
+        _forwarder is null
+            ? _loops[partition % _loops.Count].WhenTablesCaughtUpAsync()
+            : _forwarder.CatchUpAsync([partition], stopping),
+        stopping);
 
-    private async ValueTask CatchUpAllAsync(CancellationToken stopping)
-    {
-        foreach (var loop in _loops)
-            await CatchUpAsync(loop, stopping);
-    }
+    private ValueTask CatchUpAllAsync(CancellationToken stopping) => CatchUpAsync(
+        _forwarder is null
+            ? Task.WhenAll(_loops.Select(loop => loop.WhenTablesCaughtUpAsync()))
+            : _forwarder.CatchUpAsync(_allPartitions, stopping),
+        stopping);
 
-    private async ValueTask CatchUpAsync(ShardLoop loop, CancellationToken stopping)
+    private async ValueTask CatchUpAsync(Task caughtUp, CancellationToken stopping)
     {
-        var caughtUp = loop.WhenTablesCaughtUpAsync();
         if (caughtUp.IsCompletedSuccessfully)
             return;
         try

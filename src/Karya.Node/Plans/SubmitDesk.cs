@@ -37,7 +37,7 @@ internal sealed class SubmitDesk
     /// <param name="ids">Makes ids.</param>
     /// <param name="isHere">
     /// Whether this node has a partition: a plan whose id it chooses falls into one that it has, so that the submit
-    /// needs no hop. Null when it has all.
+    /// needs no hop; others are passed on. Null when it has all.
     /// </param>
     public SubmitDesk(
         DeskOptions options, StoreReads reads, IReadOnlyList<Shard> shards, TickClock ticks, PlanIds ids,
@@ -103,6 +103,7 @@ internal sealed class SubmitDesk
             Payload = submission.Body,
             PayloadBytes = submission.BodyBytes,
             MayExist = submission.Id != PlanId.None,
+            MayPassOn = _isHere is not null,
         };
     }
 

@@ -15,6 +15,9 @@ internal interface IClusterStore : IStore
     /// <summary>This process, as leases name it.</summary>
     NodeIdentity Identity { get; }
 
+    /// <summary>By which processes of the cluster know each other; there from <see cref="Join"/> on.</summary>
+    string Secret { get; }
+
     /// <summary>
     /// What is this process's, under which epochs. Read by all that writes; written to by the reconciler, and raised by
     /// <see cref="IStore.Resolve"/>.

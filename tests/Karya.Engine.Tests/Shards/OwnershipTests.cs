@@ -1,3 +1,4 @@
+using System.Buffers;
 using Karya.Engine.Journal;
 using Karya.Engine.Shards;
 using Karya.Engine.Tests.Driving;
@@ -130,6 +131,37 @@ public sealed class OwnershipTests : IDisposable
         First.Step();
 
         Assert.Equal(ReplyCode.NotOwner, answer.Code);
+    }
+
+    [Fact]
+    public void Requests_that_may_be_passed_on_come_out_again_with_what_they_carry_and_are_not_answered()
+    {
+        First.SubmitNow(new PlanDraft(_plan, Now + 10 * Horizon));
+        First.ProjectNow();
+        First.HoldsLoads = true;
+        var waiting = new Answer();
+        First.Inbox.TryPost(Cancel(waiting)); // The plan is not in memory.
+        First.Step();
+        First.Close(_partition, drainMs: 1000);
+        First.Step();
+        var closing = new Answer();
+        First.Inbox.TryPost(Cancel(closing));
+        First.Settle();
+        var gone = new Answer();
+        byte[] payload = ArrayPool<byte>.Shared.Rent(16);
+        First.Inbox.TryPost(Cancel(gone) with { Payload = payload, PayloadBytes = 3 });
+        First.Settle();
+
+        Assert.Equal([waiting, closing, gone], First.Strays.Select(stray => stray.ReplyTo));
+        Assert.Same(payload, First.Strays[2].Payload);
+        Assert.All([waiting, closing, gone], answer => Assert.Null(answer.Code));
+        First.Strays.Clear();
+
+        Command Cancel(IReplyTarget target) => new()
+        {
+            Kind = CommandKind.Cancel, Partition = _partition, Key = new TaskKey(_plan, 0, 0), AtMs = Now,
+            ReplyTo = target, MayPassOn = true,
+        };
     }
 
     [Fact]

@@ -69,6 +69,7 @@ internal sealed class RequestDesk(Cluster cluster, SimNode node, NodeProcess pro
         var writer = new FrameWriter();
         (draft.Source! with { Id = id.Value }).Write(writer);
         var command = _submits.Prepare(SubmitDesk.Read(writer.Written.Span, key: null), attempt.Key.Plan);
+        command.MayPassOn = false; // Nodes of the simulation forward ends of attempts alone; clients look elsewhere.
         command.ReplyTo = new ChildReply(code =>
         {
             if (code is ReplyCode.Ok or ReplyCode.AlreadyExists)
@@ -101,6 +102,7 @@ internal sealed class RequestDesk(Cluster cluster, SimNode node, NodeProcess pro
 
         var command = _submits.Prepare(submission, PlanId.None);
         command.IsAccepted = durability == Durability.Accepted;
+        command.MayPassOn = false;
         ulong fingerprint = submission.Fingerprint;
         var id = command.Spec.Id;
         command.ReplyTo = request.On(code =>

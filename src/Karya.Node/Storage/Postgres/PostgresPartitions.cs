@@ -58,6 +58,12 @@ internal sealed class PostgresPartitions(PostgresReader reader)
         return Array.ConvertAll(partitions, partition => marks[partition]);
     }
 
+    public static string ReadSecret(NpgsqlConnection connection)
+    {
+        using var command = new NpgsqlCommand("SELECT secret FROM cluster_secret", connection);
+        return (string)command.ExecuteScalar()!;
+    }
+
     public static List<ClusterNode> ReadNodes(NpgsqlConnection connection)
     {
         var nodes = new List<ClusterNode>();

@@ -75,6 +75,8 @@ internal sealed class PostgresStore : IClusterStore
 
     public NodeIdentity Identity => _ownership.Identity;
 
+    public string Secret { get; private set; } = "";
+
     public OwnedPartitions Owned => _ownership.Owned;
 
     public Action<int>? PartitionLost
@@ -97,6 +99,7 @@ internal sealed class PostgresStore : IClusterStore
         _areOldStreamsPruned = true; // They are others', see EmptyOldStreams.
         _ownership.TakeStreams(connection);
         OpenStreams(connection);
+        Secret = PostgresPartitions.ReadSecret(connection);
         return true;
     });
 

@@ -1,0 +1,242 @@
+using System.Globalization;
+using Karya.Client;
+using Karya.Engine;
+using Karya.LocalServers;
+using Karya.Node.Network;
+using Karya.Node.Plans;
+using Karya.Node.Storage.Postgres;
+using Karya.Node.Tests.Network;
+using Karya.Protocol;
+using Karya.Protocol.Messages;
+using Xunit;
+using PlanState = Karya.Engine.PlanState;
+using PlanView = Karya.Node.Plans.PlanView;
+
+namespace Karya.Node.Tests.Joined;
+
+/// <summary>Any node serves any request, also while partitions move.</summary>
+[Trait("Needs", "process")]
+public sealed class ForwardTests : IAsyncLifetime
+{
+    private readonly SharedBoard _board = new();
+    private PostgresRig _rig = null!;
+
+    public async ValueTask InitializeAsync() => _rig = await PostgresRig.CreateAsync(PostgresServer.Shared);
+
+    public ValueTask DisposeAsync() => _rig.DisposeAsync();
+
+    [Fact]
+    public async Task What_one_node_acknowledged_is_at_once_visible_and_changed_at_the_other()
+    {
+        var (first, second) = await TwoAsync();
+        for (int i = 0; i < 10; i++)
+        {
+            var plan = await first.Desk.SubmitAsync(_rig.Draft(3_600_000), Stopping);
+
+            Assert.Equal(plan.Id, (await second.Desk.GetAsync(plan.Id, Stopping))!.Value.Plan.Id);
+            Assert.Equal(i + 1, (await second.Desk.ListAsync(_rig.Ann, 0, 100, Stopping)).Total);
+            var change = new PlanChange("PT2H", 7_200_000, null, null);
+            Assert.Equal("PT2H", (await second.Desk.UpdateAsync(plan.Id, change, Stopping))!.Body.PeriodText);
+            Assert.Equal("PT2H", (await first.Desk.GetAsync(plan.Id, Stopping))!.Value.Plan.Body.PeriodText);
+            Assert.Equal(PlanState.Cancelled, (await second.Desk.CancelAsync(plan.Id, Stopping))!.State);
+            Assert.Equal(PlanState.Cancelled, (await first.Desk.GetAsync(plan.Id, Stopping))!.Value.Plan.State);
+        }
+
+        var triggered = await first.Desk.SubmitAsync(_rig.Draft(3_600_000), Stopping);
+        Assert.NotNull(await second.Desk.TriggerAsync(triggered.Id, Stopping));
+        await Until.TrueAsync(
+            () => _rig.Calls.Any(call => call.Plan == triggered.Id.ToString()), "the plan runs that was triggered");
+    }
+
+    [Fact]
+    public async Task A_plan_with_a_key_is_one_plan_whichever_nodes_are_asked()
+    {
+        var (first, second) = await TwoAsync();
+        await using var one = await KaryaClient.ConnectAsync($"karya://{first.Addresses.Tcp}", Stopping);
+        await using var other = await KaryaClient.ConnectAsync($"karya://{second.Addresses.Tcp}", Stopping);
+
+        for (int i = 0; i < 20; i++)
+        {
+            var plan = new Plan
+            {
+                Name = "keyed",
+                Action = KaryaAction.Http(HttpMethod.Get, $"http://{_rig.Target.Authority}/keyed"),
+                User = _rig.Ann.ToGuid(),
+                Schedule = Schedule.After(TimeSpan.FromHours(1)),
+                IdempotencyKey = string.Create(CultureInfo.InvariantCulture, $"order-{i}"),
+            };
+            var here = await one.SubmitAsync(plan, Stopping);
+            var there = await other.SubmitAsync(plan, Stopping);
+
+            Assert.Equal((here.Id, false, true), (there.Id, here.Existed, there.Existed));
+        }
+    }
+
+    [Fact]
+    public async Task An_attempt_whose_partition_moves_while_it_runs_is_not_repeated_and_its_end_counts()
+    {
+        var (first, firstStore) = await StartAsync("a");
+        await OwnsAsync(firstStore, All);
+        await _rig.AddAnnAsync(first);
+        var gate = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
+        _rig.Called = _ => gate.Task;
+        var plans = new List<PlanView>();
+        for (int i = 0; i < 16; i++)
+            plans.Add(await first.Desk.SubmitAsync(_rig.Draft(1), Stopping));
+        await Until.TrueAsync(() => _rig.Calls.Count == 16, "all attempts run");
+
+        var (second, secondStore) = await StartAsync("b");
+        await OwnsAsync(secondStore, All / 2);
+        var stopped = first.StopAsync();
+        await OwnsAsync(secondStore, All);
+        gate.SetResult();
+        await stopped;
+
+        foreach (var plan in plans)
+        {
+            await Until.AskAsync(
+                async () => (await second.Desk.GetAsync(plan.Id, Stopping))!.Value.Plan.State,
+                state => state == PlanState.Completed, "the end of the attempt counts at the next owner");
+        }
+
+        Assert.Equal(16, _rig.Calls.Count);
+    }
+
+    [Fact]
+    public async Task Requests_go_through_while_partitions_move_to_a_new_node_and_back()
+    {
+        var (first, firstStore) = await StartAsync("a");
+        await OwnsAsync(firstStore, All);
+        await _rig.AddAnnAsync(first);
+        using var stop = new CancellationTokenSource();
+        var plans = new List<PlanView>();
+        for (int i = 0; i < 20; i++)
+            plans.Add(await first.Desk.SubmitAsync(_rig.Draft(3_600_000), Stopping));
+        var asking = Task.Run(async () =>
+        {
+            int asked = 0;
+            for (; !stop.IsCancellationRequested; asked++)
+            {
+                string period = string.Create(CultureInfo.InvariantCulture, $"PT{asked + 1}H");
+                var change = new PlanChange(period, (asked + 1) * 3_600_000L, null, null);
+                var plan = await first.Desk.UpdateAsync(plans[asked % plans.Count].Id, change, CancellationToken.None);
+                Assert.Equal(period, plan!.Body.PeriodText);
+            }
+
+            return asked;
+        }, Stopping);
+
+        var (second, secondStore) = await StartAsync("b");
+        await OwnsAsync(secondStore, All / 2);
+        await second.StopAsync();
+        await OwnsAsync(firstStore, All);
+        await stop.CancelAsync();
+
+        Assert.True(await asking > 10);
+    }
+
+    [Fact]
+    public async Task What_a_node_that_is_cut_off_had_acknowledged_is_read_at_the_other_as_it_was()
+    {
+        var (first, firstStore) = await StartAsync("a", throughProxy: true);
+        await OwnsAsync(firstStore, All);
+        await _rig.AddAnnAsync(first);
+        var (second, secondStore) = await StartAsync("b");
+        await OwnsAsync(secondStore, All / 2);
+        await OwnsAsync(firstStore, All / 2);
+        var plans = new List<PlanView>();
+        for (int i = 0; i < 20; i++)
+            plans.Add(await first.Desk.SubmitAsync(_rig.Draft(3_600_000), Stopping));
+
+        _rig.Proxy.RefuseNew();
+        _rig.Proxy.DropAll();
+        foreach (var plan in plans)
+            Assert.Equal(plan.Id, (await second.Desk.GetAsync(plan.Id, Stopping))!.Value.Plan.Id);
+        foreach (var plan in plans)
+            Assert.Equal(PlanState.Cancelled, (await second.Desk.CancelAsync(plan.Id, Stopping))!.State);
+        Assert.Equal(20, (await second.Desk.ListAsync(_rig.Ann, 0, 100, Stopping)).Total);
+        _rig.Proxy.ReleaseAll();
+        await OwnsAsync(firstStore, All / 2);
+        foreach (var plan in plans)
+            Assert.Equal(PlanState.Cancelled, (await first.Desk.GetAsync(plan.Id, Stopping))!.Value.Plan.State);
+    }
+
+    [Theory]
+    [InlineData(null)]
+    [InlineData("")]
+    [InlineData("guessed")]
+    public async Task Who_does_not_know_the_secret_of_the_cluster_is_no_node_of_it(string? token)
+    {
+        var (first, _) = await StartAsync("a");
+        await using var peer = await SocketPeer.ConnectAsync(first.Addresses.Tcp);
+        (await AskAsync(peer, 1, new Hello(1, 1, "node b", token))).As<Welcome>();
+
+        foreach (var answer in (Received[])[
+            await AskAsync(peer, 2, new ForwardRequest([1])), await AskAsync(peer, 3, new CatchUpRequest([0]))])
+        {
+            Assert.Equal(ErrorCode.UnknownOpcode, answer.Error.Code);
+        }
+    }
+
+    [Fact]
+    public async Task What_a_node_cannot_do_for_another_is_refused_and_says_why()
+    {
+        var (first, store) = await StartAsync("a");
+        await OwnsAsync(store, All);
+        await using var peer = await SocketPeer.ConnectAsync(first.Addresses.Tcp);
+        (await AskAsync(peer, 1, new Hello(1, 1, "node b", store.Secret))).As<Welcome>();
+
+        Assert.Equal(ErrorCode.Malformed, (await AskAsync(peer, 2, new ForwardRequest([1]))).Error.Code);
+        var cancel = new Command { Kind = CommandKind.Cancel, Key = new TaskKey(new PlanId(1), 0, 0) };
+        var misplaced = cancel with { Partition = All };
+        var answer = await AskAsync(peer, 3, new ForwardRequest(PeerCommand.Write(misplaced)));
+        Assert.Equal(ErrorCode.Malformed, answer.Error.Code);
+        Assert.Equal(ErrorCode.OutOfRange, (await AskAsync(peer, 4, new CatchUpRequest([All]))).Error.Code);
+        await Until.AskAsync(
+            async () => await AskAsync(peer, 5, new CatchUpRequest([0, All - 1])),
+            caughtUp => caughtUp.Opcode == CatchUpReply.Opcode, "the partitions are here");
+
+        _board.IsDown = true;
+        var (second, _) = await StartAsync("b"); // It gets nothing without a board.
+        await using var other = await SocketPeer.ConnectAsync(second.Addresses.Tcp);
+        (await AskAsync(other, 1, new Hello(1, 1, "node a", store.Secret))).As<Welcome>();
+        Assert.Equal(ErrorCode.NotOwner, (await AskAsync(other, 2, new CatchUpRequest([0]))).Error.Code);
+        cancel.Partition = PartitionHash.Of(1, All);
+        Assert.Equal(
+            ErrorCode.NotOwner, (await AskAsync(other, 3, new ForwardRequest(PeerCommand.Write(cancel)))).Error.Code);
+    }
+
+    private static int All => PostgresRig.Quick.Engine.Partitions;
+
+    private static CancellationToken Stopping => TestContext.Current.CancellationToken;
+
+    private async Task<(Node First, Node Second)> TwoAsync()
+    {
+        var (first, firstStore) = await StartAsync("a");
+        var (second, secondStore) = await StartAsync("b");
+        await OwnsAsync(firstStore, All / 2);
+        await OwnsAsync(secondStore, All / 2);
+        await _rig.AddAnnAsync(first);
+        return (first, second);
+    }
+
+    /// <summary>What is pushed meanwhile is passed over.</summary>
+    private static async Task<Received> AskAsync<T>(SocketPeer peer, uint correlation, T message) where T : IMessage<T>
+    {
+        var answer = await peer.AskAsync(correlation, message);
+        while (answer.Correlation != correlation)
+            answer = (await peer.ReceiveAsync())!;
+        return answer;
+    }
+
+    private async Task<(Node Node, PostgresStore Store)> StartAsync(string name, bool throughProxy = false)
+    {
+        var (node, store) = _rig.NewMember(_board.NewPlace(), name, throughProxy);
+        await node.StartAsync(Stopping);
+        return (node, store);
+    }
+
+    private static Task<int> OwnsAsync(PostgresStore store, int count) => Until.AskAsync(
+        () => ValueTask.FromResult(store.Owned.Count), owned => owned == count,
+        string.Create(CultureInfo.InvariantCulture, $"{store.Identity.Name} owns {count} partitions"));
+}
