@@ -41,7 +41,7 @@ internal sealed class Forwarder : IAsyncDisposable
     /// <summary>How long the end of an attempt is tried: as long as the next owner waits for it.</summary>
     private const long OutcomeMsMax = 60_000;
 
-    /// <summary>How long the tables of this node may take before it is asked again whether partitions are here.</summary>
+    /// <summary>How long the tables may take before the node is asked again whether partitions are here.</summary>
     private static readonly TimeSpan CatchUpMax = TimeSpan.FromSeconds(5);
 
     private readonly ForwarderParts _parts;
@@ -108,7 +108,7 @@ internal sealed class Forwarder : IAsyncDisposable
         }
     }
 
-    /// <summary>The same for partitions of this node. False: it has not got all of them, or they take too long.</summary>
+    /// <summary>The same for partitions of this node. False: it has not got all of them, or it takes too long.</summary>
     public async Task<bool> TryCatchUpHereAsync(IReadOnlyList<int> partitions)
     {
         if (!_parts.IsTrusted() || !partitions.All(IsHere))
@@ -162,7 +162,7 @@ internal sealed class Forwarder : IAsyncDisposable
 
     private async Task<bool> AskToCatchUpAsync(NodeEndpoint place, IReadOnlyList<int> partitions) =>
         await _links.AskAsync(place, new CatchUpRequest(partitions)) is
-            { End: PeerEnd.Answered, Refusal: null };
+        { End: PeerEnd.Answered, Refusal: null };
 
     private async Task ForwardAsync(Command command)
     {
@@ -251,7 +251,10 @@ internal sealed class Forwarder : IAsyncDisposable
             {
                 target.Complete(new Reply
                 {
-                    Code = known, Plan = command.Key.Plan, Tag = command.Tag, Target = target,
+                    Code = known,
+                    Plan = command.Key.Plan,
+                    Tag = command.Tag,
+                    Target = target,
                 });
                 target.EndOfTurn();
             }

@@ -159,8 +159,12 @@ public sealed class OwnershipTests : IDisposable
 
         Command Cancel(IReplyTarget target) => new()
         {
-            Kind = CommandKind.Cancel, Partition = _partition, Key = new TaskKey(_plan, 0, 0), AtMs = Now,
-            ReplyTo = target, MayPassOn = true,
+            Kind = CommandKind.Cancel,
+            Partition = _partition,
+            Key = new TaskKey(_plan, 0, 0),
+            AtMs = Now,
+            ReplyTo = target,
+            MayPassOn = true,
         };
     }
 
