@@ -1,4 +1,6 @@
 using System.Net;
+using System.Security.Cryptography;
+using System.Text;
 using Karya.Engine;
 using Karya.Engine.Journal;
 using Karya.Engine.Shards;
@@ -52,10 +54,11 @@ internal sealed class Node : IAsyncDisposable
     private readonly RestConnector _rest;
     private readonly PartitionLease _lease; // Of a single node.
     private readonly IClusterStore? _shared; // Null: a single node.
-    private readonly IClusterBoard? _board;
     private readonly TaskCompletionSource<string> _failed = new(TaskCreationOptions.RunContinuationsAsynchronously);
 
     // Made when the store is open, since the wheels begin at store time.
+    private IClusterBoard? _board;
+    private RedisBoard? _ownBoard; // The same, unless a test has brought one.
     private Shard[] _shards = [];
     private ShardLoop[] _loops = [];
     private Journal? _journal;
@@ -92,7 +95,7 @@ internal sealed class Node : IAsyncDisposable
         AttemptEnded? attemptEnded = null, IClusterBoard? board = null)
     {
         _board = board;
-        _shared = board is null ? null : (IClusterStore)store;
+        _shared = board is null && !options.Cluster.IsSet ? null : (IClusterStore)store;
         _options = options;
         _clock = clock;
         _loggers = loggers;
@@ -131,7 +134,7 @@ internal sealed class Node : IAsyncDisposable
     {
         IReadOnlyList<ProjectedMark> marks = [];
         if (_shared is not null)
-            _shared.Join(_options.Engine.Partitions);
+            Join(_shared);
         else
             marks = _store.Open(_options.Engine.Partitions);
         long nowMs = _ticks.NowMs();
@@ -202,6 +205,8 @@ internal sealed class Node : IAsyncDisposable
         _projector?.Dispose();
         _desk?.Dispose();
         _cluster?.Dispose();
+        if (_ownBoard is not null)
+            await _ownBoard.DisposeAsync();
         _lease.Dispose();
         _store.Dispose();
         foreach (var shard in _shards)
@@ -220,6 +225,17 @@ internal sealed class Node : IAsyncDisposable
         _rest.Dispose();
     }
 
+    private void Join(IClusterStore store)
+    {
+        store.Join(_options.Engine.Partitions);
+        if (_board is not null)
+            return;
+
+        // What Redis has of a cluster is found by what only its members know: clusters may share a server.
+        string name = Convert.ToHexStringLower(SHA256.HashData(Encoding.UTF8.GetBytes(store.Secret)))[..16];
+        _board = _ownBoard = new RedisBoard(_options.Cluster.Redis, name, _loggers.CreateLogger<RedisBoard>());
+    }
+
     private static IStore StoreOf(NodeOptions options, TimeProvider clock, ILoggerFactory loggers)
     {
         var postgres = options.Storage.Postgres;
@@ -231,6 +247,7 @@ internal sealed class Node : IAsyncDisposable
                 options.Storage.Retention)
             {
                 Log = loggers.CreateLogger<PostgresStore>(),
+                Identity = options.Cluster.Node is { } name ? NodeIdentity.Of(name) : null,
             },
             clock);
     }
@@ -330,7 +347,7 @@ internal sealed class Node : IAsyncDisposable
     {
         var address = Addresses.Tcp.Address;
         bool isAnywhere = address.Equals(IPAddress.Any) || address.Equals(IPAddress.IPv6Any);
-        string host = isAnywhere ? Dns.GetHostName() : address.ToString();
+        string host = _options.Cluster.Advertise ?? (isAnywhere ? Dns.GetHostName() : address.ToString());
         return new ClusterNode(
             _shared!.Identity.Owner, new NodeEndpoint(host, Addresses.Tcp.Port),
             new UriBuilder(Addresses.Http) { Host = host }.Uri.ToString(), VersionOf());

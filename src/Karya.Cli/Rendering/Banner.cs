@@ -15,7 +15,8 @@ internal static class Banner
 
     public static void Write(Terminal terminal, NodeOptions options, NodeAddresses addresses, TimeSpan startTime)
     {
-        terminal.Title($"Karya {Version}  (single node, {StoreWords.Name(options.Storage)})");
+        string kind = options.Cluster.IsSet ? "node of a cluster" : "single node";
+        terminal.Title($"Karya {Version}  ({kind}, {StoreWords.Name(options.Storage)})");
         terminal.Line($"  http api   {new Uri(addresses.Http, "/v1")}");
         terminal.Line($"  metrics    {new Uri(addresses.Http, "/metrics")}");
         terminal.Line($"  tcp        {addresses.Tcp}");

@@ -177,6 +177,30 @@ internal sealed record EngineOptions
 internal sealed record ClusterOptions
 {
     /// <summary>
+    /// Where the Redis is by which nodes find each other, references resolved; empty (written <c>none</c>) for a node
+    /// that is alone. It may hold a password.
+    /// </summary>
+    public string Redis { get; init; } = "";
+
+    /// <summary>
+    /// The name of this node; null (written <c>auto</c>) is made of those of the machine and the process. A node that
+    /// keeps its name gets its own partitions again after a restart.
+    /// </summary>
+    public string? Node { get; init; }
+
+    /// <summary>
+    /// The name or address by which other nodes and clients reach this one; null (written <c>auto</c>) is where it
+    /// listens, and the machine's name when that is everywhere.
+    /// </summary>
+    public string? Advertise { get; init; }
+
+    /// <summary>The node is a member of a cluster.</summary>
+    public bool IsSet => Redis.Length > 0;
+
+    /// <summary>Without a password, wherever options are printed.</summary>
+    public override string ToString() => IsSet ? RedisConfiguration.Shown(Redis) : Option.NoneText;
+
+    /// <summary>
     /// How long a node may fire a partition's tasks without renewing its right to; 5 s. Shorter takes over sooner after
     /// a crash, longer rides out longer hiccups of the store.
     /// </summary>

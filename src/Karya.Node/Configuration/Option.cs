@@ -97,6 +97,41 @@ internal sealed partial record Option(string Key, string Limits, Func<NodeOption
             get(options) is { Length: > 0 } connectionString ? ConnectionString.Shown(connectionString) : NoneText;
     }
 
+    /// <summary>A configuration of StackExchange.Redis, or <c>none</c> for empty. Shown without its password.</summary>
+    public static Option Redis(string key, Func<NodeOptions, string> get, Func<NodeOptions, string, NodeOptions> with)
+    {
+        return new(key, $"{NoneText}, or host:port with options of StackExchange.Redis", Show, (text, ref options) =>
+        {
+            bool isNone = text.Length == 0 || text == NoneText;
+            string? mistake = isNone ? null : RedisConfiguration.Judge(text);
+            if (mistake is null)
+                options = with(options, isNone ? "" : text);
+            return mistake;
+        })
+        {
+            Resolve = (string text, SecretReferences references, out string resolved) =>
+                references.Resolve(text, out resolved),
+        };
+
+        string Show(NodeOptions options) =>
+            get(options) is { Length: > 0 } configuration ? RedisConfiguration.Shown(configuration) : NoneText;
+    }
+
+    /// <summary>The name of a machine or of a node, or <c>auto</c> for null.</summary>
+    public static Option NameOrAuto(
+        string key, Func<NodeOptions, string?> get, Func<NodeOptions, string?, NodeOptions> with)
+    {
+        const string Limits = $"{AutoText}, or 1 to 63 of a-z, A-Z, 0-9, '.', ':', '_' and '-'";
+        return new(key, Limits, options => get(options) ?? AutoText, (text, ref options) =>
+        {
+            if (!HostName().IsMatch(text))
+                return $"\"{Shown(text)}\" is not allowed; it must be {Limits}";
+
+            options = with(options, text == AutoText ? null : text);
+            return null;
+        });
+    }
+
     public static Option Schema(
         string key, Func<NodeOptions, string> get, Func<NodeOptions, string, NodeOptions> with)
     {
@@ -210,6 +245,9 @@ internal sealed partial record Option(string Key, string Limits, Func<NodeOption
 
     [GeneratedRegex(@"^(?!pg_)[a-z_][a-z0-9_]{0,62}\z")]
     private static partial Regex SchemaName();
+
+    [GeneratedRegex(@"^[a-zA-Z0-9._:-]{1,63}\z")]
+    private static partial Regex HostName();
 
     private static bool IsVisible(char c) =>
         char.GetUnicodeCategory(c) is not (UnicodeCategory.Control or UnicodeCategory.Format

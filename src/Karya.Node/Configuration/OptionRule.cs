@@ -11,6 +11,7 @@ internal sealed record OptionRule(IReadOnlyList<string> Keys, Func<NodeOptions, 
         new(["executor.perTarget", "executor.concurrency"], PerTargetFitsConcurrency),
         new(["retry.delay", "retry.delayMax"], DelayFitsDelayMax),
         new(["engine.shards", "engine.partitions"], ShardsFitPartitions),
+        new([OptionTable.RedisKey, OptionTable.PostgresKey], ClusterSharesItsStore),
         new(["tcp.listen", "http.listen"], PortsDiffer),
         new(["http.listen", "security.allowAnonymous"], o => StrangersAreWelcome("http.listen", o.Http.Listen, o)),
         new(["tcp.listen", "security.allowAnonymous"], o => StrangersAreWelcome("tcp.listen", o.Tcp.Listen, o)),
@@ -42,6 +43,12 @@ internal sealed record OptionRule(IReadOnlyList<string> Keys, Func<NodeOptions, 
             : $"engine.shards ({engine.ShardCount}) exceeds engine.partitions ({engine.Partitions}); a shard without " +
               "a partition has nothing to do. Lower the first or raise the second.";
     }
+
+    private static string? ClusterSharesItsStore(NodeOptions options) =>
+        !options.Cluster.IsSet || options.Storage.Postgres.IsSet
+            ? null
+            : $"{OptionTable.RedisKey} makes this node a member of a cluster, and its store is a file, which nodes cannot " +
+              $"share. Set {OptionTable.PostgresKey}, or leave out {OptionTable.RedisKey}.";
 
     private static string? PortsDiffer(NodeOptions options)
     {

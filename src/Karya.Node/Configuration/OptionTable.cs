@@ -12,6 +12,9 @@ internal static class OptionTable
     /// <summary>The option that moves the store from a file into Postgres.</summary>
     public const string PostgresKey = "storage.postgres.connectionString";
 
+    /// <summary>The option that makes a node a member of a cluster.</summary>
+    public const string RedisKey = "cluster.redis";
+
     /// <summary>
     /// Longest interval, and reason for the least horizon: a plan must reach the tables before the horizon drops it.
     /// </summary>
@@ -27,9 +30,7 @@ internal static class OptionTable
             (o, value) => o with { Workers = o.Workers with { Lease = value } }),
         .. Storage(),
         .. Engine(),
-        Option.Duration(
-            "cluster.lease", TimeSpan.FromSeconds(1), TimeSpan.FromMinutes(1), o => o.Cluster.Lease,
-            (o, value) => o with { Cluster = o.Cluster with { Lease = value } }),
+        .. Cluster(),
         .. Executor(),
         Option.Size(
             "connectors.rest.responseBytesMax", 1024, 16 * 1024 * 1024, o => o.Connectors.Rest.ResponseBytesMax,
@@ -145,6 +146,20 @@ internal static class OptionTable
         Option.Number(
             "engine.inboxCapacity", Limits.CommandsPerTurnMax, 1 << 24, o => o.Engine.InboxCapacity,
             (o, value) => o with { Engine = o.Engine with { InboxCapacity = value } }),
+    ];
+
+    private static Option[] Cluster() =>
+    [
+        Option.Redis(
+            RedisKey, o => o.Cluster.Redis, (o, value) => o with { Cluster = o.Cluster with { Redis = value } }),
+        Option.NameOrAuto(
+            "cluster.node", o => o.Cluster.Node, (o, value) => o with { Cluster = o.Cluster with { Node = value } }),
+        Option.NameOrAuto(
+            "cluster.advertise", o => o.Cluster.Advertise,
+            (o, value) => o with { Cluster = o.Cluster with { Advertise = value } }),
+        Option.Duration(
+            "cluster.lease", TimeSpan.FromSeconds(1), TimeSpan.FromMinutes(1), o => o.Cluster.Lease,
+            (o, value) => o with { Cluster = o.Cluster with { Lease = value } }),
     ];
 
     private static Option[] Executor() =>

@@ -84,6 +84,13 @@ public sealed class OptionsReaderTests : IDisposable
     [InlineData("log.level", "", "\"\" is not allowed")]
     [InlineData("cluster.lease", "999ms", "999ms is out of range; allowed is 1s to 1m")]
     [InlineData("cluster.lease", "1m", null)]
+    [InlineData("cluster.redis", "none", null)]
+    [InlineData("cluster.redis", "password=secret", "names no server; write host:port, or several")]
+    [InlineData("cluster.redis", "redis:6379,sll=true", "is not understood; write host:port, or several")]
+    [InlineData("cluster.node", "a b", "\"a b\" is not allowed; it must be auto, or 1 to 63 of a-z")]
+    [InlineData("cluster.node", "a/b", "\"a/b\" is not allowed; it must be auto, or 1 to 63 of a-z")]
+    [InlineData("cluster.advertise", "", "\"\" is not allowed; it must be auto, or 1 to 63 of a-z")]
+    [InlineData("cluster.advertise", "fe80::1", null)]
     [InlineData("storage.postgres.schema", "karya_2", null)]
     [InlineData("storage.postgres.schema", "Karya", "\"Karya\" is not a schema's name")]
     [InlineData("storage.postgres.schema", "2nd", "is not a schema's name")]
@@ -192,6 +199,35 @@ public sealed class OptionsReaderTests : IDisposable
         Assert.Equal("db:5432/d", OptionTable.Find(OptionTable.PostgresKey)!.Show(options));
         Assert.Contains("db:5432/d", options.ToString(), StringComparison.Ordinal);
         Assert.DoesNotContain("s3cret", options.ToString(), StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public void A_cluster_with_a_file_for_its_store_is_refused()
+    {
+        const string Redis = "KARYA_CLUSTER__REDIS";
+        string problem = Assert.Single(Read(data: null, (Redis, "redis:6379")).Problems);
+
+        Assert.StartsWith($"{Redis}: cluster.redis makes this node a member of a cluster", problem);
+        Assert.Contains("Set storage.postgres.connectionString, or leave out cluster.redis.", problem);
+        Assert.Single(Read(data: "there", (Redis, "redis")).Problems);
+        Assert.Empty(Read(data: null, (Redis, "redis:6379"), (Postgres, "Host=db")).Problems);
+        Assert.Empty(Read(data: null, (Redis, "none")).Problems);
+    }
+
+    [Fact]
+    public void The_password_of_redis_may_be_a_reference_and_is_never_shown()
+    {
+        var reading = Read(
+            data: null, (Postgres, "Host=db"), ("SECRET", "s3cret"),
+            ("KARYA_CLUSTER__REDIS", "one,two:7000,password=${env:SECRET},ssl=true"));
+
+        Assert.Empty(reading.Problems);
+        Assert.Equal("one,two:7000,password=s3cret,ssl=true", reading.Options.Cluster.Redis);
+        Assert.Equal("one:6379,two:7000", OptionTable.Find("cluster.redis")!.Show(reading.Options));
+        Assert.DoesNotContain("s3cret", reading.Options.ToString(), StringComparison.Ordinal);
+        string problem = Assert.Single(
+            Read(data: null, (Postgres, "Host=db"), ("KARYA_CLUSTER__REDIS", "one,pasword=s3cret")).Problems);
+        Assert.DoesNotContain("s3cret", problem, StringComparison.Ordinal);
     }
 
     [Fact]

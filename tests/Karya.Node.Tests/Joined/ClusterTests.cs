@@ -155,6 +155,30 @@ public sealed class ClusterTests(ITestOutputHelper output) : IAsyncLifetime
         await _rig.StopNodesAsync(); // While there is a Redis.
     }
 
+    [Fact]
+    public async Task Nodes_that_are_told_of_a_redis_find_each_other_and_are_reached_where_they_say()
+    {
+        var server = RedisServer.Shared;
+        var first = _rig.NewConfigured(new() { Redis = server.Configuration, Node = "a", Advertise = "localhost" });
+        await first.StartAsync(NodeRig.Stopping);
+        var second = _rig.NewConfigured(new() { Redis = server.Configuration, Node = "b" });
+        await second.StartAsync(NodeRig.Stopping);
+
+        string[] hosts = ["127.0.0.1", "localhost"];
+        foreach (var node in (Node[])[first, second])
+        {
+            var map = await Until.AskAsync(
+                () => ValueTask.FromResult(node.Parts!.Map()),
+                map => map.Nodes.Count == 2 && map.Owners.Count(owner => owner == 0) == All / 2,
+                "both know that each has its half");
+            Assert.Equal(hosts, map.Nodes.Select(one => one.Host).Order());
+        }
+
+        await _rig.AddAnnAsync(first);
+        var plan = await first.Desk.SubmitAsync(_rig.Draft(3_600_000), NodeRig.Stopping);
+        Assert.Equal(plan.Id, (await second.Desk.GetAsync(plan.Id, NodeRig.Stopping))!.Value.Plan.Id);
+    }
+
     private static int All => PostgresRig.Quick.Engine.Partitions;
 
     private Task<(Node Node, PostgresStore Store)> StartAsync(string name, bool throughProxy = false) =>

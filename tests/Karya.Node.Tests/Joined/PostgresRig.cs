@@ -111,6 +111,22 @@ internal sealed class PostgresRig : IAsyncDisposable
         return node;
     }
 
+    /// <summary>A node that is not started, and has all that it is to know from its options.</summary>
+    public Node NewConfigured(ClusterOptions cluster)
+    {
+        var options = _options with
+        {
+            Storage = _options.Storage with
+            {
+                Postgres = new PostgresOptions { ConnectionString = Schema.ConnectionString, Schema = Schema.Name },
+            },
+            Cluster = cluster with { Lease = _options.Cluster.Lease },
+        };
+        var node = new Node(options, TimeProvider.System, NullLoggerFactory.Instance);
+        _nodes.Add(node);
+        return node;
+    }
+
     /// <summary>A member of a cluster that is not started, and its store.</summary>
     public (Node Node, PostgresStore Store) NewMember(IClusterBoard board, string name, bool throughProxy = false)
     {
