@@ -97,6 +97,12 @@ public struct Command
     /// <summary>Of an outcome: the lane that the attempt was dispatched on, which gets its place back.</summary>
     public uint Lane;
 
+    /// <summary>
+    /// Of an update: the <see cref="BodyMark"/> of the body that it was made from; when the plan has another one by
+    /// now, the answer is <see cref="ReplyCode.Changed"/>. 0: whatever it has is replaced.
+    /// </summary>
+    public ulong MadeFrom;
+
     /// <summary>The plan or task that is meant.</summary>
     public TaskKey Key;
 

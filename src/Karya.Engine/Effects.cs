@@ -22,6 +22,9 @@ public enum ReplyCode : byte
 
     /// <summary>The store may or may not have it. Retry with the same id.</summary>
     Unknown = 6,
+
+    /// <summary>An update was made from a body that the plan has no more; nothing was done. Make it anew.</summary>
+    Changed = 7,
 }
 
 /// <summary>The answer to a command. It leaves the engine only when what it says is durable.</summary>

@@ -249,6 +249,12 @@ internal sealed class Partition(int number, long epoch, long sequence, ShardTabl
             return;
         }
 
+        if (command.MadeFrom != 0 && command.MadeFrom != BodyMark.Of(tables.Bytes.Read(tables.Plans[plan].Body)))
+        {
+            turn.ReplyNow(command, ReplyCode.Changed);
+            return;
+        }
+
         Span<byte> hooks = stackalloc byte[HookTable.BytesMax];
         scoped var record = NewRecord(RecordKind.Updated, command.Key, command.AtMs);
         record.Update = command.Update;

@@ -108,7 +108,7 @@ internal sealed class Forwarder : IAsyncDisposable
         }
     }
 
-    /// <summary>The same for partitions of this node. False: it has not got all of them, or it takes too long.</summary>
+    /// <summary>The same for partitions of this node. False: it has not got all, or it takes too long.</summary>
     public async Task<bool> TryCatchUpHereAsync(IReadOnlyList<int> partitions)
     {
         if (!_parts.IsTrusted() || !partitions.All(IsHere))

@@ -47,8 +47,8 @@ internal sealed record OptionRule(IReadOnlyList<string> Keys, Func<NodeOptions, 
     private static string? ClusterSharesItsStore(NodeOptions options) =>
         !options.Cluster.IsSet || options.Storage.Postgres.IsSet
             ? null
-            : $"{OptionTable.RedisKey} makes this node a member of a cluster, and its store is a file, which nodes cannot " +
-              $"share. Set {OptionTable.PostgresKey}, or leave out {OptionTable.RedisKey}.";
+            : $"{OptionTable.RedisKey} makes this node a member of a cluster, and its store is a file, which nodes " +
+              $"cannot share. Set {OptionTable.PostgresKey}, or leave out {OptionTable.RedisKey}.";
 
     private static string? PortsDiffer(NodeOptions options)
     {

@@ -11,8 +11,8 @@ internal static class RedisConfiguration
 {
     private const int PortDefault = 6379;
 
-    private const string Form = "host:port, or several with commas between them, then options of StackExchange.Redis such "
-        + "as password=...,ssl=true";
+    private const string Form = "host:port, or several with commas between them, then options of StackExchange.Redis "
+        + "such as password=...,ssl=true";
 
     /// <summary>What is wrong with it; null when nothing is.</summary>
     public static string? Judge(string text)

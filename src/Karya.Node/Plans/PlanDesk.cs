@@ -22,6 +22,9 @@ internal sealed class PlanDesk : IPlanDesk, IDisposable
     private const int HistoryRowsMax = 10_000;
     private const int UpdateStripes = 64;
 
+    /// <summary>More than nodes that change one plan at the same moment.</summary>
+    private const int UpdateTriesMax = 50;
+
     /// <summary>Of a page on the wire: a frame holds more, and a page may end early.</summary>
     private const int PageBytesMax = 1024 * 1024;
 
@@ -168,47 +171,62 @@ internal sealed class PlanDesk : IPlanDesk, IDisposable
 
     public async ValueTask<PlanView?> UpdateAsync(PlanId id, PlanChange change, CancellationToken stopping)
     {
-        CheckRetries(change.RetriesMax ?? 0);
-        // The new body is made from the old one, so two updates of one plan must not overtake each other.
+        CommandBody.CheckRetries(change.RetriesMax ?? 0);
+
+        // The new body is made from the old one. Updates of one plan that come here wait for each other; with those
+        // that come to other nodes the shard finds out, see Command.MadeFrom.
         var stripe = _updates[(int)(TaskKey.Mix((ulong)id.Value) % UpdateStripes)];
         await stripe.WaitAsync(stopping);
         try
         {
-            if (await FindAsync(id, stopping) is not { } stored)
-                return null;
-            var body = PlanBodyCodec.Read(stored.Body);
-            body = body with
+            for (int i = 0; i < UpdateTriesMax; i++)
             {
-                PeriodText = change.PeriodText ?? body.PeriodText,
-                Hooks = change.Hooks ?? body.Hooks,
-                IsWire = body.IsWire || change.IsWire,
-            };
-            var command = NewCommand(CommandKind.Update, id);
-            command.Update = (change.PeriodMs is null ? 0 : PlanUpdate.Period)
-                | (change.RetriesMax is null ? 0 : PlanUpdate.Attempts)
-                | (change.Hooks is null ? 0 : PlanUpdate.Hooks);
-            command.Spec.PeriodMs = change.PeriodMs ?? 0;
-            command.Spec.AttemptsMax = AttemptsMax(change.RetriesMax ?? 0);
-            SetBody(ref command, body);
-            if (body.IsWire)
-                CheckWire(command);
-            // A client that gives up must not let the next update in before this one is decided.
-            var code = await PostAsync(command, CancellationToken.None);
-            Check(code);
-            if (code == ReplyCode.WrongState)
-            {
-                throw new DeskException(
-                    DeskError.WrongState,
-                    $"Plan {id} runs by a cron expression, which has no period to change. Cancel it and submit "
-                    + "another one.");
+                var code = await TryUpdateAsync(id, change, stopping);
+                Check(code);
+                if (code == ReplyCode.WrongState)
+                {
+                    throw new DeskException(
+                        DeskError.WrongState,
+                        $"Plan {id} runs by a cron expression, which has no period to change. Cancel it and submit "
+                        + "another one.");
+                }
+
+                if (code != ReplyCode.Changed)
+                    return code == ReplyCode.NotFound ? null : await ViewChangedAsync(id, stopping);
             }
 
-            return code == ReplyCode.NotFound ? null : await ViewChangedAsync(id, stopping);
+            throw Overloaded();
         }
         finally
         {
             stripe.Release();
         }
+    }
+
+    private async ValueTask<ReplyCode> TryUpdateAsync(PlanId id, PlanChange change, CancellationToken stopping)
+    {
+        if (await FindAsync(id, stopping) is not { } stored)
+            return ReplyCode.NotFound;
+        var body = PlanBodyCodec.Read(stored.Body);
+        body = body with
+        {
+            PeriodText = change.PeriodText ?? body.PeriodText,
+            Hooks = change.Hooks ?? body.Hooks,
+            IsWire = body.IsWire || change.IsWire,
+        };
+        var command = NewCommand(CommandKind.Update, id);
+        command.Update = (change.PeriodMs is null ? 0 : PlanUpdate.Period)
+            | (change.RetriesMax is null ? 0 : PlanUpdate.Attempts)
+            | (change.Hooks is null ? 0 : PlanUpdate.Hooks);
+        command.MadeFrom = BodyMark.Of(stored.Body);
+        command.Spec.PeriodMs = change.PeriodMs ?? 0;
+        command.Spec.AttemptsMax = CommandBody.AttemptsMax(change.RetriesMax ?? 0);
+        CommandBody.Set(ref command, body);
+        if (body.IsWire)
+            CommandBody.CheckWire(command);
+
+        // A client that gives up must not let the next update in before this one is decided.
+        return await PostAsync(command, CancellationToken.None);
     }
 
     public async ValueTask<PlanView?> CancelAsync(PlanId id, CancellationToken stopping)
@@ -358,7 +376,7 @@ internal sealed class PlanDesk : IPlanDesk, IDisposable
     private async ValueTask<PlanView> SubmitAsync(
         PlanDraft draft, PlanId id, PlanId parent, long nowMs, CancellationToken stopping)
     {
-        CheckRetries(draft.RetriesMax);
+        CommandBody.CheckRetries(draft.RetriesMax);
         if (!await Submits.KnowUserAsync(draft.User, stopping))
             throw UserIsUnknown(draft.User);
 
@@ -373,13 +391,13 @@ internal sealed class PlanDesk : IPlanDesk, IDisposable
             PeriodMs = draft.PeriodMs,
             EndMs = draft.EndAtMs is { } end ? Math.Clamp(end, 0, Limits.InstantMsMax) : PlanSpec.NoEnd,
             Kind = draft.Recurring ? ScheduleKind.Every : ScheduleKind.Once,
-            AttemptsMax = AttemptsMax(draft.RetriesMax),
+            AttemptsMax = CommandBody.AttemptsMax(draft.RetriesMax),
             RetryDelayMs = _options.RetryDelayMs,
             RetryDelayMsMax = _options.RetryDelayMsMax,
             Lane = Lanes.Of(draft.Body.Action),
             IsPulled = draft.Body.Action is WorkerAction,
         };
-        SetBody(ref command, draft.Body);
+        CommandBody.Set(ref command, draft.Body);
         var code = await PostAsync(command, stopping);
         if (code == ReplyCode.WrongState)
             throw ParentIsCancelled(parent);
@@ -436,61 +454,6 @@ internal sealed class PlanDesk : IPlanDesk, IDisposable
         AtMs = _ticks.NowMs(),
         MayPassOn = _forwarder is not null,
     };
-
-    private static void SetBody(ref Command command, PlanBody body)
-    {
-        var writer = new ArrayBufferWriter<byte>(512);
-        PlanBodyCodec.Write(body, writer);
-        if (writer.WrittenCount > Limits.BodyBytesMax)
-        {
-            throw new DeskException(
-                DeskError.Invalid,
-                $"The plan takes {writer.WrittenCount} bytes; at most {Limits.BodyBytesMax} are allowed. "
-                + "Shorten its bodies or hooks.");
-        }
-
-        command.Payload = ArrayPool<byte>.Shared.Rent(writer.WrittenCount);
-        writer.WrittenSpan.CopyTo(command.Payload);
-        command.PayloadBytes = writer.WrittenCount;
-        command.Spec.HookCount = body.Hooks.Count;
-        if (body.Hooks.Count == 0)
-            return;
-        command.Hooks = new HookSpec[body.Hooks.Count];
-        for (int i = 0; i < body.Hooks.Count; i++)
-        {
-            var hook = body.Hooks[i];
-            command.Hooks[i] = new HookSpec(
-                hook.Trigger, AttemptsMax(hook.RetriesMax), Lanes.Of(hook.Action),
-                hook.Action is WorkerAction);
-        }
-    }
-
-    /// <summary>A plan of /v1 may hold more than the wire allows; what nobody could read must not be stored.</summary>
-    private static void CheckWire(in Command command)
-    {
-        try
-        {
-            WireContent.Read(command.Payload.AsSpan(0, command.PayloadBytes));
-        }
-        catch (PlanBodyDamagedException e)
-        {
-            SubmitDesk.Drop(command);
-            throw new DeskException(
-                DeskError.Invalid, $"The plan cannot have hooks of the wire protocol beside what it has. {e.Message}");
-        }
-    }
-
-    private static int AttemptsMax(int retriesMax) => 1 + Math.Clamp(retriesMax, 0, Limits.AttemptsMax - 1);
-
-    private static void CheckRetries(int retriesMax)
-    {
-        if (retriesMax >= Limits.AttemptsMax)
-        {
-            throw new DeskException(
-                DeskError.Invalid,
-                $"max_failure_retry is {retriesMax}; at most {Limits.AttemptsMax - 1} retries are allowed.");
-        }
-    }
 
     private async ValueTask<ReplyCode> PostAsync(Command command, CancellationToken stopping)
     {

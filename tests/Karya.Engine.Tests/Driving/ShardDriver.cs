@@ -145,12 +145,13 @@ internal sealed class ShardDriver : IDisposable
 
     public Answer Update(
         PlanId plan, PlanUpdate what, long periodMs = 0, int attempts = 0, HookSpec[]? hooks = null,
-        byte[]? body = null)
+        byte[]? body = null, ulong madeFrom = 0)
     {
         var answer = new Answer();
         var command = new Command
         {
             Kind = CommandKind.Update,
+            MadeFrom = madeFrom,
             Update = what,
             Partition = PartitionOf(plan),
             Key = new TaskKey(plan, 0, 0),

@@ -25,6 +25,26 @@ public sealed class UpdateTests : IDisposable
     }
 
     [Fact]
+    public void An_update_that_was_made_from_another_body_is_not_done_also_when_the_plan_is_only_in_the_tables()
+    {
+        var draft = new PlanDraft(_plan, Now + 3_600_000) { PeriodMs = 1000 };
+        _driver.SubmitNow(draft);
+        byte[] second = [7, 7];
+        var first = _driver.Update(_plan, PlanUpdate.Period, 300, body: second, madeFrom: BodyMark.Of(draft.Body));
+        var stale = _driver.Update(_plan, PlanUpdate.Period, 400, body: [8], madeFrom: BodyMark.Of(draft.Body));
+        _driver.Settle();
+        Assert.Equal((ReplyCode.Ok, ReplyCode.Changed), (first.Code, stale.Code));
+
+        _driver.ProjectNow();
+        stale = _driver.Update(_plan, PlanUpdate.Period, 400, body: [8], madeFrom: BodyMark.Of(draft.Body));
+        _driver.Settle();
+        Assert.Equal(ReplyCode.Changed, stale.Code);
+        var fresh = _driver.Update(_plan, PlanUpdate.Period, 400, body: [8], madeFrom: BodyMark.Of(second));
+        _driver.Settle();
+        Assert.Equal(ReplyCode.Ok, fresh.Code);
+    }
+
+    [Fact]
     public void A_shorter_period_does_not_make_a_retry_bring_another_occurrence()
     {
         _driver.SubmitNow(new PlanDraft(_plan, Now + 1000) { PeriodMs = 5000, EndMs = Now + 2000, Attempts = 2 });

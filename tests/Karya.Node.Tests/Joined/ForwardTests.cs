@@ -11,6 +11,7 @@ using Karya.Protocol.Messages;
 using Xunit;
 using PlanState = Karya.Engine.PlanState;
 using PlanView = Karya.Node.Plans.PlanView;
+using RestAction = Karya.Node.Plans.RestAction;
 
 namespace Karya.Node.Tests.Joined;
 
@@ -133,6 +134,25 @@ public sealed class ForwardTests : IAsyncLifetime
         await stop.CancelAsync();
 
         Assert.True(await asking > 10);
+    }
+
+    [Fact]
+    public async Task Updates_of_one_plan_at_two_nodes_are_all_in_it()
+    {
+        var (first, second) = await TwoAsync();
+        for (int i = 0; i < 20; i++)
+        {
+            var plan = await first.Desk.SubmitAsync(_rig.Draft(3_600_000), Stopping);
+            var hook = new PlanHook(
+                HookTrigger.OnFailure, new RestAction(false, _rig.Target.Authority, "GET", [], null, 5000), 0);
+
+            await Task.WhenAll(
+                first.Desk.UpdateAsync(plan.Id, new PlanChange("PT2H", 7_200_000, null, null), Stopping).AsTask(),
+                second.Desk.UpdateAsync(plan.Id, new PlanChange(null, null, null, [hook]), Stopping).AsTask());
+
+            var body = (await first.Desk.GetAsync(plan.Id, Stopping))!.Value.Plan.Body;
+            Assert.Equal(("PT2H", 1), (body.PeriodText, body.Hooks.Count));
+        }
     }
 
     [Fact]

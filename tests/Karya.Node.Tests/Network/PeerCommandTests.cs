@@ -91,6 +91,7 @@ public sealed class PeerCommandTests
             Attempt = 4,
             Epoch = 5,
             Lane = uint.MaxValue,
+            MadeFrom = ulong.MaxValue,
             Key = new TaskKey(new PlanId(UInt128.MaxValue), long.MaxValue, 7),
             AtMs = 8,
             DueMs = 9,
