@@ -55,6 +55,7 @@ internal sealed class ClusterLoop : IFiringRight, IDisposable
     private readonly ErrandThread _looks = new("karya-look");
     private readonly ErrandThread _changes = new("karya-claim");
     private readonly CancellationTokenSource _stopping = new();
+    private readonly long[] _opened; // By partition, the epoch under which its shard has it; 0: it has not. Any thread.
     private ClusterNode? _me;
     private volatile PartitionMap? _map;
     private readonly TaskCompletionSource _drained = new(TaskCreationOptions.RunContinuationsAsynchronously);
@@ -90,6 +91,7 @@ internal sealed class ClusterLoop : IFiringRight, IDisposable
         _ticks = ticks;
         _clock = clock;
         _wakeShards = wakeShards;
+        _opened = new long[store.Owned.PartitionCount];
         _trust = new LeaseTrust(options.Times.LeaseMs);
         _gate = new FiringGate(store.Owned, _trust);
         var me = store.Identity;
@@ -125,19 +127,30 @@ internal sealed class ClusterLoop : IFiringRight, IDisposable
         _thread.Start();
     }
 
-    /// <summary>A shard has opened a partition, or closed it.</summary>
-    public void Noticed(PartitionNotice notice) => _events.Post(() =>
-    {
-        if (notice.Kind == PartitionNoticeKind.Closed)
-        {
-            _reconciler.Closed(notice.Partition, notice.Epoch, _requests);
-            return;
-        }
+    /// <summary>
+    /// This node has a partition, and its shard has read it and says so in its figures: what these say of the tables
+    /// holds for it.
+    /// </summary>
+    public bool IsHere(int partition) => _store.Owned.Covers(partition, Volatile.Read(ref _opened[partition]));
 
-        _reconciler.Opened(notice.Partition, notice.Epoch);
-        _journal.LetGo(ShardOf(notice.Partition), notice.Partition);
-        _board.WakeAll(); // Who gave it up looks whether it may give up the next one.
-    });
+    /// <summary>A shard has opened a partition, or closed it. Called by the shard's thread after that turn.</summary>
+    public void Noticed(PartitionNotice notice)
+    {
+        bool isOpened = notice.Kind == PartitionNoticeKind.Opened;
+        Volatile.Write(ref _opened[notice.Partition], isOpened ? notice.Epoch : 0);
+        _events.Post(() =>
+        {
+            if (!isOpened)
+            {
+                _reconciler.Closed(notice.Partition, notice.Epoch, _requests);
+                return;
+            }
+
+            _reconciler.Opened(notice.Partition, notice.Epoch);
+            _journal.LetGo(ShardOf(notice.Partition), notice.Partition);
+            _board.WakeAll(); // Who gave it up looks whether it may give up the next one.
+        });
+    }
 
     /// <summary>The other node that has a partition; null when none has it, or this one, as far as is known.</summary>
     public NodeEndpoint? PlaceOf(int partition) =>

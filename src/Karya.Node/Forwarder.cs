@@ -183,11 +183,12 @@ internal sealed class Forwarder : IAsyncDisposable
         long untilMs = command.AtMs + (command.IsOutcome ? OutcomeMsMax : RequestMsMax);
         byte[]? bytes = null;
         bool mayHaveArrived = false;
-        while (!_stopping.IsCancellationRequested)
+        for (bool hasWaited = false; !_stopping.IsCancellationRequested && _ticks.NowMs() <= untilMs; hasWaited = true)
         {
-            if (_parts.IsHere(command.Partition))
+            bool isHere = _parts.IsHere(command.Partition);
+            if (isHere && hasWaited) // At first the shard has just passed it on: the partition is about to go.
                 return PostHere(command);
-            if (_parts.PlaceOf(command.Partition) is { } place)
+            if (!isHere && _parts.PlaceOf(command.Partition) is { } place)
             {
                 bytes ??= PeerCommand.Write(command);
                 var answer = await _links.AskAsync(place, new ForwardRequest(bytes));
@@ -203,8 +204,6 @@ internal sealed class Forwarder : IAsyncDisposable
                 }
             }
 
-            if (_ticks.NowMs() > untilMs)
-                break;
             _parts.Look();
             await Task.Delay(Pause, _clock, _stopping.Token).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
         }

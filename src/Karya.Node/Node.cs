@@ -326,7 +326,7 @@ internal sealed class Node : IAsyncDisposable
 
     private Forwarder ForwarderOf(ClusterLoop cluster, IClusterStore store) => new(
         new ForwarderParts(
-            cluster.PlaceOf, IsHere, () => cluster.IsTrusted, cluster.Look,
+            cluster.PlaceOf, cluster.IsHere, () => cluster.IsTrusted, cluster.Look,
             shard => _loops[shard].WhenTablesCaughtUpAsync()),
         new PeerLinks($"node {store.Identity.Name}", store.Secret, _clock), _shards, _ticks, _clock);
 
@@ -386,10 +386,6 @@ internal sealed class Node : IAsyncDisposable
         IFiringRight right = _cluster is null ? _lease : _cluster;
         return _notReady ?? journal.Trouble ?? right.Trouble ?? projector.Trouble;
     }
-
-    /// <summary>This node has the partition, and its shard has read it.</summary>
-    private bool IsHere(int partition) =>
-        _shared!.Owned.EpochOf(partition) > 0 && _shards[partition % _shards.Length].Owns(partition);
 
     /// <summary>
     /// Once a second: has the projector look for what can go, and tells of changes for the worse or better.
