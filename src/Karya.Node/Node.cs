@@ -469,6 +469,9 @@ internal sealed class Node : IAsyncDisposable
         Metrics.Gauge("karya_tcp_connections", "Open connections of the wire protocol.", () => _tcp!.Count);
         AddGauge("karya_attempts_running", "Attempts that run.", status => status.InFlight);
         AddGauge("karya_projection_lag_plans", "Changed plans that the tables lack.", status => status.ChangedPlans);
+        Metrics.Gauge(
+            "karya_partitions", "Partitions that this node has.",
+            () => _shared is null ? _options.Engine.Partitions : _shared.Owned.Count);
         Metrics.Gauge("karya_journal_backlog_bytes", "Bytes of records not durable yet.", () => journal.BacklogBytes);
         Metrics.Gauge(
             "karya_clock_stalled_seconds", "How far the store's clock was set back.",

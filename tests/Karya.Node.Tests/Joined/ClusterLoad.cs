@@ -27,6 +27,9 @@ internal sealed class ClusterLoad : IAsyncDisposable
         _submitting = Task.Run(SubmitAsync);
     }
 
+    /// <summary>Requests that were refused; nothing of them was done.</summary>
+    public int Refused => Volatile.Read(ref _refused);
+
     public void Add(Node node) => _nodes.Enqueue(node);
 
     /// <summary>Waits until so many more were acknowledged.</summary>

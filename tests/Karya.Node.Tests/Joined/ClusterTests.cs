@@ -33,8 +33,10 @@ public sealed class ClusterTests(ITestOutputHelper output) : IAsyncLifetime
         load.Add(second);
         await load.MoreAsync(100);
         await load.StopAsync();
+        Assert.Equal(All / 2, await PostgresRig.GaugeAsync(second, "karya_partitions"));
 
         await load.AllRanOnceAsync();
+        Assert.Equal(0, load.Refused);
         output.WriteLine(load.Describe());
     }
 
@@ -56,6 +58,7 @@ public sealed class ClusterTests(ITestOutputHelper output) : IAsyncLifetime
         await load.StopAsync();
 
         await load.AllRanOnceAsync();
+        Assert.Equal(0, load.Refused);
         output.WriteLine(load.Describe());
     }
 
