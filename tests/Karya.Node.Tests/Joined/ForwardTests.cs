@@ -50,6 +50,23 @@ public sealed class ForwardTests : IAsyncLifetime
     }
 
     [Fact]
+    public async Task Http_is_served_by_any_node()
+    {
+        var (first, second) = await TwoAsync();
+        for (int i = 0; i < 10; i++)
+        {
+            var plan = await first.Desk.SubmitAsync(_rig.Draft(3_600_000, description: $"number {i}"), Stopping);
+
+            var (status, text) = await PostgresRig.HttpAsync(second, $"/v1/plan/{plan.Id}");
+            Assert.Equal(200, status);
+            Assert.Contains($"number {i}", text, StringComparison.Ordinal);
+            (status, text) = await PostgresRig.HttpAsync(second, $"/v1/plan/{plan.Id}/summary");
+            Assert.Equal(200, status);
+            Assert.Contains($"number {i}", text, StringComparison.Ordinal);
+        }
+    }
+
+    [Fact]
     public async Task A_plan_with_a_key_is_one_plan_whichever_nodes_are_asked()
     {
         var (first, second) = await TwoAsync();
