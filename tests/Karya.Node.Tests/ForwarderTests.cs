@@ -1,0 +1,111 @@
+using Karya.Engine;
+using Karya.Engine.Shards;
+using Karya.Node.Network;
+using Karya.Node.Plans;
+using Microsoft.Extensions.Time.Testing;
+using Xunit;
+
+namespace Karya.Node.Tests;
+
+/// <summary>What a forwarder does while nobody can be asked. No other node is there.</summary>
+public sealed class ForwarderTests : IAsyncDisposable
+{
+    private static readonly TimeSpan Pause = TimeSpan.FromMilliseconds(20);
+
+    private readonly FakeTimeProvider _clock = new(DateTimeOffset.UnixEpoch.AddDays(20_000));
+    private readonly TickClock _ticks;
+    private readonly Shard _shard;
+    private readonly Forwarder _forwarder;
+    private bool _isHere;
+    private int _looks;
+
+    public ForwarderTests()
+    {
+        _ticks = new TickClock(_clock);
+        _shard = new Shard(
+            new ShardOptions(0, 4, 16, 16, 1000, 1_000_000, 1_000_000), new ShardInbox(100, () => { }), _ticks.NowMs());
+        _shard.Open(_ticks.NowMs());
+        var parts = new ForwarderParts(
+            _ => null, _ => _isHere, () => true, () => _looks++, _ => Task.CompletedTask);
+        _forwarder = new Forwarder(parts, new PeerLinks("test", "secret", _clock), [_shard], _ticks, _clock);
+    }
+
+    [Fact]
+    public void A_request_that_a_shard_has_just_passed_on_comes_back_to_it_after_a_pause_and_not_at_once()
+    {
+        _isHere = true;
+        _forwarder.Post(Cancel(new PendingReply()));
+        Assert.Equal(0, _shard.Turn(_ticks.NowMs()).Strays.Span.Length);
+
+        _clock.Advance(Pause);
+        Assert.Equal(1, _shard.Turn(_ticks.NowMs()).Strays.Span.Length);
+    }
+
+    [Fact]
+    public async Task A_request_for_a_partition_that_nobody_takes_is_answered_in_the_end_as_not_done()
+    {
+        var reply = new PendingReply();
+        _forwarder.Post(Cancel(reply));
+        var idle = _forwarder.WhenIdleAsync();
+        for (int i = 0; i < 499; i++)
+            _clock.Advance(Pause);
+        Assert.False(reply.Code.IsCompleted);
+        Assert.Equal(500, _looks);
+        Assert.False(idle.IsCompleted);
+
+        _clock.Advance(2 * Pause);
+        Assert.Equal(ReplyCode.NotOwner, await reply.Code);
+        await idle;
+    }
+
+    [Fact]
+    public async Task The_end_of_an_attempt_waits_longer_and_goes_to_the_shard_that_takes_its_partition()
+    {
+        _forwarder.Post(new Command
+        {
+            Kind = CommandKind.AttemptSucceeded,
+            Key = new TaskKey(new PlanId(1), 1, 0),
+            AtMs = _ticks.NowMs(),
+        });
+        for (int i = 0; i < 2000; i++)
+            _clock.Advance(Pause);
+        Assert.False(_forwarder.WhenIdleAsync().IsCompleted);
+
+        _isHere = true;
+        _clock.Advance(Pause);
+        await _forwarder.WhenIdleAsync();
+        Assert.Equal(1, _shard.Turn(_ticks.NowMs()).Strays.Span.Length);
+    }
+
+    [Fact]
+    public async Task Tables_of_partitions_that_nobody_has_are_not_said_to_be_up_to_date()
+    {
+        Assert.False(await _forwarder.TryCatchUpHereAsync([0]));
+        var caughtUp = _forwarder.CatchUpAsync([0], CancellationToken.None);
+        while (!caughtUp.IsCompleted)
+        {
+            _clock.Advance(Pause);
+            await Task.Yield();
+        }
+
+        await Assert.ThrowsAsync<TimeoutException>(() => caughtUp);
+
+        _isHere = true;
+        Assert.True(await _forwarder.TryCatchUpHereAsync([0]));
+    }
+
+    public async ValueTask DisposeAsync()
+    {
+        await _forwarder.DisposeAsync();
+        _shard.Dispose();
+    }
+
+    private Command Cancel(IReplyTarget target) => new()
+    {
+        Kind = CommandKind.Cancel,
+        Key = new TaskKey(new PlanId(1), 0, 0),
+        AtMs = _ticks.NowMs(),
+        ReplyTo = target,
+        MayPassOn = true,
+    };
+}
