@@ -1,7 +1,7 @@
-using System.Buffers;
 using Karya.Engine;
 using Karya.Engine.Shards;
 using Karya.Node.Network;
+using Karya.Node.Plans;
 using Karya.Protocol;
 using Karya.Protocol.Messages;
 
@@ -90,6 +90,11 @@ internal sealed class Forwarder : IAsyncDisposable
             return _idle.Task;
         }
     }
+
+    /// <summary>As for many; quickly when the partition is here.</summary>
+    public Task CatchUpAsync(int partition, CancellationToken stopping) => _parts.IsTrusted() && IsHere(partition)
+        ? _parts.CatchUpHere(partition % _shards.Count)
+        : CatchUpAsync([partition], stopping);
 
     /// <summary>
     /// Completes when the tables have all that any node acknowledged of these partitions before the call. Throws
@@ -215,16 +220,16 @@ internal sealed class Forwarder : IAsyncDisposable
         command.IsOutcome || command.Kind is CommandKind.Submit or CommandKind.Cancel;
 
     /// <summary>Null: it has to be tried again.</summary>
-    private static ReplyCode? CodeOf(in PeerAnswer answer)
+    internal static ReplyCode? CodeOf(in PeerAnswer answer)
     {
         if (answer.End != PeerEnd.Answered)
             return null;
         return answer.Refusal switch
         {
             null => (ReplyCode)answer.Read<ForwardReply>().Code,
-            { Code: ErrorCode.NotOwner or ErrorCode.GoingAway } => null,
             { Code: ErrorCode.Overloaded or ErrorCode.TooManyInFlight } => ReplyCode.Overloaded,
-            _ => ReplyCode.Unknown,
+            { Code: ErrorCode.Unknown or ErrorCode.Internal } => ReplyCode.Unknown,
+            _ => null, // Nothing was done: it has not got the partition, stops, or is of another version.
         };
     }
 
@@ -244,8 +249,7 @@ internal sealed class Forwarder : IAsyncDisposable
     {
         if (code is { } known)
         {
-            if (command.Payload is { } payload)
-                ArrayPool<byte>.Shared.Return(payload);
+            SubmitDesk.Drop(command);
             if (command.ReplyTo is { } target)
             {
                 target.Complete(new Reply

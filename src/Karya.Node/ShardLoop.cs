@@ -3,6 +3,7 @@ using Karya.Engine;
 using Karya.Engine.Journal;
 using Karya.Engine.Shards;
 using Karya.Node.Execution;
+using Karya.Node.Plans;
 using Karya.Node.Storage;
 using Karya.Node.Workers;
 
@@ -166,8 +167,8 @@ internal sealed class ShardLoop : IDisposable
         {
             if (_forwarder is not null)
                 _forwarder.Post(stray);
-            else if (stray.Payload is { } payload)
-                ArrayPool<byte>.Shared.Return(payload); // The tables could not be read; it is started again.
+            else
+                SubmitDesk.Drop(stray); // The tables could not be read; it is started again.
         }
     }
 

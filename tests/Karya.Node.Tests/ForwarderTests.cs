@@ -2,6 +2,7 @@ using Karya.Engine;
 using Karya.Engine.Shards;
 using Karya.Node.Network;
 using Karya.Node.Plans;
+using Karya.Protocol;
 using Microsoft.Extensions.Time.Testing;
 using Xunit;
 
@@ -92,6 +93,26 @@ public sealed class ForwarderTests : IAsyncDisposable
 
         _isHere = true;
         Assert.True(await _forwarder.TryCatchUpHereAsync([0]));
+    }
+
+    [Theory]
+    [InlineData(ErrorCode.NotOwner, null)]
+    [InlineData(ErrorCode.GoingAway, null)]
+    [InlineData(ErrorCode.Malformed, null)]
+    [InlineData(ErrorCode.UnknownOpcode, null)]
+    [InlineData(ErrorCode.Overloaded, ReplyCode.Overloaded)]
+    [InlineData(ErrorCode.TooManyInFlight, ReplyCode.Overloaded)]
+    [InlineData(ErrorCode.Unknown, ReplyCode.Unknown)]
+    [InlineData(ErrorCode.Internal, ReplyCode.Unknown)]
+    public void Of_a_refusal_only_what_may_have_been_done_is_open_and_the_rest_is_tried_again(
+        ErrorCode refusal, ReplyCode? expected)
+    {
+        var writer = new FrameWriter();
+        PeerErrors.Of(refusal, "no").Write(writer);
+
+        Assert.Equal(
+            expected,
+            Forwarder.CodeOf(new PeerAnswer(PeerEnd.Answered, Opcode.Error, writer.Written.ToArray())));
     }
 
     public async ValueTask DisposeAsync()

@@ -6,8 +6,8 @@ namespace Karya.Node.Network;
 
 /// <summary>A command as it goes from node to node. Pure.</summary>
 /// <remarks>
-/// The first slot is the form's version: nodes of a cluster that is being upgraded read each other's commands. Slots
-/// are only appended. Reply targets and tags stay behind: an answer finds its way by the frame's correlation.
+/// The first slot is the form's version; another one is refused, and nothing of it is done. Reply targets and tags stay
+/// behind: an answer finds its way by the frame's correlation.
 /// </remarks>
 internal static class PeerCommand
 {

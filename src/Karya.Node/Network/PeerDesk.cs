@@ -1,8 +1,8 @@
-using System.Buffers;
 using System.Security.Cryptography;
 using System.Text;
 using Karya.Engine;
 using Karya.Engine.Shards;
+using Karya.Node.Plans;
 using Karya.Protocol;
 using Karya.Protocol.Messages;
 
@@ -28,7 +28,7 @@ internal sealed class PeerDesk(
         if (!PeerCommand.TryRead(request.Command, out var command)
             || command.Partition != PartitionHash.Of(command.Key.Plan.Value, partitionCount))
         {
-            Return(command);
+            SubmitDesk.Drop(command);
             connection.Refuse(tag, PeerErrors.Of(
                 ErrorCode.Malformed, "The command is none that this version knows.", "forward.command"));
             return;
@@ -38,7 +38,7 @@ internal sealed class PeerDesk(
         var inbox = shards[command.Partition % shards.Count].Inbox;
         if (!forwarder.IsHere(command.Partition))
         {
-            Return(command);
+            SubmitDesk.Drop(command);
             connection.Refuse(tag, PeerErrors.NotOwner()); // It is not sent on from here: it might go round for ever.
         }
         else if (command.IsOutcome)
@@ -47,7 +47,7 @@ internal sealed class PeerDesk(
         }
         else if (!inbox.TryPost(command))
         {
-            Return(command);
+            SubmitDesk.Drop(command);
             connection.Refuse(tag, connection.NotTaken());
         }
     }
@@ -68,12 +68,6 @@ internal sealed class PeerDesk(
         {
             connection.Refuse(tag, PeerErrors.NotOwner());
         }
-    }
-
-    private static void Return(in Command command)
-    {
-        if (command.Payload is { } payload)
-            ArrayPool<byte>.Shared.Return(payload);
     }
 
     /// <summary>Waits for a shard's answer to a command of another node.</summary>

@@ -1,4 +1,3 @@
-using System.Buffers;
 using Karya.Engine;
 using Karya.Engine.Journal;
 using Karya.Engine.Shards;
@@ -461,8 +460,7 @@ internal sealed class PlanDesk : IPlanDesk, IDisposable
         command.ReplyTo = pending;
         if (!ShardOf(command.Partition).Inbox.TryPost(command))
         {
-            if (command.Payload is not null)
-                ArrayPool<byte>.Shared.Return(command.Payload);
+            SubmitDesk.Drop(command);
             throw Overloaded();
         }
 
@@ -531,7 +529,7 @@ internal sealed class PlanDesk : IPlanDesk, IDisposable
     private ValueTask CatchUpAsync(int partition, CancellationToken stopping) => CatchUpAsync(
         _forwarder is null
             ? _loops[partition % _loops.Count].WhenTablesCaughtUpAsync()
-            : _forwarder.CatchUpAsync([partition], stopping),
+            : _forwarder.CatchUpAsync(partition, stopping),
         stopping);
 
     private ValueTask CatchUpAllAsync(CancellationToken stopping) => CatchUpAsync(

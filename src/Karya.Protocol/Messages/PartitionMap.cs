@@ -1,5 +1,3 @@
-using System.Buffers.Binary;
-
 namespace Karya.Protocol.Messages;
 
 /// <summary>Where a node is to be reached.</summary>
@@ -14,8 +12,6 @@ public sealed record NodeEndpoint(string Host, int Port);
 /// <param name="Owners">For each partition its owner's place in <paramref name="Nodes"/>.</param>
 public sealed record PartitionMap(long Version, IReadOnlyList<NodeEndpoint> Nodes, IReadOnlyList<int> Owners)
 {
-    private const int PartitionsMax = 65_536;
-
     /// <summary>One node owns everything.</summary>
     public static PartitionMap Single(int partitionCount, NodeEndpoint node) => new(1, [node], new int[partitionCount]);
 
@@ -31,10 +27,7 @@ public sealed record PartitionMap(long Version, IReadOnlyList<NodeEndpoint> Node
             writer.WriteInt64(node.Port);
         }
 
-        byte[] owners = new byte[Owners.Count * sizeof(ushort)];
-        for (int i = 0; i < Owners.Count; i++)
-            BinaryPrimitives.WriteUInt16BigEndian(owners.AsSpan(i * sizeof(ushort)), (ushort)Owners[i]);
-        writer.WriteBinary(owners);
+        PartitionNumbers.Write(writer, Owners);
     }
 
     internal static PartitionMap Read(ref WireReader reader)
@@ -54,18 +47,9 @@ public sealed record PartitionMap(long Version, IReadOnlyList<NodeEndpoint> Node
 
     private static int[] ReadOwners(ref WireReader reader, int nodeCount)
     {
-        var bytes = reader.ReadBinary("map.owners", PartitionsMax * sizeof(ushort));
-        if (bytes.Length == 0 || bytes.Length % sizeof(ushort) != 0)
-        {
-            reader.Refuse(
-                ErrorCode.Malformed, "map.owners",
-                $"map.owners has {bytes.Length} bytes; expected are two for each partition.");
-        }
-
-        int[] owners = new int[bytes.Length / sizeof(ushort)];
+        int[] owners = PartitionNumbers.Read(ref reader, "map.owners", min: 1);
         for (int i = 0; i < owners.Length && !reader.HasFailed; i++)
         {
-            owners[i] = BinaryPrimitives.ReadUInt16BigEndian(bytes[(i * sizeof(ushort))..]);
             if (owners[i] >= nodeCount)
                 reader.Refuse(ErrorCode.OutOfRange, "map.owners", $"map.owners names node {owners[i]} of {nodeCount}.");
         }

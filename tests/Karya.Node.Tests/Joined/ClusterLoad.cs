@@ -56,7 +56,7 @@ internal sealed class ClusterLoad : IAsyncDisposable
             _rig.Calls, call => Assert.True(!_dueMs.TryGetValue(call.Plan, out long dueMs) || call.AtMs >= dueMs));
     }
 
-    public string Describe()
+    public string Describe(string what)
     {
         long[] late =
         [
@@ -65,7 +65,8 @@ internal sealed class ClusterLoad : IAsyncDisposable
         ];
         return string.Create(
             CultureInfo.InvariantCulture,
-            $"acknowledged {_dueMs.Count}, refused {_refused}, late by {late[late.Length / 2]} ms, {late[^1]} at most");
+            $"{what}: acknowledged {_dueMs.Count}, refused {_refused}, "
+            + $"late by {late[late.Length / 2]} ms, {late[^1]} at most");
     }
 
     public async ValueTask DisposeAsync()

@@ -37,7 +37,7 @@ public sealed class ClusterTests(ITestOutputHelper output) : IAsyncLifetime
 
         await load.AllRanOnceAsync();
         Assert.Equal(0, load.Refused);
-        output.WriteLine(load.Describe());
+        output.WriteLine(load.Describe("a node joins"));
     }
 
     [Fact]
@@ -59,7 +59,7 @@ public sealed class ClusterTests(ITestOutputHelper output) : IAsyncLifetime
 
         await load.AllRanOnceAsync();
         Assert.Equal(0, load.Refused);
-        output.WriteLine(load.Describe());
+        output.WriteLine(load.Describe("a node stops"));
     }
 
     [Fact]
@@ -89,7 +89,7 @@ public sealed class ClusterTests(ITestOutputHelper output) : IAsyncLifetime
         await load.StopAsync();
         await load.AllRanOnceAsync();
         Assert.Single(_rig.Calls, call => call.Plan == early.Id.ToString());
-        output.WriteLine(load.Describe());
+        output.WriteLine(load.Describe("a node is cut off"));
     }
 
     [Fact]
@@ -154,7 +154,7 @@ public sealed class ClusterTests(ITestOutputHelper output) : IAsyncLifetime
         await load.StopAsync();
 
         await load.AllRanOnceAsync();
-        output.WriteLine(load.Describe());
+        output.WriteLine(load.Describe("Redis is away"));
         await _rig.StopNodesAsync(); // While there is a Redis.
     }
 
