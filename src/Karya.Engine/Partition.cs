@@ -333,6 +333,7 @@ internal sealed class Partition(int number, long epoch, long sequence, ShardTabl
     private void ReleaseAttempt(in Command command, Turn turn)
     {
         CountEnd(command);
+        turn.ReplyNow(command, ReplyCode.Ok);
         int task = FindAttempt(command);
         if (task < 0)
             return;
@@ -367,7 +368,7 @@ internal sealed class Partition(int number, long epoch, long sequence, ShardTabl
         int task = FindAttempt(command);
         if (task < 0)
         {
-            turn.ReplyNow(command, ReplyCode.WrongState); // An outcome of an attempt that is no longer ours to end.
+            turn.ReplyWhenKnown(command, ReplyCode.WrongState); // It is no longer ours to end.
             return;
         }
 

@@ -197,7 +197,7 @@ internal sealed class Forwarder : IAsyncDisposable
             {
                 bytes ??= PeerCommand.Write(command);
                 var answer = await _links.AskAsync(place, new ForwardRequest(bytes));
-                if (CodeOf(answer) is { } code)
+                if (CodeOf(answer) is { } code && (!command.IsOutcome || IsTaken(code)))
                     return code;
                 if (answer.End == PeerEnd.Lost)
                 {
@@ -218,6 +218,12 @@ internal sealed class Forwarder : IAsyncDisposable
 
     private static bool IsRepeatable(in Command command) =>
         command.IsOutcome || command.Kind is CommandKind.Submit or CommandKind.Cancel;
+
+    /// <summary>
+    /// The end of an attempt is durable, or the attempt is over. Else it is sent again: what was fenced off at one
+    /// owner counts at the next.
+    /// </summary>
+    internal static bool IsTaken(ReplyCode code) => code is ReplyCode.Ok or ReplyCode.WrongState;
 
     /// <summary>Null: it has to be tried again.</summary>
     internal static ReplyCode? CodeOf(in PeerAnswer answer)

@@ -115,6 +115,15 @@ public sealed class ForwarderTests : IAsyncDisposable
             Forwarder.CodeOf(new PeerAnswer(PeerEnd.Answered, Opcode.Error, writer.Written.ToArray())));
     }
 
+    [Theory]
+    [InlineData(ReplyCode.Ok, true)]
+    [InlineData(ReplyCode.WrongState, true)]
+    [InlineData(ReplyCode.Unknown, false)] // The owner lost the partition before the end was durable.
+    [InlineData(ReplyCode.Overloaded, false)]
+    [InlineData(ReplyCode.NotOwner, false)]
+    public void The_end_of_an_attempt_is_sent_until_it_is_durable(ReplyCode code, bool isTaken) =>
+        Assert.Equal(isTaken, Forwarder.IsTaken(code));
+
     public async ValueTask DisposeAsync()
     {
         await _forwarder.DisposeAsync();

@@ -264,7 +264,7 @@ public sealed class Shard : IDisposable
             return;
         }
 
-        if (partition.IsClosing && !parked.Command.IsOutcome)
+        if (partition.IsClosing && !parked.Command.IsOutcome || IsForTheNextOwner(parked.Command))
         {
             _turn.Decline(parked.Command);
             return;
@@ -315,7 +315,8 @@ public sealed class Shard : IDisposable
         bool isOutcome = command.IsOutcome;
         if (isOutcome && _ownership.HasDispatched(command)) // Else it took its place elsewhere.
             (command.IsPulled ? _pulled : _ready).Release(command.Lane);
-        if (_partitions[command.Partition] is not { } partition || (partition.IsClosing && !isOutcome))
+        if (_partitions[command.Partition] is not { } partition || (partition.IsClosing && !isOutcome)
+            || IsForTheNextOwner(command))
         {
             _turn.Decline(command);
             return true;
@@ -338,6 +339,12 @@ public sealed class Shard : IDisposable
             _turn.ReplyNow(command, ReplyCode.Overloaded);
         return isOutcome;
     }
+
+    /// <summary>
+    /// The end of an attempt comes from another node, perhaps from one that has taken the partition meanwhile. While
+    /// the lease may have run out, what is known of the attempt here is no reason to say that it is over.
+    /// </summary>
+    private bool IsForTheNextOwner(in Command command) => _isFiringHeld && command is { IsOutcome: true, Epoch: 0 };
 
     internal static void ReturnPayload(in Command command)
     {

@@ -59,6 +59,54 @@ public sealed class HandedOverTests : IDisposable
         Assert.Empty(Second.Started);
     }
 
+    /// <summary>The lease may have run out, and what is known here be old. Seed 1795817251174 of Swarm.</summary>
+    [Theory]
+    [InlineData(false)]
+    [InlineData(true)] // And the page with its plan is on its way.
+    public void Its_end_is_not_judged_by_a_next_owner_that_may_have_lost_the_partition(bool isPageUnderWay)
+    {
+        var (running, answer) = (Start(new PlanDraft(_plan, Now + 10)), new Answer());
+        First.Close(_partition, awayMs: AwayMs);
+        First.ProjectNow();
+        Second.HoldsLoads = isPageUnderWay;
+        _pair.Grant(Second, _partition);
+        Second.Settle();
+        First.PostOutcome(running, CommandKind.AttemptSucceeded, null, false, 0);
+        First.Settle();
+        var end = Assert.Single(First.Strays) with { ReplyTo = answer };
+        First.Strays.Clear();
+        First.Running.Clear();
+
+        Second.Shard.HoldFiring(!isPageUnderWay);
+        Second.Inbox.PostOutcome(end);
+        Second.Step();
+        Second.Shard.HoldFiring(true);
+        Second.HoldsLoads = false;
+        while (Second.HeldPageCount > 0)
+            Second.DeliverPage();
+        Second.Settle();
+        Assert.Null(answer.Code);
+        Assert.Equal(end.Key, Assert.Single(Second.Strays).Key);
+        Second.Strays.Clear();
+
+        Second.Shard.HoldFiring(false);
+        Second.Inbox.PostOutcome(end);
+        Second.Settle();
+        Assert.Equal(ReplyCode.Ok, answer.Code);
+        Assert.Equal(PlanTaskState.Success, Second.EndOf(_plan));
+    }
+
+    [Fact]
+    public void That_it_was_given_back_is_answered_at_the_next_owner()
+    {
+        var running = MoveWhileRunning(new PlanDraft(_plan, Now + 10));
+        First.Running.Clear();
+        var answer = First.PostOutcome(running, CommandKind.AttemptReleased, null, false, 0);
+        _pair.Settle();
+
+        Assert.Equal(ReplyCode.Ok, answer.Code);
+    }
+
     [Fact]
     public void Its_failure_is_tried_again_at_the_next_owner_when_the_retry_is_due()
     {
@@ -378,11 +426,17 @@ public sealed class HandedOverTests : IDisposable
     }
 
     /// <summary>Moves the partition to the second one while the plan's first attempt runs at the first one.</summary>
-    private Dispatch MoveWhileRunning(PlanDraft draft)
+    private Dispatch Start(PlanDraft draft)
     {
         First.SubmitNow(draft);
         var running = First.AwaitStart(draft.Id);
         _pair.AdvanceTo(First.NowMs);
+        return running;
+    }
+
+    private Dispatch MoveWhileRunning(PlanDraft draft)
+    {
+        var running = Start(draft);
         _pair.Move(_partition, awayMs: AwayMs);
         return running;
     }

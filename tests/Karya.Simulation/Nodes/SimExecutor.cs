@@ -58,14 +58,17 @@ internal sealed class SimExecutor(Cluster cluster, SimNode node, NodeProcess pro
         Forward(copy, cluster.World.NowUs + cluster.Settings.Times.AwayMs * 1000);
     }
 
-    /// <summary>Takes an end that another node forwards.</summary>
+    /// <summary>Takes an end that another node forwards, or that came back.</summary>
+    /// <param name="command">The end.</param>
+    /// <param name="taken">Told when it is durable, or known to be over; null: nobody waits.</param>
     /// <returns>False: the partition is not here either.</returns>
-    public bool TryTake(in Command command)
+    private bool TryTake(in Command command, Action? taken)
     {
         if (!process.IsServing || !process.ShardOf(command.Partition).Shard.Owns(command.Partition))
             return false;
         cluster.World.Note($"node {node.Number} takes {command.Kind} of {command.Key}, forwarded");
         var copy = command;
+        copy.ReplyTo = taken is null ? null : new Taken(taken);
         if (command.Payload is { } payload)
         {
             copy.Payload = ArrayPool<byte>.Shared.Rent(Math.Max(1, payload.Length));
@@ -171,9 +174,9 @@ internal sealed class SimExecutor(Cluster cluster, SimNode node, NodeProcess pro
         process.ShardOf(outcome.Partition).Shard.Inbox.PostOutcome(outcome);
     }
 
-    private void Forward(Command command, long untilUs)
+    private void Forward(Command command, long untilUs, bool hasWaited = false)
     {
-        if (cluster.World.NowUs > untilUs || TryTake(command)) // It came back.
+        if (cluster.World.NowUs > untilUs || (hasWaited && TryTake(command, taken: null))) // It came back.
         {
             _forwarding--;
             return;
@@ -186,8 +189,8 @@ internal sealed class SimExecutor(Cluster cluster, SimNode node, NodeProcess pro
             var other = cluster.Nodes[owner];
             cluster.Network.Send(node.Place, other.Place, () => other.After(0, () =>
             {
-                if (other.Process is { } there && there.Executor.TryTake(command))
-                    cluster.Network.Send(other.Place, node.Place, () => isTaken = true);
+                other.Process?.Executor.TryTake(
+                    command, () => cluster.Network.Send(other.Place, node.Place, () => isTaken = true));
             }), mayRepeat: true);
         }
 
@@ -196,8 +199,17 @@ internal sealed class SimExecutor(Cluster cluster, SimNode node, NodeProcess pro
             if (isTaken)
                 _forwarding--;
             else
-                Forward(command, untilUs);
+                Forward(command, untilUs, hasWaited: true);
         });
+    }
+
+    private sealed class Taken(Action taken) : IReplyTarget
+    {
+        public void Complete(in Reply reply)
+        {
+            if (Forwarder.IsTaken(reply.Code))
+                taken();
+        }
     }
 }
 
