@@ -156,6 +156,11 @@ internal sealed class ClusterLoop : IFiringRight, IDisposable
     public NodeEndpoint? PlaceOf(int partition) =>
         _map is { } map && map.Owners[partition] is > 0 and var place ? map.Nodes[place] : null;
 
+    /// <summary>The other nodes that have partitions, as far as is known.</summary>
+    public IReadOnlyList<NodeEndpoint> Others() => _map is { } map
+        ? [.. map.Owners.Distinct().Where(place => place > 0).Select(place => map.Nodes[place])]
+        : [];
+
     /// <summary>
     /// Looks soon at where partitions are: somebody has found that what is known is not true any more. Cheap when it is
     /// said often.

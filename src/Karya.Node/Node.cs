@@ -71,6 +71,7 @@ internal sealed class Node : IAsyncDisposable
     private Listener? _tcp;
     private ClusterLoop? _cluster;
     private Forwarder? _forwarder; // There when the cluster is.
+    private WorkerRelay? _relay; // The same.
     private long _startedTimestamp;
     private ITimer? _upkeep;
     private volatile string? _notReady = "The node is starting.";
@@ -148,6 +149,7 @@ internal sealed class Node : IAsyncDisposable
         loader.Start();
         executor.Start();
         _workers!.Start();
+        _relay?.Start();
         foreach (var loop in _loops)
             loop.Start();
         _areLoopsStarted = true;
@@ -196,6 +198,8 @@ internal sealed class Node : IAsyncDisposable
             await _tcp.StopAsync(impatient.Token);
         }
 
+        if (_relay is not null)
+            await _relay.DisposeAsync();
         if (_forwarder is not null)
             await _forwarder.DisposeAsync();
         foreach (var loop in _loops)
@@ -289,6 +293,8 @@ internal sealed class Node : IAsyncDisposable
             new WorkerDeskOptions(
                 _options.Workers.Lease, right.Ask, _ticks.NowMs, AttemptStarted, AttemptEnded),
             _shards, _clock);
+        if (_cluster is not null)
+            _relay = new WorkerRelay(_workers, _cluster.Others, NameOf(_shared!), _shared!.Secret, _clock);
         _loops = new ShardLoop[shardCount];
         for (int i = 0; i < shardCount; i++)
         {
@@ -310,7 +316,7 @@ internal sealed class Node : IAsyncDisposable
     }
 
     private NodeParts PartsOf(PlanDesk desk, WorkerDesk workers, Journal journal, Projector projector) => new(
-        Environment.MachineName,
+        _shared?.Identity.Name ?? Environment.MachineName,
         VersionOf(),
         desk,
         workers,
@@ -322,13 +328,16 @@ internal sealed class Node : IAsyncDisposable
         Peers = _forwarder is null
             ? null
             : new PeerDesk(_shared!.Secret, _options.Engine.Partitions, _shards, _forwarder),
+        Relay = _relay,
     };
 
     private Forwarder ForwarderOf(ClusterLoop cluster, IClusterStore store) => new(
         new ForwarderParts(
             cluster.PlaceOf, cluster.IsHere, () => cluster.IsTrusted, cluster.Look,
             shard => _loops[shard].WhenTablesCaughtUpAsync()),
-        new PeerLinks($"node {store.Identity.Name}", store.Secret, _clock), _shards, _ticks, _clock);
+        new PeerLinks(NameOf(store), store.Secret, _clock), _shards, _ticks, _clock);
+
+    private static string NameOf(IClusterStore store) => $"node {store.Identity.Name}";
 
     private void OpenShards(IReadOnlyList<ProjectedMark> marks, long nowMs)
     {

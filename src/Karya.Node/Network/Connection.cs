@@ -1,5 +1,4 @@
 using System.Buffers;
-using System.Text;
 using Karya.Engine;
 using Karya.Node.Plans;
 using Karya.Node.Workers;
@@ -32,14 +31,12 @@ internal sealed class Connection : IReplyTarget, IWorkerSession, IDisposable
     private readonly FrameSender _writer;
     private readonly RequestTable _requests;
     private readonly SubmitIntake _submits;
+    private readonly WorkerRequests _tasks;
     private readonly List<ulong> _overdue = [];
-    private readonly HashSet<string> _names = new(StringComparer.Ordinal); // That it takes tasks of.
     private readonly CancellationTokenSource _closed = new();
     private readonly Lock _closing = new();
     private string _client = "a client that has not greeted";
     private bool _isGreeted;
-    private bool _isPeer; // Another node of the cluster.
-    private bool _isWorker;
     private bool _isLeaving;
     private ErrorMessage? _reason;
 
@@ -60,8 +57,12 @@ internal sealed class Connection : IReplyTarget, IWorkerSession, IDisposable
         _writer = new FrameSender(_outbox, transport.Transport.Output, NowMs);
         _requests = new RequestTable(options.InFlightMax);
         _submits = new SubmitIntake(this, _requests, node.Desk.Submits);
+        _tasks = new WorkerRequests(this, node.Workers, node.Relay);
         _heardMs = NowMs();
     }
+
+    /// <summary>It is another node of the cluster.</summary>
+    public bool IsPeer { get; private set; }
 
     private string Peer => _transport.RemoteEndPoint?.ToString() ?? "unknown";
 
@@ -78,8 +79,7 @@ internal sealed class Connection : IReplyTarget, IWorkerSession, IDisposable
             // The peer is gone.
         }
 
-        if (_isWorker)
-            _node.Workers.Leave(this);
+        _tasks.Leave();
         await _closed.CancelAsync();
         _outbox.Close(null);
         await writing;
@@ -207,6 +207,8 @@ internal sealed class Connection : IReplyTarget, IWorkerSession, IDisposable
     public bool Deliver(
         ulong id, in Dispatch dispatch, ReadOnlySpan<byte> name, ReadOnlySpan<byte> arguments, long timeoutMs) =>
         _outbox.WriteDelivery(id, dispatch, name, arguments, timeoutMs);
+
+    public bool Deliver(Delivery delivery) => _outbox.TryWrite(delivery);
 
     public void Send() => _outbox.Send();
 
@@ -411,21 +413,22 @@ internal sealed class Connection : IReplyTarget, IWorkerSession, IDisposable
                 Answer(tag, new Pong(_node.NowMs()));
                 break;
             case Opcode.Subscribe when TryRead<SubscribeRequest>(ref reader, tag, out var subscribe):
-                Subscribe(subscribe, tag);
+                _tasks.Subscribe(subscribe, tag);
                 break;
             case Opcode.Finish when TryRead<FinishRequest>(ref reader, tag, out var finish):
-                Finish(finish, tag);
+                _requests.Describe(tag, Durability.Durable, 0);
+                _tasks.Finish(finish, tag);
                 break;
             case Opcode.Extend when TryRead<ExtendRequest>(ref reader, tag, out var extend):
-                Answer(tag, new ExtendReply([.. extend.Ids.Where(id => !_node.Workers.Extend(id))]));
+                _tasks.Extend(extend, tag);
                 break;
             case Opcode.Progress when TryRead<ProgressRequest>(ref reader, tag, out var progress):
-                Answer(tag, new ProgressReply(_node.Workers.SetProgress(progress)));
+                _tasks.SetProgress(progress, tag);
                 break;
-            case Opcode.Forward when _isPeer && TryRead<ForwardRequest>(ref reader, tag, out var forward):
+            case Opcode.Forward when IsPeer && TryRead<ForwardRequest>(ref reader, tag, out var forward):
                 _node.Peers!.Take(this, tag, forward);
                 break;
-            case Opcode.CatchUp when _isPeer && TryRead<CatchUpRequest>(ref reader, tag, out var catchUp):
+            case Opcode.CatchUp when IsPeer && TryRead<CatchUpRequest>(ref reader, tag, out var catchUp):
                 _ = _node.Peers!.CatchUpAsync(this, tag, catchUp);
                 break;
             default:
@@ -504,7 +507,7 @@ internal sealed class Connection : IReplyTarget, IWorkerSession, IDisposable
             return;
         }
 
-        _isPeer = hello.Token is { } token && _node.Peers is { } peers && peers.Knows(token);
+        IsPeer = hello.Token is { } token && _node.Peers is { } peers && peers.Knows(token);
         _client = Quoted.Shorten(hello.Client);
         var limits = new ConnectionLimits(
             _options.FrameLengthMax, _options.InFlightMax, (long)_options.Idle.TotalMilliseconds,
@@ -517,59 +520,6 @@ internal sealed class Connection : IReplyTarget, IWorkerSession, IDisposable
         if (_node.Map() is var changed && changed.Version != map.Version)
             Push(changed); // That it changed was told to others in between.
         NetworkLog.Greeted(_node.Log, Peer, _client);
-    }
-
-    private void Subscribe(SubscribeRequest request, ulong tag)
-    {
-        if (_names.Count + request.Names.Count(one => one.Credits > 0 && !_names.Contains(one.Name))
-            > ProtocolLimits.NamesPerWorkerMax)
-        {
-            Refuse(tag, PeerErrors.Of(
-                ErrorCode.OutOfRange,
-                $"A connection takes tasks of at most {ProtocolLimits.NamesPerWorkerMax} names; it has "
-                + $"{_names.Count} already.",
-                "names"));
-            return;
-        }
-
-        foreach (var (name, _) in request.Names)
-        {
-            if (ActionChecks.IsTaskName(Encoding.UTF8.GetBytes(name)))
-                continue;
-            Refuse(tag, PeerErrors.Of(
-                ErrorCode.InvalidName,
-                $"name is {Quoted.Shorten(name)}; 1 to {ProtocolLimits.TaskNameBytesMax} of a-z, 0-9, '.', '_' and '-' "
-                + "are allowed.",
-                "name"));
-            return;
-        }
-
-        _isWorker = true;
-        _names.UnionWith(request.Names.Where(one => one.Credits > 0).Select(one => one.Name));
-        _names.ExceptWith(request.Names.Where(one => one.Credits == 0).Select(one => one.Name));
-        Answer(tag, new SubscribeReply((long)_node.Workers.Lease.TotalMilliseconds));
-        foreach (var (name, credits) in request.Names)
-            _node.Workers.Subscribe(this, name, credits);
-    }
-
-    private void Finish(FinishRequest request, ulong tag)
-    {
-        _requests.Describe(tag, Durability.Durable, 0);
-        var wait = new FinishWait(this, tag);
-        foreach (var end in request.Ends)
-        {
-            bool isReported = end.Outcome != DeliveryOutcome.Released;
-            if (isReported)
-                wait.Expect();
-            if (_node.Workers.Finish(end, wait, end.Id))
-                continue;
-            wait.NotHeld(end.Id);
-            if (isReported)
-                wait.EndOne();
-        }
-
-        _node.Workers.EndOfTurn();
-        wait.EndOne();
     }
 
     /// <summary>

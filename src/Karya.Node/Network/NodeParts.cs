@@ -15,4 +15,7 @@ internal sealed record NodeParts(
 {
     /// <summary>For questions of other nodes; null when there are none.</summary>
     public PeerDesk? Peers { get; init; }
+
+    /// <summary>To workers of other nodes, and to nodes that have work for workers of this one; null as well.</summary>
+    public WorkerRelay? Relay { get; init; }
 }

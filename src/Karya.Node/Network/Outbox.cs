@@ -48,6 +48,18 @@ internal sealed class Outbox : IDisposable
         }
     }
 
+    /// <summary>A push that leaves with the next <see cref="Send"/>. False: it will not.</summary>
+    public bool TryWrite<T>(T message) where T : IMessage<T>
+    {
+        lock (_lock)
+        {
+            if (!TryBegin())
+                return false;
+            _filling.Write(0, message);
+            return true;
+        }
+    }
+
     /// <summary>What was written without being sent is sent. Cheap when there is nothing.</summary>
     public void Send()
     {

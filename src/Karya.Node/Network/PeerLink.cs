@@ -35,6 +35,10 @@ internal readonly record struct PeerAnswer(PeerEnd End, Opcode Opcode = Opcode.N
     }
 }
 
+/// <summary>Takes what another node says unasked, on the thread that reads; must not block.</summary>
+/// <param name="EndOfRead">All that had come was told.</param>
+internal sealed record PeerPushes(Action<Delivery> Deliver, Action<Revoke> Revoke, Action EndOfRead);
+
 /// <summary>A connection to another node, on which many questions may be open at once.</summary>
 /// <remarks>Thread-safe. Over for good when it breaks; who has asked is told.</remarks>
 internal sealed class PeerLink : IAsyncDisposable
@@ -43,6 +47,7 @@ internal sealed class PeerLink : IAsyncDisposable
     private readonly TimeProvider _clock;
     private readonly Outbox _outbox = new();
     private readonly PipeReader _input;
+    private readonly PeerPushes? _pushes;
     private readonly ConcurrentDictionary<uint, TaskCompletionSource<PeerAnswer>> _open = new();
     private readonly Task _running;
     private readonly TimeSpan _idleMax;
@@ -50,8 +55,10 @@ internal sealed class PeerLink : IAsyncDisposable
     private uint _correlation = 1; // That of the greeting.
     private volatile bool _isOver;
 
-    private PeerLink(NetworkStream stream, PipeReader input, Welcome welcome, TimeProvider clock)
+    private PeerLink(
+        NetworkStream stream, PipeReader input, Welcome welcome, PeerPushes? pushes, TimeProvider clock)
     {
+        _pushes = pushes;
         _stream = stream;
         _input = input;
         _clock = clock;
@@ -65,7 +72,7 @@ internal sealed class PeerLink : IAsyncDisposable
 
     /// <summary>Connects and greets. Throws an I/O, socket or cancellation exception.</summary>
     public static async Task<PeerLink> ConnectAsync(
-        NodeEndpoint endpoint, Hello hello, TimeProvider clock, CancellationToken stopping)
+        NodeEndpoint endpoint, Hello hello, PeerPushes? pushes, TimeProvider clock, CancellationToken stopping)
     {
         var socket = new Socket(SocketType.Stream, ProtocolType.Tcp) { NoDelay = true };
         try
@@ -84,7 +91,7 @@ internal sealed class PeerLink : IAsyncDisposable
                 {
                     var welcome = ReadWelcome(frame);
                     input.AdvanceTo(buffer.Start);
-                    return new PeerLink(stream, input, welcome, clock);
+                    return new PeerLink(stream, input, welcome, pushes, clock);
                 }
 
                 if (result.IsCompleted)
@@ -170,14 +177,32 @@ internal sealed class PeerLink : IAsyncDisposable
             {
                 if (frame.Correlation == 0 && frame.Opcode == Opcode.Error)
                     return; // The reason is in the other node's log, too.
-                if (_open.TryRemove(frame.Correlation, out var answer))
+                if (frame.Correlation == 0)
+                    Tell(frame);
+                else if (_open.TryRemove(frame.Correlation, out var answer))
                     answer.TrySetResult(new PeerAnswer(PeerEnd.Answered, frame.Opcode, frame.Body.ToArray()));
             }
 
+            _pushes?.EndOfRead();
             _input.AdvanceTo(buffer.Start, buffer.End);
             if (result.IsCompleted)
                 return;
         }
+    }
+
+    private void Tell(in Frame frame)
+    {
+        if (_pushes is null || frame.Opcode is not (Opcode.Delivery or Opcode.Revoke))
+            return;
+        var reader = new WireReader(frame.Body.ToArray());
+        var delivery = frame.Opcode == Opcode.Delivery ? Delivery.Read(ref reader) : null;
+        var revoke = delivery is null ? Revoke.Read(ref reader) : null;
+        if (!reader.TryEnd())
+            throw new InvalidDataException(reader.Fault!.Message);
+        if (delivery is not null)
+            _pushes.Deliver(delivery);
+        else
+            _pushes.Revoke(revoke!);
     }
 
     private static bool TryCut(ref ReadOnlySequence<byte> buffer, out Frame frame) =>

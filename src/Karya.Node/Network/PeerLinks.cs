@@ -17,6 +17,9 @@ internal sealed class PeerLinks(string client, string secret, TimeProvider clock
     private readonly Dictionary<NodeEndpoint, Task<PeerLink?>> _links = [];
     private readonly CancellationTokenSource _stopping = new();
 
+    /// <summary>Who hears what a node says unasked. Null: nobody.</summary>
+    public Func<NodeEndpoint, PeerPushes>? Pushes { get; init; }
+
     /// <summary>Asks a node. Never throws; takes 7 s at most.</summary>
     public async Task<PeerAnswer> AskAsync<T>(NodeEndpoint endpoint, T message) where T : IMessage<T> =>
         await LinkAsync(endpoint) is { } link
@@ -66,7 +69,7 @@ internal sealed class PeerLinks(string client, string secret, TimeProvider clock
         try
         {
             var hello = new Hello(ProtocolVersion.Min, ProtocolVersion.Max, client, secret);
-            return await PeerLink.ConnectAsync(endpoint, hello, clock, either.Token);
+            return await PeerLink.ConnectAsync(endpoint, hello, Pushes?.Invoke(endpoint), clock, either.Token);
         }
         catch (Exception e) when (e is IOException or SocketException or OperationCanceledException)
         {

@@ -16,6 +16,11 @@ internal struct Held
 
     public Seat Seat;
 
+    /// <summary>
+    /// Whose places it takes; null when it is with another node, or its worker takes less than it has.
+    /// </summary>
+    public Share? Share;
+
     /// <summary>From 0 to 1; negative while the worker has not said anything.</summary>
     public double Progress;
 

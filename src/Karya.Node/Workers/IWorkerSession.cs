@@ -15,6 +15,9 @@ internal interface IWorkerSession
     bool Deliver(
         ulong id, in Dispatch dispatch, ReadOnlySpan<byte> name, ReadOnlySpan<byte> arguments, long timeoutMs);
 
+    /// <summary>The same for an attempt of another node.</summary>
+    bool Deliver(Delivery delivery);
+
     /// <summary>Sends what was written.</summary>
     void Send();
 

@@ -1,11 +1,14 @@
 namespace Karya.Node.Workers;
 
 /// <summary>The places that one worker has for one task name. Guarded by the desk's lock.</summary>
-internal sealed class Seat(IWorkerSession session, Pool pool)
+/// <param name="isNode">It is not a worker but another node, on behalf of its own.</param>
+internal sealed class Seat(IWorkerSession session, Pool pool, bool isNode)
 {
     public IWorkerSession Session { get; } = session;
 
     public Pool Pool { get; } = pool;
+
+    public bool IsNode => isNode;
 
     public int Credits { get; set; }
 

@@ -55,12 +55,16 @@ internal sealed class WorkerDesk : IDisposable
         _shards = shards;
         _clock = clock;
         _leaseMs = (long)options.Lease.TotalMilliseconds;
+        Guests = new GuestDesk(new DeskCore(_lock, _pools, _written, PlacesChanged, NowMs, _leaseMs));
 
         // A worker may name a delivery of an earlier process; it must not hit one of this process.
         _nextId = BitConverter.ToUInt64(RandomNumberGenerator.GetBytes(sizeof(ulong))) >> 1;
     }
 
     public TimeSpan Lease => _options.Lease;
+
+    /// <summary>Of other nodes, for this one's workers.</summary>
+    public GuestDesk Guests { get; }
 
     public void Start() => _sweep = _clock.CreateTimer(_ => Sweep(), null, SweepPeriod, SweepPeriod);
 
@@ -114,7 +118,8 @@ internal sealed class WorkerDesk : IDisposable
     }
 
     /// <summary>Sets how many tasks of a name a session takes at once.</summary>
-    public void Subscribe(IWorkerSession session, string name, int credits)
+    /// <param name="isNode">It is another node's, on behalf of its workers.</param>
+    public void Subscribe(IWorkerSession session, string name, int credits, bool isNode = false)
     {
         lock (_lock)
         {
@@ -123,11 +128,12 @@ internal sealed class WorkerDesk : IDisposable
             var seat = pool.Seats.Find(seat => seat.Session == session);
             if (seat is null)
             {
-                seat = new Seat(session, pool);
+                seat = new Seat(session, pool, isNode);
                 pool.Seats.Add(seat);
             }
 
             seat.Credits = credits;
+            GiveUpPlaces(seat, seat.Running - credits);
             if (seat.IsIdle)
                 pool.Seats.Remove(seat);
             Resize(pool);
@@ -146,6 +152,7 @@ internal sealed class WorkerDesk : IDisposable
                     continue;
                 seat.IsOpen = false;
                 pool.Seats.Remove(seat);
+                GiveUpPlaces(seat, seat.Running);
                 Resize(pool);
             }
 
@@ -239,7 +246,8 @@ internal sealed class WorkerDesk : IDisposable
             [
                 .. _pools.Values.OrderBy(pool => pool.Name, StringComparer.Ordinal)
                     .Select(pool => new WorkerStats(
-                        pool.Name, pool.Seats.Count(seat => seat.Credits > 0), pool.Credits, pool.Running)),
+                        pool.Name, pool.Seats.Count(seat => seat.Credits > 0 && !seat.IsNode), pool.OwnPlaces,
+                        pool.Running - pool.Seats.Sum(seat => seat.IsNode ? seat.Running : 0))),
             ];
         }
     }
@@ -259,8 +267,8 @@ internal sealed class WorkerDesk : IDisposable
                     ArrayPool<byte>.Shared.Return(dispatch.Body);
             }
 
-            if (_held.Count == 0)
-                _drained.TrySetResult();
+            Guests.Close();
+            SeeWhetherDrained();
         }
 
         try
@@ -273,6 +281,7 @@ internal sealed class WorkerDesk : IDisposable
             {
                 _held.Clear();
                 _byTask.Clear();
+                Guests.Clear();
             }
         }
 
@@ -294,22 +303,45 @@ internal sealed class WorkerDesk : IDisposable
 
     private void Resize(Pool pool)
     {
-        if (pool.CountCredits())
+        pool.CountPlaces();
+        PlacesChanged(pool);
+    }
+
+    /// <summary>Other workers take as much as they say, whatever one has that takes less, or has gone.</summary>
+    private void GiveUpPlaces(Seat seat, int count)
+    {
+        foreach (ulong id in _held.Keys)
+        {
+            ref var held = ref CollectionsMarshal.GetValueRefOrNullRef(_held, id);
+            if (count <= 0 || held.Seat != seat || held.Share is null)
+                continue;
+            held.Share.GiveBack();
+            held.Share = null;
+            count--;
+        }
+
+        Guests.GiveUpPlaces(seat, Math.Max(0, count));
+    }
+
+    private void PlacesChanged(Pool pool)
+    {
+        if (pool.SumCredits())
         {
             foreach (var shard in _shards)
                 shard.Inbox.PostCredits(pool.Lane, pool.Credits);
         }
 
         DeliverBacklog(pool);
-        if (pool.Credits > 0)
-            return;
-        GiveBack(pool);
-        if (pool.Running == 0)
+        if (pool.Credits == 0)
+            GiveBack(pool);
+        if (pool.IsOver)
             _pools.Remove(pool.Lane);
+        SeeWhetherDrained();
     }
 
     private void DeliverBacklog(Pool pool)
     {
+        Guests.DeliverWaiting(pool);
         while (pool.Backlog.TryPeek(out var dispatch) && TryDeliver(pool, dispatch))
             pool.Backlog.Dequeue();
     }
@@ -358,12 +390,15 @@ internal sealed class WorkerDesk : IDisposable
         _options.Started(dispatch, storeMs);
         seat.Running++;
         seat.Pool.Running++;
+        var share = seat.IsNode ? null : seat.Pool.Own;
+        share?.Take();
         _held.Add(id, new Held
         {
             Dispatch = dispatch with { StartedMs = storeMs, Body = [] },
             LeaseEndsMs = nowMs + _leaseMs,
             TimeoutEndsMs = task.TimeoutMs > 0 ? nowMs + task.TimeoutMs : long.MaxValue,
             Seat = seat,
+            Share = share,
             Progress = -1,
         });
         _byTask[dispatch.Key] = id;
@@ -455,15 +490,21 @@ internal sealed class WorkerDesk : IDisposable
         _held.Remove(id, out var held);
         _byTask.Remove(held.Dispatch.Key);
         held.Seat.Running--;
+        held.Share?.GiveBack();
         var pool = held.Seat.Pool;
         pool.Running--;
         if (held.Seat.IsIdle)
             pool.Seats.Remove(held.Seat);
-        if (pool.Running == 0 && pool.Credits == 0)
+        if (pool.IsOver)
             _pools.Remove(pool.Lane);
-        if (_isClosed && _held.Count == 0)
-            _drained.TrySetResult();
+        SeeWhetherDrained();
         return held;
+    }
+
+    private void SeeWhetherDrained()
+    {
+        if (_isClosed && _held.Count == 0 && Guests.IsEmpty)
+            _drained.TrySetResult();
     }
 
     private void Post(in Command command) =>

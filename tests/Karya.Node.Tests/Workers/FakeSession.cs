@@ -30,6 +30,16 @@ internal sealed class FakeSession : IWorkerSession
         return true;
     }
 
+    public bool Deliver(Delivery delivery)
+    {
+        if (IsClosed)
+            return false;
+        Deliveries.Add(new Delivered(
+            delivery.Id, new TaskKey(new PlanId(delivery.Plan), delivery.Occurrence, delivery.Hook), delivery.Attempt,
+            delivery.Name, delivery.Arguments, delivery.TimeoutMs));
+        return true;
+    }
+
     /// <summary>What is delivered counts at once.</summary>
     public void Send()
     {

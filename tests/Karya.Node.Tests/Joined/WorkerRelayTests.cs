@@ -1,0 +1,223 @@
+using System.Collections.Concurrent;
+using System.Globalization;
+using System.Text;
+using Karya.Client;
+using Karya.LocalServers;
+using Karya.Node.Storage.Postgres;
+using Karya.Node.Tests.Network;
+using Karya.Protocol.Messages;
+using Xunit;
+
+namespace Karya.Node.Tests.Joined;
+
+/// <summary>A worker that is connected anywhere gets work from everywhere.</summary>
+[Trait("Needs", "process")]
+public sealed class WorkerRelayTests : IAsyncLifetime
+{
+    private readonly SharedBoard _board = new();
+    private PostgresRig _rig = null!;
+    private Node _first = null!;
+    private Node _second = null!;
+    private KaryaClient _atFirst = null!;
+    private KaryaClient _atSecond = null!;
+
+    private static int All => PostgresRig.Quick.Engine.Partitions;
+
+    private static CancellationToken Stopping => TestContext.Current.CancellationToken;
+
+    public async ValueTask InitializeAsync()
+    {
+        _rig = await PostgresRig.CreateAsync(PostgresServer.Shared);
+        (_first, var firstStore) = await StartAsync("a");
+        (_second, var secondStore) = await StartAsync("b");
+        await OwnsAsync(firstStore, All / 2);
+        await OwnsAsync(secondStore, All / 2);
+        _atFirst = await KaryaClient.ConnectAsync($"karya://{_first.Addresses.Tcp}", Stopping);
+        _atSecond = await KaryaClient.ConnectAsync($"karya://{_second.Addresses.Tcp}", Stopping);
+    }
+
+    public async ValueTask DisposeAsync()
+    {
+        await _atFirst.DisposeAsync();
+        await _atSecond.DisposeAsync();
+        await _first.DisposeAsync();
+        await _second.DisposeAsync();
+        await _rig.DisposeAsync();
+    }
+
+    [Fact]
+    public async Task A_worker_at_one_node_carries_out_the_tasks_of_all()
+    {
+        await using var worker = _atSecond.CreateWorker(tasks => tasks.MapTask<int, int>(
+            "double", (n, context, stopping) => Task.FromResult(2 * n)));
+        worker.Start();
+        var plans = new List<PlanHandle>();
+        for (int i = 0; i < 40; i++)
+            plans.Add(await SubmitAsync("double", i));
+
+        foreach (var (i, plan) in plans.Index())
+        {
+            Assert.Equal(PlanTaskStatus.Success, (await plan.WaitAsync(cancellationToken: Stopping)).Status);
+            byte[]? result = await _atFirst.GetResultAsync(plan.Id, cancellationToken: Stopping);
+            Assert.Equal((2 * i).ToString(CultureInfo.InvariantCulture), Encoding.UTF8.GetString(result!));
+        }
+
+        Assert.DoesNotContain((await _atFirst.GetStatsAsync(Stopping)).Workers, pool => pool.Workers > 0);
+    }
+
+    [Fact]
+    public async Task Workers_at_all_nodes_share_what_there_is_and_none_has_more_than_it_takes()
+    {
+        int running = 0, most = 0, atFirst = 0, atSecond = 0;
+        var busy = new Dictionary<bool, int> { [true] = 0, [false] = 0 };
+        await using var first = NewWorker(_atFirst, () => atFirst++);
+        await using var second = NewWorker(_atSecond, () => atSecond++);
+        var plans = new List<PlanHandle>();
+        for (int i = 0; i < 60; i++)
+            plans.Add(await SubmitAsync("share", i));
+        foreach (var plan in plans)
+            Assert.Equal(PlanTaskStatus.Success, (await plan.WaitAsync(cancellationToken: Stopping)).Status);
+
+        Assert.Equal(60, atFirst + atSecond);
+        Assert.True(atFirst > 5 && atSecond > 5, $"{atFirst} and {atSecond}");
+        Assert.True(most <= 8, $"{most} at once");
+
+        KaryaWorker NewWorker(KaryaClient client, Action count)
+        {
+            var worker = client.CreateWorker(
+                tasks => tasks.MapTask<int>("share", async (_, _, stopping) =>
+                {
+                    lock (busy)
+                    {
+                        count();
+                        most = Math.Max(most, ++running);
+                    }
+
+                    await Task.Delay(5, stopping);
+                    lock (busy)
+                        running--;
+                }),
+                new KaryaWorkerOptions { Concurrency = 4 });
+            worker.Start();
+            return worker;
+        }
+    }
+
+    [Fact]
+    public async Task A_cancel_reaches_the_handler_wherever_it_runs()
+    {
+        var running = new ConcurrentDictionary<int, bool>();
+        var reached = new ConcurrentDictionary<int, TaskCancelReason?>();
+        await using var worker = _atSecond.CreateWorker(tasks => tasks.MapTask<int>("long", RunAsync));
+        worker.Start();
+        var plans = new List<PlanHandle>();
+        for (int i = 0; i < 6; i++)
+            plans.Add(await SubmitAsync("long", i));
+        await Until.TrueAsync(() => running.Count == plans.Count, "all handlers run");
+        foreach (var plan in plans)
+            await plan.CancelAsync(Stopping);
+
+        await Until.TrueAsync(
+            () => reached.Values.Count(reason => reason == TaskCancelReason.PlanCancelled) == plans.Count,
+            "all handlers are told");
+
+        async Task RunAsync(int n, TaskContext context, CancellationToken stopping)
+        {
+            running[n] = true;
+            try
+            {
+                await Task.Delay(Timeout.Infinite, stopping);
+            }
+            catch (OperationCanceledException)
+            {
+                reached[n] = context.CancelReason;
+                throw;
+            }
+        }
+    }
+
+    [Fact]
+    public async Task What_a_worker_got_at_one_node_it_may_extend_and_end_at_another_one()
+    {
+        await using var here = await SocketPeer.GreetedAsync(_second.Addresses.Tcp);
+        await here.SendAsync(Frames.Of(1, new SubscribeRequest([new NameCredits("moved", 8)])));
+        var plans = new List<PlanHandle>();
+        for (int i = 0; i < 6; i++)
+            plans.Add(await SubmitAsync("moved", i));
+        var ids = new List<ulong>();
+        while (ids.Count < plans.Count)
+        {
+            var frame = (await here.ReceiveAsync())!;
+            if (frame.Opcode == Delivery.Opcode)
+                ids.Add(frame.As<Delivery>().Id);
+        }
+
+        here.Reset();
+        await using var there = await SocketPeer.GreetedAsync(_first.Addresses.Tcp);
+        ulong nobodys = ids.Max() + 1000;
+        var extended = await AskAsync(there, 2, new ExtendRequest([.. ids, nobodys]));
+        Assert.Equal([nobodys], extended.As<ExtendReply>().NotHeld);
+        foreach (ulong id in ids)
+            Assert.True((await AskAsync(there, 3, new ProgressRequest(id, 0.5, "half"))).As<ProgressReply>().Held);
+        Assert.False((await AskAsync(there, 4, new ProgressRequest(nobodys, 0.5, null))).As<ProgressReply>().Held);
+        var ends = ids.Append(nobodys).Select(id => new DeliveryEnd(id, DeliveryOutcome.Success, null, null, 0));
+        var finished = await AskAsync(there, 5, new FinishRequest([.. ends]));
+        Assert.Equal([nobodys], finished.As<FinishReply>().NotHeld);
+
+        foreach (var plan in plans)
+            Assert.Equal(PlanTaskStatus.Success, (await plan.WaitAsync(cancellationToken: Stopping)).Status);
+    }
+
+    [Fact]
+    public async Task Handlers_go_on_while_the_node_that_handed_out_their_tasks_stops()
+    {
+        var goOn = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
+        int started = 0;
+        await using var worker = _atSecond.CreateWorker(tasks => tasks.MapTask<int>("steady", (n, context, stopping) =>
+        {
+            Interlocked.Increment(ref started);
+            return goOn.Task;
+        }));
+        worker.Start();
+        var plans = new List<PlanHandle>();
+        for (int i = 0; i < 12; i++)
+            plans.Add(await SubmitAsync("steady", i));
+        await Until.TrueAsync(() => started == plans.Count, "all handlers run");
+        var stopped = _first.StopAsync();
+        goOn.SetResult();
+        await stopped;
+
+        foreach (var plan in plans)
+        {
+            var task = await Until.AskAsync(
+                async () => (await _atSecond.GetAsync(plan.Id, Stopping))!.Task,
+                task => task.Status == PlanTaskStatus.Success, "the end counts");
+            Assert.Equal(1, task.Attempts);
+        }
+
+        Assert.Equal(plans.Count, started);
+    }
+
+    private async Task<PlanHandle> SubmitAsync(string name, int argument) => await _atFirst.SubmitAsync(
+        new Plan { Name = name, Action = KaryaAction.Task(name, argument) }, Stopping);
+
+    /// <summary>What is pushed meanwhile is passed over.</summary>
+    private static async Task<Received> AskAsync<T>(SocketPeer peer, uint correlation, T message) where T : IMessage<T>
+    {
+        var answer = await peer.AskAsync(correlation, message);
+        while (answer.Correlation != correlation)
+            answer = (await peer.ReceiveAsync())!;
+        return answer;
+    }
+
+    private async Task<(Node Node, PostgresStore Store)> StartAsync(string name)
+    {
+        var (node, store) = _rig.NewMember(_board.NewPlace(), name);
+        await node.StartAsync(Stopping);
+        return (node, store);
+    }
+
+    private static Task<int> OwnsAsync(PostgresStore store, int count) => Until.AskAsync(
+        () => ValueTask.FromResult(store.Owned.Count), owned => owned == count,
+        string.Create(CultureInfo.InvariantCulture, $"{store.Identity.Name} owns {count} partitions"));
+}
