@@ -1,7 +1,7 @@
 using System.Diagnostics;
 using System.Xml.Linq;
 
-// Targets: Check, Test, Simulate, Bench, Publish; Default is Check and Test. See docs/testing.md.
+// Targets: Check, Test, Simulate, Chaos, Bench, Publish; Default is Check and Test. See docs/testing.md.
 var target = Argument("target", "Default");
 
 const string Configuration = "Release";
@@ -178,6 +178,19 @@ Task("Simulate")
             .Where(HasArgument).Select(name => $"--{name} {Argument<string>(name)}");
         DotNet(
             $"artifacts/bin/Karya.Simulation/{Configuration.ToLowerInvariant()}/Karya.Simulation.dll simulate "
+            + string.Join(' ', options));
+    });
+
+// Real nodes, a real Postgres and Redis, and faults, for as long as told.
+Task("Chaos")
+    .IsDependentOn("Servers")
+    .IsDependentOn("Build")
+    .Does(() =>
+    {
+        var options = new[] { "minutes", "seed" }
+            .Where(HasArgument).Select(name => $"--{name} {Argument<string>(name)}");
+        DotNet(
+            $"artifacts/bin/Karya.Chaos/{Configuration.ToLowerInvariant()}/Karya.Chaos.dll run "
             + string.Join(' ', options));
     });
 

@@ -356,9 +356,10 @@ internal sealed class Node : IAsyncDisposable
     {
         var address = Addresses.Tcp.Address;
         bool isAnywhere = address.Equals(IPAddress.Any) || address.Equals(IPAddress.IPv6Any);
-        string host = _options.Cluster.Advertise ?? (isAnywhere ? Dns.GetHostName() : address.ToString());
+        var (host, port) = _options.Cluster.Advertised(
+            isAnywhere ? Dns.GetHostName() : address.ToString(), Addresses.Tcp.Port);
         return new ClusterNode(
-            _shared!.Identity.Owner, new NodeEndpoint(host, Addresses.Tcp.Port),
+            _shared!.Identity.Owner, new NodeEndpoint(host, port),
             new UriBuilder(Addresses.Http) { Host = host }.Uri.ToString(), VersionOf());
     }
 

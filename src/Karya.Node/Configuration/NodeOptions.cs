@@ -1,3 +1,4 @@
+using System.Globalization;
 using Microsoft.Extensions.Logging;
 
 namespace Karya.Node.Configuration;
@@ -193,6 +194,20 @@ internal sealed record ClusterOptions
     /// listens, and the machine's name when that is everywhere.
     /// </summary>
     public string? Advertise { get; init; }
+
+    /// <summary>
+    /// Where this node is reached that listens on a host and port: elsewhere if <see cref="Advertise"/> says so. A name
+    /// or IPv4 address may have a port; one that has none, and any IPv6 address, stands for the host alone.
+    /// </summary>
+    public (string Host, int Port) Advertised(string host, int port)
+    {
+        if (Advertise is null)
+            return (host, port);
+        return Advertise.Split(':') is [var name, var text]
+            && ushort.TryParse(text, NumberStyles.None, CultureInfo.InvariantCulture, out ushort other) && other > 0
+                ? (name, other)
+                : (Advertise, port);
+    }
 
     /// <summary>The node is a member of a cluster.</summary>
     public bool IsSet => Redis.Length > 0;

@@ -2,7 +2,6 @@ using Karya.Engine;
 using Karya.Engine.Journal;
 using Karya.Node.Plans;
 using Karya.Node.Storage;
-using Karya.Simulation.Stores;
 
 namespace Karya.Simulation.Judging;
 

@@ -217,7 +217,7 @@ public sealed class HonestHistoryTests
         }),
         ("an old owner goes on", "S6", told => told.ChangeStart(
             told.Failed, 1, 0, 2, start => start with { Epoch = HonestHistory.Epoch - 1 })),
-        ("an old owner writes", "S7", told => told.Final.LateRows.Add(new Stores.LateRow(1, 4, 5))),
+        ("an old owner writes", "S7", told => told.Final.LateRows.Add(new LateRow(1, 4, 5))),
         ("two plans for one order", "S10 L1", told => told.Add("cancelled", PlanId.None, 1000)),
         ("shown as running after it was completed", "S11", told =>
         {

@@ -1,7 +1,6 @@
 using Karya.Engine;
 using Karya.Protocol.Messages;
 using Karya.Simulation.Runs;
-using Karya.Simulation.Stores;
 using Xunit;
 
 namespace Karya.Simulation.Judging;

@@ -1,6 +1,7 @@
 using Karya.Engine.Journal;
 using Karya.Node;
 using Karya.Node.Storage;
+using Karya.Simulation.Judging;
 
 namespace Karya.Simulation.Stores;
 
@@ -9,9 +10,6 @@ internal readonly record struct SeenEpoch(int Partition, long Epoch);
 
 /// <summary>A partition whose epoch was raised by somebody since.</summary>
 internal readonly record struct StaleEpoch(int Partition, long Epoch, string Owner);
-
-/// <summary>A row that was committed under an epoch after one under a later epoch was.</summary>
-internal readonly record struct LateRow(int Partition, long Epoch, long Later);
 
 /// <summary>
 /// What has become of an unknown commit, and under which epochs its owner may go on; 0 for what it lost.
