@@ -1,7 +1,7 @@
 using System.Diagnostics;
 using System.Xml.Linq;
 
-// Targets: Check, Test, Simulate, Chaos, Bench, Publish; Default is Check and Test. See docs/testing.md.
+// Targets: Check, Test, Simulate, Chaos, Scale, Bench, Publish; Default is Check and Test. See docs/testing.md.
 var target = Argument("target", "Default");
 
 const string Configuration = "Release";
@@ -193,6 +193,12 @@ Task("Chaos")
             $"artifacts/bin/Karya.Chaos/{Configuration.ToLowerInvariant()}/Karya.Chaos.dll run "
             + string.Join(' ', options));
     });
+
+// One, two and three nodes on this machine, and what is seen of a node that joins.
+Task("Scale")
+    .IsDependentOn("Servers")
+    .IsDependentOn("Build")
+    .Does(() => DotNet($"artifacts/bin/Karya.Chaos/{Configuration.ToLowerInvariant()}/Karya.Chaos.dll scale"));
 
 Task("Bench")
     .IsDependentOn("Build")

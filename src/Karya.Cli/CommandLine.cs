@@ -39,6 +39,8 @@ internal static class CommandLine
             WatchCommand.Define(server),
             TriggerCommand.Define(server),
             StatsCommand.Define(server),
+            ClusterCommand.Define(server),
+            TopCommand.Define(server),
             UserCommand.Define(server),
             MigrateCommand.Define(terminal),
         };

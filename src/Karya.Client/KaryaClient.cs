@@ -84,8 +84,9 @@ public sealed class KaryaClient : IAsyncDisposable
         ArgumentNullException.ThrowIfNull(plan);
         var user = await OwnerAsync(plan, cancellationToken).ConfigureAwait(false);
         var request = new SubmitRequest(plan.ToMessage(user), plan.Durability, plan.IdempotencyKey);
+        var call = BulkSubmit.CallFor(nameof(SubmitAsync), plan.IsRepeatable);
         var reply = await Link.AskAsync<SubmitRequest, SubmitReply>(
-            BulkSubmit.CallFor(nameof(SubmitAsync), plan.IsRepeatable), request, cancellationToken)
+            plan.Id is { } id ? call.Of(id) : call, request, cancellationToken)
             .ConfigureAwait(false);
         return new PlanHandle(this, Uuids.ToGuid(reply.Plan), reply.Existed, reply.Durability);
     }
@@ -118,7 +119,7 @@ public sealed class KaryaClient : IAsyncDisposable
         try
         {
             var reply = await Link.AskAsync<GetRequest, PlanDetails>(
-                Call.Read(nameof(GetAsync)), new GetRequest(Uuids.ToNumber(planId)), cancellationToken)
+                Call.Read(nameof(GetAsync)).Of(planId), new GetRequest(Uuids.ToNumber(planId)), cancellationToken)
                 .ConfigureAwait(false);
             return new PlanView(PlanState.From(reply.Plan), TaskState.From(reply.Task, planId));
         }
@@ -157,7 +158,7 @@ public sealed class KaryaClient : IAsyncDisposable
     public async ValueTask<PlanState> CancelAsync(Guid planId, CancellationToken cancellationToken = default)
     {
         var reply = await Link.AskAsync<CancelRequest, CancelReply>(
-            Call.Change(nameof(CancelAsync)), new CancelRequest(Uuids.ToNumber(planId)), cancellationToken)
+            Call.Change(nameof(CancelAsync)).Of(planId), new CancelRequest(Uuids.ToNumber(planId)), cancellationToken)
             .ConfigureAwait(false);
         return PlanState.From(reply.Plan);
     }
@@ -176,7 +177,7 @@ public sealed class KaryaClient : IAsyncDisposable
             Uuids.ToNumber(planId), Durations.ToMs(update.Period), update.MaxRetries,
             update.Hooks?.Select(hook => hook.ToMessage(user)).ToArray());
         var reply = await Link.AskAsync<UpdateRequest, PlanSnapshot>(
-            Call.Change(nameof(UpdateAsync)), request, cancellationToken).ConfigureAwait(false);
+            Call.Change(nameof(UpdateAsync)).Of(planId), request, cancellationToken).ConfigureAwait(false);
         return PlanState.From(reply);
     }
 
@@ -186,7 +187,8 @@ public sealed class KaryaClient : IAsyncDisposable
     public async ValueTask<PlanState> TriggerAsync(Guid planId, CancellationToken cancellationToken = default)
     {
         var reply = await Link.AskAsync<TriggerRequest, TriggerReply>(
-            Call.Once(nameof(TriggerAsync), "It may or may not have been triggered; look at its tasks first."),
+            Call.Once(nameof(TriggerAsync), "It may or may not have been triggered; look at its tasks first.")
+                .Of(planId),
             new TriggerRequest(Uuids.ToNumber(planId)), cancellationToken).ConfigureAwait(false);
         return PlanState.From(reply.Plan);
     }
@@ -196,7 +198,7 @@ public sealed class KaryaClient : IAsyncDisposable
     public async ValueTask<PlanSummary> SummarizeAsync(Guid planId, CancellationToken cancellationToken = default)
     {
         var reply = await Link.AskAsync<SummaryRequest, SummaryReply>(
-            Call.Read(nameof(SummarizeAsync)), new SummaryRequest(Uuids.ToNumber(planId)), cancellationToken)
+            Call.Read(nameof(SummarizeAsync)).Of(planId), new SummaryRequest(Uuids.ToNumber(planId)), cancellationToken)
             .ConfigureAwait(false);
         return new PlanSummary(
             PlanState.From(reply.Plan),
@@ -213,7 +215,7 @@ public sealed class KaryaClient : IAsyncDisposable
         do
         {
             var page = await Link.AskAsync<TasksRequest, TasksReply>(
-                Call.Read(nameof(TasksAsync)), new TasksRequest(Uuids.ToNumber(planId), pageSize, cursor),
+                Call.Read(nameof(TasksAsync)).Of(planId), new TasksRequest(Uuids.ToNumber(planId), pageSize, cursor),
                 cancellationToken).ConfigureAwait(false);
             foreach (var task in page.Tasks)
                 yield return TaskState.From(task, planId);
@@ -231,7 +233,7 @@ public sealed class KaryaClient : IAsyncDisposable
         do
         {
             var page = await Link.AskAsync<ErrorsRequest, ErrorsReply>(
-                Call.Read(nameof(ErrorsAsync)), new ErrorsRequest(Uuids.ToNumber(planId), pageSize, cursor),
+                Call.Read(nameof(ErrorsAsync)).Of(planId), new ErrorsRequest(Uuids.ToNumber(planId), pageSize, cursor),
                 cancellationToken).ConfigureAwait(false);
             foreach (var error in page.Errors)
                 yield return TaskError.From(error);
@@ -249,7 +251,7 @@ public sealed class KaryaClient : IAsyncDisposable
         Guid planId, long occurrence = 1, int hook = 0, CancellationToken cancellationToken = default)
     {
         var reply = await Link.AskAsync<ResultRequest, ResultReply>(
-            Call.Read(nameof(GetResultAsync)), new ResultRequest(Uuids.ToNumber(planId), occurrence, hook),
+            Call.Read(nameof(GetResultAsync)).Of(planId), new ResultRequest(Uuids.ToNumber(planId), occurrence, hook),
             cancellationToken).ConfigureAwait(false);
         return reply.Result;
     }
@@ -258,6 +260,30 @@ public sealed class KaryaClient : IAsyncDisposable
     public async ValueTask<NodeStats> GetStatsAsync(CancellationToken cancellationToken = default) =>
         NodeStats.From(await Link.AskAsync<StatsRequest, StatsReply>(
             Call.Read(nameof(GetStatsAsync)), new StatsRequest(), cancellationToken).ConfigureAwait(false));
+
+    /// <summary>Asks who is there, and who owns what. Works at a node that is alone, too.</summary>
+    public async ValueTask<ClusterStatus> GetClusterAsync(CancellationToken cancellationToken = default)
+    {
+        var status = await Link.AskAsync<ClusterStatusRequest, ClusterStatusReply>(
+            Call.Read(nameof(GetClusterAsync)), new ClusterStatusRequest(OwnOnly: false), cancellationToken)
+            .ConfigureAwait(false);
+        return new ClusterStatus(status.Nodes, status.Partitions);
+    }
+
+    /// <summary>
+    /// Has a node give its partitions to the others and take none, or take its part again. It goes on serving requests;
+    /// how far it is, <see cref="GetClusterAsync"/> tells. After a restart it takes its part again.
+    /// </summary>
+    /// <param name="node">The name of any node of the cluster.</param>
+    /// <param name="isOn">False: it takes its part again.</param>
+    /// <param name="cancellationToken">Ends the wait.</param>
+    /// <exception cref="KaryaException">There is no such node, or it does not answer.</exception>
+    public async ValueTask DrainAsync(string node, bool isOn = true, CancellationToken cancellationToken = default)
+    {
+        ArgumentException.ThrowIfNullOrEmpty(node);
+        await Link.AskAsync<DrainRequest, DrainReply>(
+            Call.Read(nameof(DrainAsync)), new DrainRequest(node, isOn), cancellationToken).ConfigureAwait(false);
+    }
 
     /// <summary>Asks for a sign of life.</summary>
     public async ValueTask<PingResult> PingAsync(CancellationToken cancellationToken = default)

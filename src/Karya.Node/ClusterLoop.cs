@@ -58,10 +58,10 @@ internal sealed class ClusterLoop : IFiringRight, IDisposable
     private readonly long[] _opened; // By partition, the epoch under which its shard has it; 0: it has not. Any thread.
     private ClusterNode? _me;
     private volatile PartitionMap? _map;
-    private readonly TaskCompletionSource _drained = new(TaskCreationOptions.RunContinuationsAsynchronously);
     private readonly TaskCompletionSource<string> _failed = new(TaskCreationOptions.RunContinuationsAsynchronously);
 
     // Of the thread that reconciles.
+    private readonly List<TaskCompletionSource> _drained = [];
     private readonly List<ClusterRequest> _requests = [];
     private readonly List<ClaimedPartition> _loads = [];
     private long _beats;
@@ -189,9 +189,19 @@ internal sealed class ClusterLoop : IFiringRight, IDisposable
     {
         if (!_thread.IsAlive)
             return Task.CompletedTask; // It has never begun.
-        _events.Post(() => _reconciler.IsDraining = true);
-        return _drained.Task;
+        var drained = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
+        _events.Post(() =>
+        {
+            _reconciler.IsDraining = true;
+            _drained.Add(drained);
+        });
+        return drained.Task;
     }
+
+    /// <summary>Gives up all partitions and takes no more, or takes its part again.</summary>
+    public void SetDraining(bool isOn) => _events.Post(() => _reconciler.IsDraining = isOn);
+
+    public bool IsDraining => _reconciler.IsDraining;
 
     public void Dispose()
     {
@@ -249,7 +259,7 @@ internal sealed class ClusterLoop : IFiringRight, IDisposable
             Load([.. _loads]);
         _loads.Clear();
         if (_reconciler.IsDraining && _store.Owned.Count == 0 && _releasing == 0)
-            _drained.TrySetResult();
+            _drained.ForEach(drained => drained.TrySetResult());
         Beat(nowMs);
         return Math.Min(_reconciler.NextMs, _isBeating ? long.MaxValue : _beatDueMs);
     }

@@ -72,6 +72,7 @@ internal sealed class Node : IAsyncDisposable
     private ClusterLoop? _cluster;
     private Forwarder? _forwarder; // There when the cluster is.
     private WorkerRelay? _relay; // The same.
+    private PeerLinks? _links; // The same.
     private long _startedTimestamp;
     private ITimer? _upkeep;
     private volatile string? _notReady = "The node is starting.";
@@ -200,6 +201,8 @@ internal sealed class Node : IAsyncDisposable
 
         if (_relay is not null)
             await _relay.DisposeAsync();
+        if (_links is not null)
+            await _links.DisposeAsync();
         if (_forwarder is not null)
             await _forwarder.DisposeAsync();
         foreach (var loop in _loops)
@@ -312,7 +315,10 @@ internal sealed class Node : IAsyncDisposable
         Parts = PartsOf(_desk, _workers, journal, projector);
         _tcp = new Listener(NetworkOptionsOf(_options.Tcp), Parts, _loggers, _clock);
         AddGauges(journal);
-        _http = http = new HttpApi(HttpOptionsOf(_options), _desk, Metrics, HealthOf(journal, projector), _loggers);
+        var cluster = Parts.Cluster;
+        _http = http = new HttpApi(
+            HttpOptionsOf(_options), _desk, () => cluster.DescribeAsync(ownOnly: false), Metrics,
+            HealthOf(journal, projector), _loggers);
     }
 
     private NodeParts PartsOf(PlanDesk desk, WorkerDesk workers, Journal journal, Projector projector) => new(
@@ -329,6 +335,7 @@ internal sealed class Node : IAsyncDisposable
             ? null
             : new PeerDesk(_shared!.Secret, _options.Engine.Partitions, _shards, _forwarder),
         Relay = _relay,
+        Cluster = ClusterDeskOf(),
     };
 
     private Forwarder ForwarderOf(ClusterLoop cluster, IClusterStore store) => new(
@@ -336,6 +343,28 @@ internal sealed class Node : IAsyncDisposable
             cluster.PlaceOf, cluster.IsHere, () => cluster.IsTrusted, cluster.Look,
             shard => _loops[shard].WhenTablesCaughtUpAsync()),
         new PeerLinks(NameOf(store), store.Secret, _clock), _shards, _ticks, _clock);
+
+    private ClusterDesk ClusterDeskOf()
+    {
+        if (_cluster is null)
+            return new ClusterDesk(StatusOf, _options.Engine.Partitions, null);
+        _links = new PeerLinks(NameOf(_shared!), _shared!.Secret, _clock);
+        return new ClusterDesk(
+            StatusOf, _options.Engine.Partitions, new ClusterDeskParts(_cluster, _shared, _links));
+    }
+
+    /// <summary>Of this node, without its partitions.</summary>
+    private NodeStatus StatusOf()
+    {
+        var me = Myself();
+        return new NodeStatus(
+            _shared?.Identity.Name ?? Environment.MachineName, me.Tcp, me.Http, me.Version, NodeState.Up, 0, 0,
+            (long?)(_store.Clock as StoreClock)?.MachineAhead?.TotalMicroseconds, Late(0.5), Late(0.99),
+            Metrics.Started, Sum(status => status.InFlight),
+            (long)_clock.GetElapsedTime(_startedTimestamp).TotalMilliseconds, TroubleOf(_journal!, _projector!));
+
+        long? Late(double quantile) => Metrics.LateMs(quantile) is { } ms ? (long)(ms * 1000) : null;
+    }
 
     private static string NameOf(IClusterStore store) => $"node {store.Identity.Name}";
 
@@ -359,7 +388,7 @@ internal sealed class Node : IAsyncDisposable
         var (host, port) = _options.Cluster.Advertised(
             isAnywhere ? Dns.GetHostName() : address.ToString(), Addresses.Tcp.Port);
         return new ClusterNode(
-            _shared!.Identity.Owner, new NodeEndpoint(host, port),
+            _shared?.Identity.Owner ?? "", new NodeEndpoint(host, port),
             new UriBuilder(Addresses.Http) { Host = host }.Uri.ToString(), VersionOf());
     }
 

@@ -27,6 +27,9 @@ public enum Opcode : byte
     Stats = 0x1D,
     Result = 0x1E,
 
+    Cluster = 0x20,
+    Drain = 0x21,
+
     Subscribe = 0x30,
     Finish = 0x31,
     Extend = 0x32,

@@ -60,6 +60,19 @@ internal sealed class LeaseLog(string connectionString)
         return counts;
     }
 
+    /// <summary>By partition.</summary>
+    public async Task<IReadOnlyList<long>> EpochsAsync()
+    {
+        await using var connection = await OpenAsync();
+        await using var command = connection.CreateCommand();
+        command.CommandText = "SELECT epoch FROM partition_lease ORDER BY partition";
+        var epochs = new List<long>();
+        await using var reader = await command.ExecuteReaderAsync();
+        while (await reader.ReadAsync())
+            epochs.Add(reader.GetInt64(0));
+        return epochs;
+    }
+
     public async Task<IReadOnlyList<LeaseChange>> ReadAsync()
     {
         await using var connection = await OpenAsync();

@@ -2,12 +2,13 @@ using System.Globalization;
 
 namespace Karya.Chaos;
 
-/// <summary>The tests of this project, or a run as long as one likes, or the sink of such a run.</summary>
+/// <summary>The tests of this project, a run as long as one likes, its sink, or figures of some nodes.</summary>
 internal static class Program
 {
     private const string Usage =
         """
         Karya.Chaos run [--minutes N] [--seed N]
+        Karya.Chaos scale
         Karya.Chaos sink FILE
 
         Anything else is for the tests.
@@ -19,6 +20,10 @@ internal static class Program
         {
             case ["sink", var file]:
                 await Sink.RunAsync(file);
+                return 0;
+            case ["scale"]:
+                await using (var scale = new ScaleRun(Console.WriteLine))
+                    await scale.RunAsync();
                 return 0;
             case ["run", .. var rest]:
                 if (Read(rest) is not { } options)

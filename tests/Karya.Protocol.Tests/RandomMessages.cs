@@ -117,6 +117,16 @@ internal static class RandomMessages
             new ResultRequest(id, occurrence, hook))),
         Kind(BinariesOrNil.Select(result => new ResultReply(result))),
         Kind(Gen.Const(new StatsRequest())),
+        Kind(Gen.Bool.Select(ownOnly => new ClusterStatusRequest(ownOnly))),
+        Kind(Gen.Select(Gen.Int[0, 255], Gen.Bool, (epoch, isMoving) => new ClusterStatusReply(
+            [
+                new NodeStatus(
+                    "a", new NodeEndpoint("host", epoch), "http://host/", "1", NodeState.Draining, epoch, 0, -epoch,
+                    isMoving ? epoch : null, null, epoch, epoch, epoch, isMoving ? "trouble" : null),
+            ],
+            [new PartitionStatus(isMoving ? null : 0, epoch, isMoving)]))),
+        Kind(Gen.Bool.Select(isOn => new DrainRequest("node", isOn))),
+        Kind(Gen.Const(new DrainReply())),
         Kind(Gen.Byte.Array[0, 100].Select(command => new ForwardRequest(command))),
         Kind(Gen.Byte.Select(code => new ForwardReply(code))),
         Kind(Gen.UShort.Array[0, 300].Select(partitions => new CatchUpRequest([.. partitions]))),

@@ -161,6 +161,19 @@ internal static class Samples
         Sample.Of("map", new MapRequest()),
         Sample.Of("map.reply", new MapReply(Map)),
         Sample.Of("map_changed", new MapChanged(PartitionMap.Single(4, new NodeEndpoint("::1", 1)))),
+        Sample.Of("cluster", new ClusterStatusRequest(true)),
+        Sample.Of("cluster.reply", new ClusterStatusReply(
+            [
+                new NodeStatus(
+                    "a", new NodeEndpoint("host", 7070), "http://host:8080/", "0.1.0", NodeState.Up, 2, 1, -2000, 900,
+                    12_000, 7, 1, 60_000, null),
+                new NodeStatus(
+                    "b", new NodeEndpoint("other", 7071), "http://other:8080/", "0.1.0", NodeState.Silent, 0, 0, null,
+                    null, null, 0, 0, 0, "It does not answer."),
+            ],
+            [new PartitionStatus(0, 3, false), new PartitionStatus(null, 4, true)])),
+        Sample.Of("drain", new DrainRequest("a", true)),
+        Sample.Of("drain.reply", new DrainReply()),
         Sample.Of("forward", new ForwardRequest([1, 2, 3])),
         Sample.Of("forward.reply", new ForwardReply(2)),
         Sample.Of("catch_up", new CatchUpRequest([0, 1, 65_535])),

@@ -1,3 +1,5 @@
+using Karya.Protocol;
+
 namespace Karya.Client.Connections;
 
 /// <summary>What the link has to know of a request, apart from its bytes.</summary>
@@ -8,6 +10,12 @@ namespace Karya.Client.Connections;
 /// </param>
 internal readonly record struct Call(string Operation, bool IsRepeatable, string Advice)
 {
+    /// <summary>Which plan it is about; null when about none, or it has no id yet.</summary>
+    public UInt128? Plan { get; init; }
+
+    /// <summary>The same about a plan.</summary>
+    public Call Of(Guid plan) => this with { Plan = Uuids.ToNumber(plan) };
+
     public static Call Read(string operation) => new(operation, true, "It changes nothing; asking again is safe.");
 
     public static Call Change(string operation) => new(

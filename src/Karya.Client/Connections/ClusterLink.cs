@@ -16,6 +16,7 @@ internal sealed class ClusterLink : IAsyncDisposable
     private readonly TimeProvider _time;
     private readonly ILogger _logger;
     private readonly Dialer _dialer;
+    private readonly OwnerRoutes _routes;
     private readonly CancellationTokenSource _disposing = new();
     private readonly CancellationToken _disposed;
     private readonly Lock _lock = new();
@@ -38,6 +39,7 @@ internal sealed class ClusterLink : IAsyncDisposable
         _logger = options.LoggerFactory.CreateLogger("Karya.Client");
         _dialer = new Dialer(options, this);
         _disposed = _disposing.Token;
+        _routes = new OwnerRoutes(_dialer, _time, _disposed) { Run = RunBesideAsync };
     }
 
     public KaryaClientOptions Options => _options;
@@ -50,6 +52,9 @@ internal sealed class ClusterLink : IAsyncDisposable
 
     /// <summary>The connection that requests go to at present; null when there is none.</summary>
     public NodeConnection? Current => Volatile.Read(ref _current);
+
+    /// <summary>To owners of plans.</summary>
+    public OwnerRoutes Routes => _routes;
 
     /// <summary>What went wrong last, for people.</summary>
     public string LastFailure => Volatile.Read(ref _lastFailure);
@@ -83,7 +88,10 @@ internal sealed class ClusterLink : IAsyncDisposable
     public ValueTask<NodeConnection> ConnectionWithinAsync(string operation, CancellationToken cancellationToken) =>
         ReadyAsync(Call.Read(operation), new Deadline(_time, _options.RequestTimeout), cancellationToken);
 
-    /// <summary>Puts a request on the current connection and waits for its answer, up to the time-out.</summary>
+    /// <summary>
+    /// Puts a request on the connection to its plan's owner if there is one, else on the current one, and waits for its
+    /// answer, up to the time-out.
+    /// </summary>
     public async Task<TReply> AskAsync<TRequest, TReply>(
         Call call, TRequest request, CancellationToken cancellationToken)
         where TRequest : IMessage<TRequest>
@@ -96,7 +104,8 @@ internal sealed class ClusterLink : IAsyncDisposable
         {
             while (true)
             {
-                var connection = await ReadyAsync(call, deadline, cancellationToken).ConfigureAwait(false);
+                var connection = RouteOf(call)
+                    ?? await ReadyAsync(call, deadline, cancellationToken).ConfigureAwait(false);
                 measure.On(connection);
                 try
                 {
@@ -254,6 +263,7 @@ internal sealed class ClusterLink : IAsyncDisposable
             connection.End(Disposed());
         foreach (var (_, loops) in open)
             await loops.ConfigureAwait(false);
+        await _routes.WhenQuietAsync().ConfigureAwait(false);
         if (keeping is not null)
             await keeping.ConfigureAwait(false);
         _disposing.Dispose();
@@ -407,6 +417,36 @@ internal sealed class ClusterLink : IAsyncDisposable
             connection.End(Disposed());
     }
 
+    /// <summary>The connection to the owner of a plan; null for the current one, whatever it is.</summary>
+    private NodeConnection? RouteOf(in Call call)
+    {
+        if (call.Plan is not { } plan || Volatile.Read(ref _map) is not { Nodes.Count: > 1 } map
+            || Current is not { } current)
+        {
+            return null;
+        }
+
+        var owner = OwnerRoutes.OwnerOf(map, plan);
+        return owner == OwnerRoutes.PlaceOf(current) || !CanBeDialled(owner) ? null : _routes.Find(owner);
+    }
+
+    /// <summary>Runs a connection that is not the current one.</summary>
+    private Task RunBesideAsync(NodeConnection connection)
+    {
+        OnMap(connection.Welcome.Map);
+        bool isTooLate;
+        Task running;
+        lock (_lock)
+        {
+            isTooLate = IsDisposed;
+            running = _open[connection] = RunAsync(connection);
+        }
+
+        if (isTooLate)
+            connection.End(Disposed());
+        return running;
+    }
+
     private async Task RunAsync(NodeConnection connection)
     {
         await connection.RunAsync().ConfigureAwait(false);
@@ -443,8 +483,7 @@ internal sealed class ClusterLink : IAsyncDisposable
         List<DnsEndPoint> nodes = [.. _options.Address.Nodes];
         foreach (var node in Volatile.Read(ref _map)?.Nodes ?? [])
         {
-            // A node that listens on every address names none that could be dialled.
-            if (node.Port == 0 || node.Host is "" or "*" or "0.0.0.0" or "::" or "[::]")
+            if (!CanBeDialled(node))
                 continue;
             var endpoint = new DnsEndPoint(node.Host.Trim('[', ']'), node.Port);
             if (!nodes.Contains(endpoint))
@@ -454,4 +493,8 @@ internal sealed class ClusterLink : IAsyncDisposable
         int last = nodes.FindIndex(node => $"{node.Host}:{node.Port}" == _lastEndpoint);
         return [.. nodes.Skip(last + 1), .. nodes.Take(last + 1)];
     }
+
+    /// <summary>A node that listens on every address names none that could be dialled.</summary>
+    private static bool CanBeDialled(NodeEndpoint node) =>
+        node.Port != 0 && node.Host is not ("" or "*" or "0.0.0.0" or "::" or "[::]");
 }

@@ -58,19 +58,20 @@ internal sealed class LatencySummary
         Volatile.Write(ref _newer, new long[BucketCount]);
     }
 
+    /// <summary>All values there ever were.</summary>
+    public long Count => Interlocked.Read(ref _count);
+
+    /// <summary>In milliseconds; null when there are no values.</summary>
+    public double? At(double quantile)
+    {
+        long[] buckets = Add(out long total);
+        return total > 0 ? ValueAt(buckets, total, quantile) : null;
+    }
+
     /// <summary>Appends the summary in the Prometheus text format.</summary>
     public void Write(StringBuilder page)
     {
-        long[] newer = Volatile.Read(ref _newer);
-        long[] older = Volatile.Read(ref _older);
-        var buckets = new long[BucketCount];
-        long total = 0;
-        for (int bucket = 0; bucket < BucketCount; bucket++)
-        {
-            buckets[bucket] = Volatile.Read(ref newer[bucket]) + Volatile.Read(ref older[bucket]);
-            total += buckets[bucket];
-        }
-
+        long[] buckets = Add(out long total);
         var culture = CultureInfo.InvariantCulture;
         page.Append(culture, $"# HELP {_name} {_help}\n# TYPE {_name} summary\n");
         foreach (double quantile in Quantiles)
@@ -78,6 +79,21 @@ internal sealed class LatencySummary
 
         double sumMs = Interlocked.Read(ref _sumMicros) / 1000.0;
         page.Append(culture, $"{_name}_sum {sumMs}\n{_name}_count {Interlocked.Read(ref _count)}\n");
+    }
+
+    private long[] Add(out long total)
+    {
+        long[] newer = Volatile.Read(ref _newer);
+        long[] older = Volatile.Read(ref _older);
+        long[] buckets = new long[BucketCount];
+        total = 0;
+        for (int bucket = 0; bucket < BucketCount; bucket++)
+        {
+            buckets[bucket] = Volatile.Read(ref newer[bucket]) + Volatile.Read(ref older[bucket]);
+            total += buckets[bucket];
+        }
+
+        return buckets;
     }
 
     /// <summary>In milliseconds; NaN, as Prometheus wants it, when there are no values.</summary>

@@ -64,6 +64,16 @@ internal sealed class Metrics
         _lateness.Observe(lateMs / 1000);
     }
 
+    /// <summary>Attempts that started since the process did.</summary>
+    public long Started => _polledMs.Count;
+
+    /// <summary>How late attempts of the last five to ten minutes started, in ms; null for none.</summary>
+    public double? LateMs(double quantile)
+    {
+        ForgetTheOld();
+        return _polledMs.At(quantile);
+    }
+
     /// <param name="ms">Since the attempt's start.</param>
     public void AttemptEnded(bool success, double ms)
     {
@@ -92,7 +102,7 @@ internal sealed class Metrics
         ForgetTheOld();
     }
 
-    /// <summary>Only a reader of the page needs the window to move, so it moves when the page is read.</summary>
+    /// <summary>Only readers need the window to move, so it moves when somebody reads.</summary>
     private void ForgetTheOld()
     {
         lock (_turning)

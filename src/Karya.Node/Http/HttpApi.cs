@@ -1,6 +1,7 @@
 using System.Net;
 using Karya.Node.Diagnostics;
 using Karya.Node.Plans;
+using Karya.Protocol.Messages;
 using Microsoft.AspNetCore.Hosting.Server.Features;
 using Microsoft.AspNetCore.Http.Features;
 using Microsoft.AspNetCore.Server.Kestrel.Core;
@@ -34,13 +35,23 @@ internal sealed class HttpApi : IAsyncDisposable
 
     private readonly HttpOptions _options;
     private readonly IPlanDesk _desk;
+    private readonly Func<Task<ClusterStatusReply>> _cluster;
     private readonly Metrics _metrics;
     private readonly Health _health;
     private readonly ILoggerFactory _loggers;
     private KestrelServer? _server;
 
-    public HttpApi(HttpOptions options, IPlanDesk desk, Metrics metrics, Health health, ILoggerFactory loggers)
+    /// <param name="options">Of its sockets.</param>
+    /// <param name="desk">Serves requests.</param>
+    /// <param name="cluster">Tells who is there, and who owns what.</param>
+    /// <param name="metrics">Are shown.</param>
+    /// <param name="health">Is shown.</param>
+    /// <param name="loggers">Where messages go.</param>
+    public HttpApi(
+        HttpOptions options, IPlanDesk desk, Func<Task<ClusterStatusReply>> cluster, Metrics metrics, Health health,
+        ILoggerFactory loggers)
     {
+        _cluster = cluster;
         _options = options;
         _desk = desk;
         _metrics = metrics;
@@ -63,7 +74,7 @@ internal sealed class HttpApi : IAsyncDisposable
             loopbackOnly &= await ListenAsync(kestrel, endpoint, stopping);
 
         var origins = new OriginPolicy(_options, loopbackOnly);
-        var router = new Router(_options, _desk, _metrics, _health);
+        var router = new Router(_options, _desk, _cluster, _metrics, _health);
         var door = new FrontDoor(origins, router, _loggers.CreateLogger<FrontDoor>());
 
         var transport = new SocketTransportFactory(Options.Create(new SocketTransportOptions()), _loggers);

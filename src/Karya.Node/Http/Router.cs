@@ -2,6 +2,7 @@ using Karya.Node.Diagnostics;
 using Karya.Node.Http.Api;
 using Karya.Node.Http.V1;
 using Karya.Node.Plans;
+using Karya.Protocol.Messages;
 using Microsoft.AspNetCore.Http;
 
 namespace Karya.Node.Http;
@@ -13,10 +14,13 @@ internal sealed class Router
     private readonly V1.PlanRoutes _plans;
     private readonly Api.PlanRoutes _ourPlans;
     private readonly DeadLetterRoutes _deadLetters;
+    private readonly ClusterRoutes _cluster;
     private readonly Probes _probes;
 
-    public Router(HttpOptions options, IPlanDesk desk, Metrics metrics, Health health)
+    public Router(
+        HttpOptions options, IPlanDesk desk, Func<Task<ClusterStatusReply>> cluster, Metrics metrics, Health health)
     {
+        _cluster = new ClusterRoutes(cluster);
         _users = new UserRoutes(desk, options.BodyBytesMax);
         _plans = new V1.PlanRoutes(desk, options);
         _ourPlans = new Api.PlanRoutes(desk, options.BodyBytesMax);
@@ -33,6 +37,7 @@ internal sealed class Router
             context, path, http => _plans.GetAsync(http, id), http => _plans.CancelAsync(http, id),
             patch: http => _plans.UpdateAsync(http, id)),
         ["v1", "plan", var id, "summary"] => Choose(context, path, http => _plans.SummarizeAsync(http, id)),
+        ["api", "cluster"] => Choose(context, path, _cluster.DescribeAsync),
         ["api", "dead-letters"] => Choose(context, path, _deadLetters.ListAsync),
         ["api", "plans"] => Choose(context, path, post: _ourPlans.SubmitAsync),
         ["api", "plans", var plan, "tasks", var occurrence, "replay"] => Choose(

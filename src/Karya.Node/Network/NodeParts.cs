@@ -13,6 +13,9 @@ internal sealed record NodeParts(
     string Name, string Version, PlanDesk Desk, WorkerDesk Workers, Func<long> NowMs, Func<StatsReply> Stats,
     Func<PartitionMap> Map, ILogger Log)
 {
+    /// <summary>Tells who is there, and who owns what.</summary>
+    public required ClusterDesk Cluster { get; init; }
+
     /// <summary>For questions of other nodes; null when there are none.</summary>
     public PeerDesk? Peers { get; init; }
 

@@ -30,6 +30,8 @@ internal sealed class RequestRouter(NodeParts node, Func<int> connectionCount)
         Opcode.FindUser => Read<FindUserRequest>(ref reader, FindUserAsync),
         Opcode.Map => Read<MapRequest>(ref reader, GetMapAsync),
         Opcode.Stats => Read<StatsRequest>(ref reader, GetStatsAsync),
+        Opcode.Cluster => Read<ClusterStatusRequest>(ref reader, DescribeClusterAsync),
+        Opcode.Drain => Read<DrainRequest>(ref reader, DrainAsync),
         _ => null,
     };
 
@@ -167,6 +169,16 @@ internal sealed class RequestRouter(NodeParts node, Func<int> connectionCount)
 
         connection.Refuse(tag, PeerErrors.Of(
             ErrorCode.UserNotFound, $"There is no user named {Quoted.Shorten(request.Name)}.", "name"));
+    }
+
+    private async Task DescribeClusterAsync(
+        ClusterStatusRequest request, Connection connection, ulong tag, CancellationToken stopping) =>
+        connection.Answer(tag, await node.Cluster.DescribeAsync(request.OwnOnly));
+
+    private async Task DrainAsync(DrainRequest request, Connection connection, ulong tag, CancellationToken stopping)
+    {
+        await node.Cluster.DrainAsync(request.Node, request.IsOn);
+        connection.Answer(tag, new DrainReply());
     }
 
     private Task GetMapAsync(MapRequest request, Connection connection, ulong tag, CancellationToken stopping)

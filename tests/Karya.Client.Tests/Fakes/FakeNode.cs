@@ -31,6 +31,9 @@ internal sealed class FakeNode : IAsyncDisposable
 
     public IReadOnlyList<NodeEndpoint>? MapNodes { get; set; }
 
+    /// <summary>Of all partitions: the place of their owner among the nodes.</summary>
+    public int Owner { get; set; }
+
     /// <summary>Instead of a greeting.</summary>
     public ErrorMessage? Refusal { get; set; }
 
@@ -91,7 +94,8 @@ internal sealed class FakeNode : IAsyncDisposable
             return;
         }
 
-        var map = new PartitionMap(1, MapNodes ?? [new NodeEndpoint("127.0.0.1", Port)], new int[16]);
+        int[] owners = [.. Enumerable.Repeat(Owner, 16)];
+        var map = new PartitionMap(1, MapNodes ?? [new NodeEndpoint("127.0.0.1", Port)], owners);
         await connection.ReplyAsync(id, new Welcome(1, "node-1", "0.1.0", StoreTimeMs, Limits, map));
         _greeted.Writer.TryWrite(connection);
     }

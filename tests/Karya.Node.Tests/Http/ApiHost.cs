@@ -4,6 +4,7 @@ using System.Text;
 using Karya.Node.Diagnostics;
 using Karya.Node.Http;
 using Karya.Node.Plans;
+using Karya.Protocol.Messages;
 using Microsoft.Extensions.Logging.Abstractions;
 using Microsoft.Extensions.Time.Testing;
 using Xunit;
@@ -29,6 +30,8 @@ internal sealed class ApiHost : IAsyncDisposable
 
     public static Metrics Metrics { get; } = new(new FakeTimeProvider());
 
+    private static Task<ClusterStatusReply> Nobody() => Task.FromResult(new ClusterStatusReply([], []));
+
     public static async Task<ApiHost> StartAsync(
         IPlanDesk desk, CorsMode cors = CorsMode.Any, int depthMax = 2, bool strict = true, Health? health = null,
         int bodyBytesMax = 1024 * 1024)
@@ -42,7 +45,7 @@ internal sealed class ApiHost : IAsyncDisposable
             BodyBytesMax = bodyBytesMax,
         };
         health ??= new Health(new FakeTimeProvider(), () => null);
-        var api = new HttpApi(options, desk, Metrics, health, NullLoggerFactory.Instance);
+        var api = new HttpApi(options, desk, Nobody, Metrics, health, NullLoggerFactory.Instance);
         var addresses = await api.StartAsync(TestContext.Current.CancellationToken);
         return new ApiHost(api, Assert.Single(addresses));
     }
@@ -101,7 +104,8 @@ internal sealed class ApiHost : IAsyncDisposable
     public static async Task<IReadOnlyList<Uri>> BindAsync(HttpOptions options)
     {
         var health = new Health(new FakeTimeProvider(), () => null);
-        await using var api = new HttpApi(options, new FakeDesk(), Metrics, health, NullLoggerFactory.Instance);
+        await using var api = new HttpApi(
+            options, new FakeDesk(), Nobody, Metrics, health, NullLoggerFactory.Instance);
         var addresses = await api.StartAsync(TestContext.Current.CancellationToken);
         await api.StopAsync(TestContext.Current.CancellationToken);
         return addresses;

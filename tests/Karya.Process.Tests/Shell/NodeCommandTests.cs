@@ -177,6 +177,29 @@ public sealed class NodeCommandTests(NodeFixture fixture) : IClassFixture<NodeFi
     }
 
     [Fact]
+    public async Task The_cluster_is_shown_by_a_node_that_is_alone_too()
+    {
+        var status = await AskAsync("cluster", "status");
+        Assert.Equal(0, status.ExitCode);
+        Assert.Contains("1 nodes, 256 partitions, 0 moving: all is well", status.Output, StringComparison.Ordinal);
+        using var json = JsonDocument.Parse((await AskAsync("cluster", "status", "-o", "json")).Output);
+        Assert.Equal(256, json.RootElement.GetProperty("owned").GetInt32());
+        using var nodes = JsonDocument.Parse((await AskAsync("cluster", "nodes", "-o", "json")).Output);
+        var node = Assert.Single(nodes.RootElement.GetProperty("items").EnumerateArray());
+        Assert.Equal(("up", 256), (node.GetProperty("state").GetString(), node.GetProperty("partitions").GetInt32()));
+        string name = node.GetProperty("name").GetString()!;
+        string[] lines = (await AskAsync("cluster", "partitions", "--node", name)).Output.Trim().Split('\n');
+        Assert.Equal(257, lines.Length);
+        Assert.Contains(name, (await AskAsync("top", "--count", "1")).Output, StringComparison.Ordinal);
+        using var top = JsonDocument.Parse((await AskAsync("top", "--count", "1", "-o", "jsonl")).Output);
+        Assert.Equal(0, top.RootElement.GetProperty("started_per_second").GetProperty(name).GetDouble());
+
+        var drained = await AskAsync("cluster", "drain", name);
+        Assert.Equal(5, drained.ExitCode);
+        Assert.Contains("The node is alone", drained.Errors, StringComparison.Ordinal);
+    }
+
+    [Fact]
     public async Task Watching_ends_with_the_plan_with_one_object_for_each_change()
     {
         string id = IdOf(await AskAsync("submit", "task", "nobody-serves-it", "--in", "1h"));

@@ -1,0 +1,115 @@
+using System.Globalization;
+using System.Text.Json;
+using Karya.Client;
+using Karya.LocalServers;
+using Karya.Node.Storage.Postgres;
+using Karya.Protocol;
+using Karya.Protocol.Messages;
+using Xunit;
+
+namespace Karya.Node.Tests.Joined;
+
+/// <summary>Who is there, who owns what, and how a node is drained.</summary>
+[Trait("Needs", "process")]
+public sealed class ClusterDeskTests : IAsyncLifetime
+{
+    private readonly SharedBoard _board = new();
+    private PostgresRig _rig = null!;
+
+    public async ValueTask InitializeAsync() => _rig = await PostgresRig.CreateAsync(PostgresServer.Shared);
+
+    public ValueTask DisposeAsync() => _rig.DisposeAsync();
+
+    private static int All => PostgresRig.Quick.Engine.Partitions;
+
+    private static CancellationToken Stopping => TestContext.Current.CancellationToken;
+
+    [Fact]
+    public async Task Any_node_tells_who_is_there_and_who_owns_what()
+    {
+        var (first, firstStore) = await StartAsync("a");
+        var (second, secondStore) = await StartAsync("b");
+        await OwnsAsync(firstStore, All / 2);
+        await OwnsAsync(secondStore, All / 2);
+
+        foreach (var node in (Node[])[first, second])
+        {
+            var cluster = await Until.AskAsync(
+                async () => await node.Parts!.Cluster.DescribeAsync(ownOnly: false),
+                status => status.Nodes.All(one => one is { State: NodeState.Up, Opening: 0, Trouble: null }),
+                "all is well");
+            Assert.Equal(["a", "b"], cluster.Nodes.Select(one => one.Name));
+            Assert.Equal([All / 2, All / 2], cluster.Nodes.Select(one => one.Partitions));
+            Assert.Equal(
+                [first.Addresses.Tcp.Port, second.Addresses.Tcp.Port], cluster.Nodes.Select(one => one.Tcp.Port));
+            Assert.All(cluster.Nodes, one => Assert.InRange(one.ClockOffsetUs!.Value, -100_000, 100_000));
+            Assert.Equal(All, cluster.Partitions.Count);
+            Assert.All(cluster.Partitions.Index(), one => Assert.Equal(
+                ((one.Item.Node == 0 ? firstStore : secondStore).Owned.EpochOf(one.Index), false),
+                (one.Item.Epoch, one.Item.IsMoving)));
+        }
+
+        var (status, text) = await PostgresRig.HttpAsync(second, "/api/cluster");
+        Assert.Equal(200, status);
+        using var json = JsonDocument.Parse(text);
+        Assert.Equal(
+            ["a", "b"],
+            json.RootElement.GetProperty("nodes").EnumerateArray().Select(one => one.GetProperty("name").GetString()));
+        Assert.Equal(All, json.RootElement.GetProperty("partitions").GetArrayLength());
+    }
+
+    [Fact]
+    public async Task A_node_that_is_drained_serves_on_without_partitions_until_that_is_taken_back_and_stops_in_order()
+    {
+        var (first, firstStore) = await StartAsync("a");
+        var (second, secondStore) = await StartAsync("b");
+        await OwnsAsync(firstStore, All / 2);
+        await OwnsAsync(secondStore, All / 2);
+        await _rig.AddAnnAsync(first);
+        await using var client = await KaryaClient.ConnectAsync($"karya://{first.Addresses.Tcp}", Stopping);
+
+        await client.DrainAsync("b", cancellationToken: Stopping);
+        await OwnsAsync(firstStore, All);
+        var status = await client.GetClusterAsync(Stopping);
+        Assert.Equal([NodeState.Up, NodeState.Draining], status.Nodes.Select(one => one.State));
+        var plan = await second.Desk.SubmitAsync(_rig.Draft(3_600_000), Stopping);
+        Assert.NotNull(await second.Desk.GetAsync(plan.Id, Stopping));
+
+        await client.DrainAsync("b", isOn: false, Stopping);
+        await OwnsAsync(secondStore, All / 2);
+        await second.StopAsync();
+        await OwnsAsync(firstStore, All);
+    }
+
+    [Fact]
+    public async Task A_node_that_does_not_answer_is_shown_as_silent_and_one_that_is_not_there_cannot_be_drained()
+    {
+        var (first, firstStore) = await StartAsync("a");
+        await OwnsAsync(firstStore, All);
+        await using var client = await KaryaClient.ConnectAsync($"karya://{first.Addresses.Tcp}", Stopping);
+        var nobody = await Assert.ThrowsAsync<KaryaException>(
+            async () => await client.DrainAsync("nobody", cancellationToken: Stopping));
+        Assert.Equal((ErrorCode.OutOfRange, "drain.node"), (nobody.Code, nobody.Field));
+        Assert.Contains("there are a", nobody.Message, StringComparison.Ordinal);
+
+        var nowhere = new NodeEndpoint("127.0.0.1", 1);
+        firstStore.Announce(new ClusterNode("gone/1", nowhere, "http://127.0.0.1:1/", "0.1.0"));
+        var cluster = await client.GetClusterAsync(Stopping);
+        Assert.Equal(
+            [("a", NodeState.Up), ("gone", NodeState.Silent)], cluster.Nodes.Select(one => (one.Name, one.State)));
+        var silent = await Assert.ThrowsAsync<KaryaOverloadedException>(
+            async () => await client.DrainAsync("gone", cancellationToken: Stopping));
+        Assert.Equal(ErrorCode.Unavailable, silent.Code);
+    }
+
+    private async Task<(Node Node, PostgresStore Store)> StartAsync(string name)
+    {
+        var (node, store) = _rig.NewMember(_board.NewPlace(), name);
+        await node.StartAsync(Stopping);
+        return (node, store);
+    }
+
+    private static Task<int> OwnsAsync(PostgresStore store, int count) => Until.AskAsync(
+        () => ValueTask.FromResult(store.Owned.Count), owned => owned == count,
+        string.Create(CultureInfo.InvariantCulture, $"{store.Identity.Name} owns {count} partitions"));
+}
