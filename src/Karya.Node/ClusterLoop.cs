@@ -58,6 +58,7 @@ internal sealed class ClusterLoop : IFiringRight, IDisposable
     private readonly long[] _opened; // By partition, the epoch under which its shard has it; 0: it has not. Any thread.
     private ClusterNode? _me;
     private volatile PartitionMap? _map;
+    private volatile IReadOnlyList<PeerNode> _others = [];
     private readonly TaskCompletionSource<string> _failed = new(TaskCreationOptions.RunContinuationsAsynchronously);
 
     // Of the thread that reconciles.
@@ -157,9 +158,7 @@ internal sealed class ClusterLoop : IFiringRight, IDisposable
         _map is { } map && map.Owners[partition] is > 0 and var place ? map.Nodes[place] : null;
 
     /// <summary>The other nodes that have partitions, as far as is known.</summary>
-    public IReadOnlyList<NodeEndpoint> Others() => _map is { } map
-        ? [.. map.Owners.Distinct().Where(place => place > 0).Select(place => map.Nodes[place])]
-        : [];
+    public IReadOnlyList<PeerNode> Others() => _others;
 
     /// <summary>
     /// Looks soon at where partitions are: somebody has found that what is known is not true any more. Cheap when it is
@@ -373,6 +372,8 @@ internal sealed class ClusterLoop : IFiringRight, IDisposable
         var map = new PartitionMap(version, endpoints, owners);
         bool isNew = _map is not { } known || version > known.Version || !endpoints.SequenceEqual(known.Nodes);
         _map = map;
+        _others = [.. places.Where(place => place.Value > 0 && owners.Contains(place.Value)).Select(
+            place => new PeerNode(NodeIdentity.NameOf(place.Key) ?? "", endpoints[place.Value]))];
         if (isNew)
             MapChanged?.Invoke(map);
     }

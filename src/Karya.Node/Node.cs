@@ -297,7 +297,7 @@ internal sealed class Node : IAsyncDisposable
                 _options.Workers.Lease, right.Ask, _ticks.NowMs, AttemptStarted, AttemptEnded),
             _shards, _clock);
         if (_cluster is not null)
-            _relay = new WorkerRelay(_workers, _cluster.Others, NameOf(_shared!), _shared!.Secret, _clock);
+            _relay = new WorkerRelay(_workers, _cluster.Others, _shared!.Identity.Name, _shared.Secret, _clock);
         _loops = new ShardLoop[shardCount];
         for (int i = 0; i < shardCount; i++)
         {
@@ -342,13 +342,13 @@ internal sealed class Node : IAsyncDisposable
         new ForwarderParts(
             cluster.PlaceOf, cluster.IsHere, () => cluster.IsTrusted, cluster.Look,
             shard => _loops[shard].WhenTablesCaughtUpAsync()),
-        new PeerLinks(NameOf(store), store.Secret, _clock), _shards, _ticks, _clock);
+        new PeerLinks(store.Identity.Name, store.Secret, _clock), _shards, _ticks, _clock);
 
     private ClusterDesk ClusterDeskOf()
     {
         if (_cluster is null)
             return new ClusterDesk(StatusOf, _options.Engine.Partitions, null);
-        _links = new PeerLinks(NameOf(_shared!), _shared!.Secret, _clock);
+        _links = new PeerLinks(_shared!.Identity.Name, _shared.Secret, _clock);
         return new ClusterDesk(
             StatusOf, _options.Engine.Partitions, new ClusterDeskParts(_cluster, _shared, _links));
     }
@@ -365,8 +365,6 @@ internal sealed class Node : IAsyncDisposable
 
         long? Late(double quantile) => Metrics.LateMs(quantile) is { } ms ? (long)(ms * 1000) : null;
     }
-
-    private static string NameOf(IClusterStore store) => $"node {store.Identity.Name}";
 
     private void OpenShards(IReadOnlyList<ProjectedMark> marks, long nowMs)
     {

@@ -32,7 +32,7 @@ internal sealed class WorkerRelay : IAsyncDisposable
     private const long FinishMsMax = 10_000;
 
     private readonly WorkerDesk _desk;
-    private readonly Func<IReadOnlyList<NodeEndpoint>> _others;
+    private readonly Func<IReadOnlyList<PeerNode>> _others;
     private readonly TimeProvider _clock;
     private readonly PeerLinks _links;
     private readonly Dictionary<NodeEndpoint, Told> _told = []; // Of the tick.
@@ -46,7 +46,7 @@ internal sealed class WorkerRelay : IAsyncDisposable
     /// <param name="secret">By which nodes know each other.</param>
     /// <param name="clock">Measures pauses.</param>
     public WorkerRelay(
-        WorkerDesk desk, Func<IReadOnlyList<NodeEndpoint>> others, string client, string secret, TimeProvider clock)
+        WorkerDesk desk, Func<IReadOnlyList<PeerNode>> others, string client, string secret, TimeProvider clock)
     {
         _desk = desk;
         _others = others;
@@ -116,7 +116,8 @@ internal sealed class WorkerRelay : IAsyncDisposable
         _stopping.Dispose();
     }
 
-    private IEnumerable<NodeEndpoint> PlacesOf(NodeEndpoint? host) => host is null ? _others() : [host];
+    private IEnumerable<NodeEndpoint> PlacesOf(NodeEndpoint? host) =>
+        host is null ? _others().Select(node => node.Tcp) : [host];
 
     private async Task FinishAsync(NodeEndpoint? host, IReadOnlyList<DeliveryEnd> ends, IReplyTarget target)
     {

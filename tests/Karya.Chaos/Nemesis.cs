@@ -173,7 +173,9 @@ internal sealed class Nemesis
             case FaultKind.GracefulRestart:
                 foreach (var slot in _cluster.Slots)
                 {
+                    var watch = Stopwatch.StartNew();
                     await slot.StopAsync();
+                    _say($"{slot.Name} stopped in {watch.ElapsedMilliseconds} ms");
                     await slot.StartAsync(_cluster.Leases);
                     await RecoverAsync($"the restart of {slot.Name}");
                 }

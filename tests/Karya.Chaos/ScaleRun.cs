@@ -173,7 +173,7 @@ internal sealed class ScaleRun(Action<string> say) : IAsyncDisposable
         {
             var counts = await Log(schema).CountAsync();
             if (counts.Count == _nodes.Count && counts.Values.Sum() == Partitions
-                && counts.Values.Min() >= Partitions / _nodes.Count * 9 / 10)
+                && counts.Values.Max() <= Math.Ceiling(1.1 * Partitions / _nodes.Count))
             {
                 return string.Join(", ", counts.Values);
             }

@@ -61,8 +61,10 @@ internal sealed class Connection : IReplyTarget, IWorkerSession, IDisposable
         _heardMs = NowMs();
     }
 
-    /// <summary>It is another node of the cluster.</summary>
-    public bool IsPeer { get; private set; }
+    /// <summary>The name of the node of the cluster that it is of; null for a client.</summary>
+    public string? Node { get; private set; }
+
+    public bool IsNode => Node is not null;
 
     private string Peer => _transport.RemoteEndPoint?.ToString() ?? "unknown";
 
@@ -425,10 +427,10 @@ internal sealed class Connection : IReplyTarget, IWorkerSession, IDisposable
             case Opcode.Progress when TryRead<ProgressRequest>(ref reader, tag, out var progress):
                 _tasks.SetProgress(progress, tag);
                 break;
-            case Opcode.Forward when IsPeer && TryRead<ForwardRequest>(ref reader, tag, out var forward):
+            case Opcode.Forward when IsNode && TryRead<ForwardRequest>(ref reader, tag, out var forward):
                 _node.Peers!.Take(this, tag, forward);
                 break;
-            case Opcode.CatchUp when IsPeer && TryRead<CatchUpRequest>(ref reader, tag, out var catchUp):
+            case Opcode.CatchUp when IsNode && TryRead<CatchUpRequest>(ref reader, tag, out var catchUp):
                 _ = _node.Peers!.CatchUpAsync(this, tag, catchUp);
                 break;
             default:
@@ -507,8 +509,8 @@ internal sealed class Connection : IReplyTarget, IWorkerSession, IDisposable
             return;
         }
 
-        IsPeer = hello.Token is { } token && _node.Peers is { } peers && peers.Knows(token);
-        _client = Quoted.Shorten(hello.Client);
+        Node = hello.Token is { } token && _node.Peers is { } peers && peers.Knows(token) ? hello.Client : null;
+        _client = (IsNode ? "node " : "") + Quoted.Shorten(hello.Client);
         var limits = new ConnectionLimits(
             _options.FrameLengthMax, _options.InFlightMax, (long)_options.Idle.TotalMilliseconds,
             (long)_node.Workers.Lease.TotalMilliseconds);

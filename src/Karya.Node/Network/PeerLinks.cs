@@ -5,10 +5,10 @@ using Karya.Protocol.Messages;
 namespace Karya.Node.Network;
 
 /// <summary>The connections of this node to the others, one to each, made when they are needed.</summary>
-/// <param name="client">The name of this node, for the eyes of operators.</param>
+/// <param name="name">Of this node.</param>
 /// <param name="secret">By which nodes know each other.</param>
 /// <remarks>Thread-safe.</remarks>
-internal sealed class PeerLinks(string client, string secret, TimeProvider clock) : IAsyncDisposable
+internal sealed class PeerLinks(string name, string secret, TimeProvider clock) : IAsyncDisposable
 {
     private static readonly TimeSpan ConnectMax = TimeSpan.FromSeconds(2);
     private static readonly TimeSpan AnswerMax = TimeSpan.FromSeconds(5);
@@ -68,7 +68,7 @@ internal sealed class PeerLinks(string client, string secret, TimeProvider clock
         using var either = CancellationTokenSource.CreateLinkedTokenSource(_stopping.Token, patience.Token);
         try
         {
-            var hello = new Hello(ProtocolVersion.Min, ProtocolVersion.Max, client, secret);
+            var hello = new Hello(ProtocolVersion.Min, ProtocolVersion.Max, name, secret);
             return await PeerLink.ConnectAsync(endpoint, hello, Pushes?.Invoke(endpoint), clock, either.Token);
         }
         catch (Exception e) when (e is IOException or SocketException or OperationCanceledException)

@@ -14,7 +14,7 @@ namespace Karya.Node.Network;
 internal sealed class WorkerRequests(Connection connection, WorkerDesk workers, WorkerRelay? relay)
 {
     /// <summary>A node that asks for what is not here is not sent on: that might go round for ever.</summary>
-    private WorkerRelay? Relay => connection.IsPeer ? null : relay;
+    private WorkerRelay? Relay => connection.IsNode ? null : relay;
 
     private readonly HashSet<string> _names = new(StringComparer.Ordinal); // That it takes tasks of.
     private bool _isWorker;
@@ -32,7 +32,7 @@ internal sealed class WorkerRequests(Connection connection, WorkerDesk workers, 
         _names.ExceptWith(request.Names.Where(one => one.Credits == 0).Select(one => one.Name));
         connection.Answer(tag, new SubscribeReply((long)workers.Lease.TotalMilliseconds));
         foreach (var (name, credits) in request.Names)
-            workers.Subscribe(connection, name, credits, connection.IsPeer);
+            workers.Subscribe(connection, name, credits, connection.Node);
     }
 
     public void Finish(FinishRequest request, ulong tag)
@@ -99,7 +99,7 @@ internal sealed class WorkerRequests(Connection connection, WorkerDesk workers, 
     private ErrorMessage? Check(SubscribeRequest request)
     {
         int news = request.Names.Count(one => one.Credits > 0 && !_names.Contains(one.Name));
-        if (!connection.IsPeer && _names.Count + news > ProtocolLimits.NamesPerWorkerMax)
+        if (!connection.IsNode && _names.Count + news > ProtocolLimits.NamesPerWorkerMax)
         {
             return PeerErrors.Of(
                 ErrorCode.OutOfRange,

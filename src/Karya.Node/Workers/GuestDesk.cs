@@ -23,23 +23,21 @@ internal sealed class GuestDesk(DeskCore core)
     private const long WaitMsMax = 100;
 
     private readonly Dictionary<ulong, Guest> _guests = [];
-    private readonly HashSet<NodeEndpoint> _hosts = [];
     private bool _isClosed;
 
     /// <summary>Nothing of other nodes is here.</summary>
     public bool IsEmpty => _guests.Count == 0;
 
     /// <summary>Divides places anew between this node and others, and says what each of those may have.</summary>
-    public Dictionary<NodeEndpoint, Dictionary<string, int>> Divide(IReadOnlyCollection<NodeEndpoint> hosts)
+    public Dictionary<NodeEndpoint, Dictionary<string, int>> Divide(IReadOnlyCollection<PeerNode> hosts)
     {
         lock (core.Lock)
         {
-            _hosts.Clear();
-            _hosts.UnionWith(hosts);
-            var places = _hosts.ToDictionary(host => host, _ => new Dictionary<string, int>(StringComparer.Ordinal));
+            var places = hosts.ToDictionary(
+                host => host.Tcp, _ => new Dictionary<string, int>(StringComparer.Ordinal));
             foreach (var pool in core.Pools.Values.ToList())
             {
-                pool.Divide(_hosts);
+                pool.Divide(hosts);
                 core.PlacesChanged(pool);
                 foreach (var share in pool.Shares.Where(share => share is { Host: not null, Places: > 0 }))
                 {

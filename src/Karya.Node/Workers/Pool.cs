@@ -57,11 +57,12 @@ internal sealed class Pool(string name, uint lane)
     }
 
     /// <summary>Divides the places of this node's workers between it and other nodes.</summary>
-    public void Divide(IReadOnlyCollection<NodeEndpoint> hosts)
+    public void Divide(IReadOnlyCollection<PeerNode> hosts)
     {
-        _shares.RemoveAll(share => share.Host is { } host && share.Taken == 0 && !hosts.Contains(host));
+        _shares.RemoveAll(
+            share => share.Host is { } host && share.Taken == 0 && hosts.All(other => other.Tcp != host));
         foreach (var host in hosts)
-            ShareOf(host);
+            ShareOf(host.Tcp).IsServed = Seats.Exists(seat => seat.Node == host.Name && seat.Credits > 0);
         Share.Divide(_ownPlaces, _shares);
     }
 

@@ -1,14 +1,16 @@
 namespace Karya.Node.Workers;
 
 /// <summary>The places that one worker has for one task name. Guarded by the desk's lock.</summary>
-/// <param name="isNode">It is not a worker but another node, on behalf of its own.</param>
-internal sealed class Seat(IWorkerSession session, Pool pool, bool isNode)
+/// <param name="node">The name of a node, on behalf of whose workers it is; null for a worker.</param>
+internal sealed class Seat(IWorkerSession session, Pool pool, string? node)
 {
     public IWorkerSession Session { get; } = session;
 
     public Pool Pool { get; } = pool;
 
-    public bool IsNode => isNode;
+    public string? Node => node;
+
+    public bool IsNode => node is not null;
 
     public int Credits { get; set; }
 

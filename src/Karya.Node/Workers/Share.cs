@@ -13,6 +13,9 @@ internal sealed class Share(NodeEndpoint? host)
 
     public NodeEndpoint? Host => host;
 
+    /// <summary>Its node has workers of its own for the name: it gets what the others leave.</summary>
+    public bool IsServed { get; set; }
+
     /// <summary>How many it may have at once.</summary>
     public int Places { get; private set; }
 
@@ -27,9 +30,10 @@ internal sealed class Share(NodeEndpoint? host)
 
     /// <summary>
     /// Divides places among nodes: none has fewer than it asks for while another one has more than it (max-min
-    /// fairness, Bertsekas and Gallager, Data Networks, 6.5.2), and what nobody asks for is divided equally, lest who
-    /// has been idle wait with what comes at once. A node that has used all its places since the last time asks for
-    /// all there are, others for a little more than they used.
+    /// fairness, Bertsekas and Gallager, Data Networks, 6.5.2). A node that has used all its places since the last time
+    /// asks for all there are, others for a little more than they used. Nodes that have workers of their own come
+    /// second, lest all of them work for each other across the network when all are busy. What nobody asks for is
+    /// divided equally, lest who has been idle wait with what comes at once.
     /// </summary>
     /// <remarks>
     /// Each has at least one, even if there are more nodes than places: what then finds no place goes back.
@@ -37,14 +41,10 @@ internal sealed class Share(NodeEndpoint? host)
     public static void Divide(int places, IReadOnlyCollection<Share> shares)
     {
         var given = shares.Select(share => (Share: share, Places: share.Wanted(places)))
-            .OrderBy(one => one.Places).ToArray();
-        int left = places;
-        for (int i = 0; i < given.Length; i++)
-        {
-            given[i].Places = Math.Min(given[i].Places, left / (given.Length - i));
-            left -= given[i].Places;
-        }
-
+            .OrderBy(one => one.Share.IsServed).ThenBy(one => one.Places).ToArray();
+        int needy = given.Count(one => !one.Share.IsServed);
+        int left = Give(given.AsSpan(0, needy), places);
+        left = Give(given.AsSpan(needy), left);
         for (int i = 0; i < given.Length; i++)
         {
             int rest = left / (given.Length - i);
@@ -52,6 +52,20 @@ internal sealed class Share(NodeEndpoint? host)
             given[i].Share.Places = places == 0 ? 0 : Math.Max(1, given[i].Places + rest);
             given[i].Share._peak = given[i].Share.Taken;
         }
+    }
+
+    /// <param name="asked">In the order of what they ask for.</param>
+    /// <param name="left">What there is.</param>
+    /// <returns>What is left.</returns>
+    private static int Give(Span<(Share Share, int Places)> asked, int left)
+    {
+        for (int i = 0; i < asked.Length; i++)
+        {
+            asked[i].Places = Math.Min(asked[i].Places, left / (asked.Length - i));
+            left -= asked[i].Places;
+        }
+
+        return left;
     }
 
     private int Wanted(int places) =>

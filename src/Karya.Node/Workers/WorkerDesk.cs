@@ -118,8 +118,8 @@ internal sealed class WorkerDesk : IDisposable
     }
 
     /// <summary>Sets how many tasks of a name a session takes at once.</summary>
-    /// <param name="isNode">It is another node's, on behalf of its workers.</param>
-    public void Subscribe(IWorkerSession session, string name, int credits, bool isNode = false)
+    /// <param name="node">The name of another node, whose session it is on behalf of its workers.</param>
+    public void Subscribe(IWorkerSession session, string name, int credits, string? node = null)
     {
         lock (_lock)
         {
@@ -128,7 +128,7 @@ internal sealed class WorkerDesk : IDisposable
             var seat = pool.Seats.Find(seat => seat.Session == session);
             if (seat is null)
             {
-                seat = new Seat(session, pool, isNode);
+                seat = new Seat(session, pool, node);
                 pool.Seats.Add(seat);
             }
 

@@ -96,7 +96,7 @@ public sealed class GuestDeskTests : IDisposable
     public void Attempts_of_this_node_go_to_other_nodes_when_its_own_workers_have_no_place()
     {
         var (worker, node) = (_rig.NewWorker(credits: 1), new FakeSession());
-        _rig.Desk.Subscribe(node, "work", 2, isNode: true);
+        _rig.Desk.Subscribe(node, "work", 2, node: "other");
         _rig.Turn();
         for (int i = 0; i < 4; i++)
             _rig.Submit();
@@ -105,6 +105,21 @@ public sealed class GuestDeskTests : IDisposable
         Assert.Equal(new WorkerStats("work", 1, 1, 1), Assert.Single(_rig.Desk.Describe()));
         Assert.True(_rig.Finish(node.Deliveries[0].Id));
         Assert.Equal(3, node.Deliveries.Count);
+    }
+
+    [Fact]
+    public void Nodes_that_have_workers_of_their_own_get_what_is_left()
+    {
+        _rig.NewWorker(credits: 90);
+        _rig.Desk.Subscribe(new FakeSession(), "work", 5, node: "other");
+        Assert.Equal((30, 30), (Places(Host), Places(Other)));
+
+        for (int i = 0; i < 30; i++)
+            Take(Host);
+        for (int i = 0; i < 30; i++)
+            Take(Other);
+        var places = Divide(); // Both have used all they had, and the host has nobody else.
+        Assert.Equal((89, 1), (places[Host]["work"], places[Other]["work"]));
     }
 
     [Fact]
@@ -172,7 +187,7 @@ public sealed class GuestDeskTests : IDisposable
         var stopped = _rig.Desk.StopAsync(TimeSpan.FromSeconds(10));
         ulong late = Take(Host);
         Assert.Equal(late, Assert.Single(_rig.Desk.Guests.TakeOverdue()).Delivery.Id);
-        Assert.Empty(_rig.Desk.Guests.Divide([Host])[Host]);
+        Assert.Empty(_rig.Desk.Guests.Divide([new PeerNode("host", Host)])[Host]);
         Assert.False(stopped.IsCompleted);
 
         _rig.Desk.Guests.End(running);
@@ -188,6 +203,8 @@ public sealed class GuestDeskTests : IDisposable
         return _id;
     }
 
-    private int Places(NodeEndpoint host) =>
-        _rig.Desk.Guests.Divide([Host, Other])[host].GetValueOrDefault("work");
+    private int Places(NodeEndpoint host) => Divide()[host].GetValueOrDefault("work");
+
+    private Dictionary<NodeEndpoint, Dictionary<string, int>> Divide() =>
+        _rig.Desk.Guests.Divide([new PeerNode("host", Host), new PeerNode("other", Other)]);
 }
