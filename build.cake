@@ -10,6 +10,7 @@ const int SuiteMinutesMax = 15;             // A suite that hangs is killed and 
 
 var resultsFolder = MakeAbsolute(Directory("artifacts/test-results"));
 var counts = new SortedDictionary<string, SuiteCount>(StringComparer.Ordinal);
+var failures = new List<string>();   // Printed once more at the end, where nobody has to look for them.
 bool fastTestsRan = false;
 
 record SuiteCount(int Passed, int Failed);
@@ -71,6 +72,12 @@ SuiteCount CountOf(string suite, XElement assembly, int exitCode)
     int failed = Attribute("failed") + Attribute("errors") + Attribute("skipped");
     foreach (var skipped in assembly.Descendants("test").Where(test => (string)test.Attribute("result") == "Skip"))
         Error($"{suite}: {(string)skipped.Attribute("name")} was skipped, which counts as failed.");
+
+    foreach (var test in assembly.Descendants("test").Where(test => (string)test.Attribute("result") == "Fail"))
+    {
+        string message = (string)test.Element("failure")?.Element("message") ?? "";
+        failures.Add($"{(string)test.Attribute("name")}: {message[..Math.Min(1000, message.Length)]}");
+    }
 
     // The figures of the fault tests.
     foreach (var output in assembly.Descendants("test").Elements("output"))
@@ -236,6 +243,8 @@ Teardown(context =>
         counts[suite] = new SuiteCount(0, 1);
     }
 
+    foreach (string failure in failures)
+        Error(failure.Replace("{", "{{").Replace("}", "}}"));
     Information("");
     foreach (var (suite, count) in counts)
         Information($"{suite,-28} {count.Passed,6} passed {count.Failed,6} failed");

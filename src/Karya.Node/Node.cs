@@ -190,6 +190,7 @@ internal sealed class Node : IAsyncDisposable
         await Task.WhenAll(
             _executor?.StopAsync(_options.Executor.Drain) ?? Task.CompletedTask,
             _workers?.StopAsync(_options.Executor.Drain) ?? Task.CompletedTask);
+        await TakeInAsync();
         if (_forwarder is not null) // Ends of attempts whose partitions went before they ended.
             await Task.WhenAny(_forwarder.WhenIdleAsync(), Task.Delay(HandOverMax, _clock));
         await FlushAsync();
@@ -535,7 +536,10 @@ internal sealed class Node : IAsyncDisposable
     /// Lets the journal and the tables catch up. What does not make it in time, or in a node that cannot go on, is in
     /// the journal, or repeats.
     /// </summary>
-    private async Task FlushAsync()
+    /// <summary>
+    /// Waits until the shards have seen what was posted to them: what is not theirs is the forwarder's then.
+    /// </summary>
+    private async Task TakeInAsync()
     {
         if (!_areLoopsStarted)
             return; // The start failed: there is nobody to answer.
@@ -543,11 +547,24 @@ internal sealed class Node : IAsyncDisposable
         {
             foreach (var shard in _shards)
             {
-                var flushed = new PendingReply();
-                shard.Inbox.PostOutcome(new Command { Kind = CommandKind.Flush, ReplyTo = flushed });
-                await Task.WhenAny(flushed.Code, Failed).WaitAsync(FlushMax, _clock);
+                var taken = new PendingReply();
+                shard.Inbox.PostOutcome(new Command { Kind = CommandKind.Flush, ReplyTo = taken });
+                await Task.WhenAny(taken.Code, Failed).WaitAsync(FlushMax, _clock);
             }
+        }
+        catch (TimeoutException)
+        {
+            _notReady = "The journal did not take everything before the stop.";
+        }
+    }
 
+    private async Task FlushAsync()
+    {
+        await TakeInAsync();
+        if (!_areLoopsStarted)
+            return;
+        try
+        {
             foreach (var loop in _loops)
                 await Task.WhenAny(loop.WhenTablesCaughtUpAsync(), Failed).WaitAsync(FlushMax, _clock);
         }

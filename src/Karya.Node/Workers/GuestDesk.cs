@@ -25,8 +25,10 @@ internal sealed class GuestDesk(DeskCore core)
     private readonly Dictionary<ulong, Guest> _guests = [];
     private bool _isClosed;
 
-    /// <summary>Nothing of other nodes is here.</summary>
-    public bool IsEmpty => _guests.Count == 0;
+    /// <summary>
+    /// No worker that is connected has an attempt of another node. One that is not tells of its end elsewhere.
+    /// </summary>
+    public bool IsDone => _guests.Values.All(guest => guest.Seat is { IsOpen: false });
 
     /// <summary>Divides places anew between this node and others, and says what each of those may have.</summary>
     public Dictionary<NodeEndpoint, Dictionary<string, int>> Divide(IReadOnlyCollection<PeerNode> hosts)

@@ -503,7 +503,7 @@ internal sealed class WorkerDesk : IDisposable
 
     private void SeeWhetherDrained()
     {
-        if (_isClosed && _held.Count == 0 && Guests.IsEmpty)
+        if (_isClosed && _held.Count == 0 && Guests.IsDone)
             _drained.TrySetResult();
     }
 

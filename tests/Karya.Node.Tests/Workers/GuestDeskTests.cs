@@ -195,6 +195,18 @@ public sealed class GuestDeskTests : IDisposable
         Assert.Single(worker.Deliveries);
     }
 
+    [Fact]
+    public async Task A_stop_does_not_wait_for_workers_that_have_gone_they_tell_of_other_nodes_attempts_there()
+    {
+        var worker = _rig.NewWorker(credits: 2);
+        Take(Host);
+        var stopped = _rig.Desk.StopAsync(TimeSpan.FromSeconds(10));
+        Assert.False(stopped.IsCompleted);
+
+        _rig.Desk.Leave(worker);
+        await stopped.WaitAsync(TestContext.Current.CancellationToken);
+    }
+
     private ulong Take(NodeEndpoint host)
     {
         var delivery = new Delivery(
