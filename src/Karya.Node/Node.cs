@@ -362,7 +362,8 @@ internal sealed class Node : IAsyncDisposable
             _shared?.Identity.Name ?? Environment.MachineName, me.Tcp, me.Http, me.Version, NodeState.Up, 0, 0,
             (long?)(_store.Clock as StoreClock)?.MachineAhead?.TotalMicroseconds, Late(0.5), Late(0.99),
             Metrics.Started, Sum(status => status.InFlight),
-            (long)_clock.GetElapsedTime(_startedTimestamp).TotalMilliseconds, TroubleOf(_journal!, _projector!));
+            (long)_clock.GetElapsedTime(_startedTimestamp).TotalMilliseconds,
+            TroubleOf(_journal!, _projector!) ?? _ownBoard?.Trouble);
 
         long? Late(double quantile) => Metrics.LateMs(quantile) is { } ms ? (long)(ms * 1000) : null;
     }
@@ -510,6 +511,8 @@ internal sealed class Node : IAsyncDisposable
         Metrics.Gauge(
             "karya_partitions", "Partitions that this node has.",
             () => _shared is null ? _options.Engine.Partitions : _shared.Owned.Count);
+        if (_ownBoard is { } board)
+            Metrics.Gauge("karya_redis_up", "Redis can be reached: 1, or not: 0.", () => board.Trouble is null ? 1 : 0);
         Metrics.Gauge("karya_journal_backlog_bytes", "Bytes of records not durable yet.", () => journal.BacklogBytes);
         Metrics.Gauge(
             "karya_clock_stalled_seconds", "How far the store's clock was set back.",

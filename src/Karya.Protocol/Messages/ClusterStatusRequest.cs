@@ -47,7 +47,7 @@ public enum NodeState
 /// </param>
 /// <param name="Late99Us">The same of 99 in 100.</param>
 /// <param name="Started">Attempts that it has begun since it started.</param>
-/// <param name="Trouble">Why it takes no work at present; null when it does.</param>
+/// <param name="Trouble">Why it takes no work at present, or what else is wrong with it; null for nothing.</param>
 public sealed record NodeStatus(
     string Name, NodeEndpoint Tcp, string Http, string Version, NodeState State, int Partitions, int Opening,
     long? ClockOffsetUs, long? LateMedianUs, long? Late99Us, long Started, long Running, long UptimeMs,

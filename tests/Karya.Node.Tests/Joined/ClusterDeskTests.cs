@@ -102,6 +102,30 @@ public sealed class ClusterDeskTests : IAsyncLifetime
         Assert.Equal(ErrorCode.Unavailable, silent.Code);
     }
 
+    [Fact]
+    public async Task A_node_that_cannot_reach_redis_says_so_and_stays_ready()
+    {
+        using var redis = RedisServer.Start();
+        var node = _rig.NewConfigured(new() { Redis = redis.Configuration, Node = "a" });
+        await node.StartAsync(Stopping);
+        await OwnTroubleAsync(node, trouble => trouble is null);
+        Assert.Equal(1, await PostgresRig.GaugeAsync(node, "karya_redis_up"));
+
+        redis.Kill();
+        await OwnTroubleAsync(
+            node, trouble => trouble is not null && trouble.Contains("Redis", StringComparison.Ordinal));
+        Assert.Equal(0, await PostgresRig.GaugeAsync(node, "karya_redis_up"));
+        Assert.Equal(200, (await PostgresRig.HttpAsync(node, "/readyz")).Status);
+
+        redis.StartAgain();
+        await OwnTroubleAsync(node, trouble => trouble is null);
+        await _rig.StopNodesAsync(); // While there is a Redis.
+    }
+
+    private static Task<string?> OwnTroubleAsync(Node node, Func<string?, bool> isWanted) => Until.AskAsync(
+        async () => (await node.Parts!.Cluster.DescribeAsync(ownOnly: true)).Nodes[0].Trouble, isWanted,
+        "the node says how it is with Redis");
+
     private async Task<(Node Node, PostgresStore Store)> StartAsync(string name)
     {
         var (node, store) = _rig.NewMember(_board.NewPlace(), name);
