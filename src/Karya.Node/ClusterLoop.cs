@@ -372,8 +372,12 @@ internal sealed class ClusterLoop : IFiringRight, IDisposable
         var map = new PartitionMap(version, endpoints, owners);
         bool isNew = _map is not { } known || version > known.Version || !endpoints.SequenceEqual(known.Nodes);
         _map = map;
-        _others = [.. places.Where(place => place.Value > 0 && owners.Contains(place.Value)).Select(
-            place => new PeerNode(NodeIdentity.NameOf(place.Key) ?? "", endpoints[place.Value]))];
+        _others =
+        [
+            .. places.Where(place => place.Value > 0 && owners.Contains(place.Value))
+                .Select(place => new PeerNode(NodeIdentity.NameOf(place.Key) ?? "", endpoints[place.Value]))
+                .Distinct(), // A node that was killed is there twice while its last life still has leases.
+        ];
         if (isNew)
             MapChanged?.Invoke(map);
     }

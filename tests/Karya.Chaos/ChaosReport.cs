@@ -46,7 +46,8 @@ internal sealed class ChaosReport
     public void CheckFailovers(IReadOnlyList<LeaseChange> leases)
     {
         var limit = _options.Lease + TimeSpan.FromSeconds(2);
-        foreach (var kill in _nemesis.Faults.Where(fault => fault.Kind == FaultKind.Kill))
+        foreach (var kill in _nemesis.Faults.Where(
+            fault => fault.Kind is FaultKind.Kill or FaultKind.KillAndStart))
         {
             var lastByPartition = leases.Where(change => change.AtMs <= kill.BeganMs)
                 .GroupBy(change => change.Partition).Select(changes => changes.Last());

@@ -6,6 +6,9 @@ internal enum FaultKind
     /// <summary>kill -9, and a new process some time later.</summary>
     Kill,
 
+    /// <summary>kill -9, and a new process at once, while the leases of the last one still run.</summary>
+    KillAndStart,
+
     /// <summary>SIGSTOP for longer than a lease, then SIGCONT.</summary>
     Pause,
 

@@ -117,6 +117,10 @@ internal sealed class Nemesis
                 await OutageAsync();
                 await slot.StartAsync(_cluster.Leases);
                 break;
+            case FaultKind.KillAndStart:
+                await slot.KillAsync();
+                await slot.StartAsync(_cluster.Leases);
+                break;
             case FaultKind.Pause:
                 slot.Node!.Signal("STOP");
                 await OutageAsync();

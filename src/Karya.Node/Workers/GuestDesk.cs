@@ -35,8 +35,9 @@ internal sealed class GuestDesk(DeskCore core)
     {
         lock (core.Lock)
         {
-            var places = hosts.ToDictionary(
-                host => host.Tcp, _ => new Dictionary<string, int>(StringComparer.Ordinal));
+            var places = new Dictionary<NodeEndpoint, Dictionary<string, int>>();
+            foreach (var host in hosts)
+                places[host.Tcp] = new Dictionary<string, int>(StringComparer.Ordinal);
             foreach (var pool in core.Pools.Values.ToList())
             {
                 pool.Divide(hosts);

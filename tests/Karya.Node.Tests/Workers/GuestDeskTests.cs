@@ -78,6 +78,15 @@ public sealed class GuestDeskTests : IDisposable
     }
 
     [Fact]
+    public void A_node_that_is_named_twice_is_one()
+    {
+        _rig.NewWorker(credits: 4);
+        PeerNode[] hosts = [new("one", Host), new("two", Host)];
+
+        Assert.Equal(2, Assert.Single(_rig.Desk.Guests.Divide(hosts)).Value["work"]);
+    }
+
+    [Fact]
     public void Attempts_of_this_node_leave_others_their_share()
     {
         var worker = _rig.NewWorker(credits: 2);
