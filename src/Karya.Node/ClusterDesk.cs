@@ -39,7 +39,10 @@ internal sealed class ClusterDesk(Func<NodeStatus> own, int partitionCount, Clus
     /// Has a node give its partitions away, or take its part again. Throws <see cref="DeskException"/> when there is no
     /// such node, it does not answer, or this one is alone.
     /// </summary>
-    public async Task DrainAsync(string name, bool isOn)
+    /// <param name="name">Of the node.</param>
+    /// <param name="isOn">False: it takes its part again.</param>
+    /// <param name="byNode">Another node asks this one to do so itself: it must not be asked back.</param>
+    public async Task DrainAsync(string name, bool isOn, bool byNode)
     {
         if (cluster is null)
         {
@@ -53,6 +56,8 @@ internal sealed class ClusterDesk(Func<NodeStatus> own, int partitionCount, Clus
             return;
         }
 
+        if (byNode)
+            throw new DeskException(DeskError.WrongState, $"This is node {cluster.Store.Identity.Name} by now.");
         var nodes = await ReadAsync(cluster.Store.ReadNodes);
         if (nodes.LastOrDefault(node => NodeIdentity.NameOf(node.Owner) == name) is not { } other)
         {
@@ -104,14 +109,15 @@ internal sealed class ClusterDesk(Func<NodeStatus> own, int partitionCount, Clus
     {
         var answer = await links.AskAsync(node.Tcp, new ClusterStatusRequest(OwnOnly: true));
         if (answer.End == PeerEnd.Answered && answer.Refusal is null
-            && answer.Read<ClusterStatusReply>().Nodes is [var status])
+            && answer.Read<ClusterStatusReply>().Nodes is [var status]
+            && status.Incarnation == NodeIdentity.IncarnationOf(node.Owner)) // Not another process at its address.
         {
             return status;
         }
 
         return new NodeStatus(
-            NodeIdentity.NameOf(node.Owner) ?? "", node.Tcp, node.Http, node.Version, NodeState.Silent, 0, 0, null,
-            null, null, 0, 0, 0, "It does not answer the node that was asked.");
+            NodeIdentity.NameOf(node.Owner) ?? "", NodeIdentity.IncarnationOf(node.Owner), node.Tcp, node.Http,
+            node.Version, NodeState.Silent, 0, 0, null, null, null, 0, 0, 0, "It does not answer the node that was asked.");
     }
 
     private static async Task<T> ReadAsync<T>(Func<T> read)

@@ -359,7 +359,8 @@ internal sealed class Node : IAsyncDisposable
     {
         var me = Myself();
         return new NodeStatus(
-            _shared?.Identity.Name ?? Environment.MachineName, me.Tcp, me.Http, me.Version, NodeState.Up, 0, 0,
+            _shared?.Identity.Name ?? Environment.MachineName, _shared?.Identity.Incarnation ?? "", me.Tcp, me.Http,
+            me.Version, NodeState.Up, 0, 0,
             (long?)(_store.Clock as StoreClock)?.MachineAhead?.TotalMicroseconds, Late(0.5), Late(0.99),
             Metrics.Started, Sum(status => status.InFlight),
             (long)_clock.GetElapsedTime(_startedTimestamp).TotalMilliseconds,

@@ -18,6 +18,8 @@ internal readonly record struct NodeIdentity(string Name, string Incarnation)
     /// <summary>As leases name their owner.</summary>
     public string Owner => $"{Name}/{Incarnation}";
 
+    public static string IncarnationOf(string owner) => owner[(owner.LastIndexOf('/') + 1)..];
+
     /// <summary>The name of an owner; null of nobody.</summary>
     public static string? NameOf(string owner) => owner.Length == 0 ? null : owner[..owner.LastIndexOf('/')];
 }

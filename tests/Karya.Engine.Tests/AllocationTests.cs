@@ -8,6 +8,7 @@ namespace Karya.Engine.Tests;
 /// <summary>Once warm, a plan's life makes no garbage. Arrays that were rented and not returned would show.</summary>
 public sealed class AllocationTests : IDisposable
 {
+    private const int AttemptsMax = 10;
     private const int Lives = 2000;
     private const int PlansAtOnce = 8;
     private const int PlansAtOnceMax = 64; // Warm for more than is measured: how lives fall into batches varies.
@@ -139,10 +140,20 @@ public sealed class AllocationTests : IDisposable
         for (int i = 0; i < Lives; i++)
             life();
         int before = _answers.Count;
-        long bytes = GC.GetAllocatedBytesForCurrentThread();
-        for (int i = 0; i < Lives; i++)
+        long bytes = 0;
+        for (int attempt = 0; attempt < AttemptsMax; attempt++)
+        {
+            // Full collections, which other tests cause, have the shared pool drop arrays, by way of a finalizer.
+            GC.WaitForPendingFinalizers();
+            int collections = GC.CollectionCount(GC.MaxGeneration);
             life();
-        bytes = GC.GetAllocatedBytesForCurrentThread() - bytes;
+            bytes = GC.GetAllocatedBytesForCurrentThread();
+            for (int i = 0; i < Lives; i++)
+                life();
+            bytes = GC.GetAllocatedBytesForCurrentThread() - bytes;
+            if (bytes == 0 || GC.CollectionCount(GC.MaxGeneration) == collections)
+                break;
+        }
 
         Assert.True(_answers.Count > before);
         Assert.True(bytes == 0, $"{bytes} bytes in {Lives} rounds.");

@@ -35,7 +35,7 @@ internal static class DocumentedRecords
             ("map", Written(map.Write), Fault(PartitionMap.Read)),
             ("node", [0x92, 0xA1, 0x61, 0x01], Inside<PartitionMap>("930191", "C4020000", PartitionMap.Read)),
             ("member", Written(new NodeStatus(
-                "", new NodeEndpoint("", 0), "", "", NodeState.None, 0, 0, null, null, null, 0, 0, 0, null).Write),
+                "", "", new NodeEndpoint("", 0), "", "", NodeState.None, 0, 0, null, null, null, 0, 0, 0, null).Write),
                 Fault(NodeStatus.Read)),
             ("partition", Written(new PartitionStatus(null, 0, false).Write), Fault(PartitionStatus.Read)),
             ("worker", Written(new WorkerStats("", 0, 0, 0).Write), Fault(WorkerStats.Read)),

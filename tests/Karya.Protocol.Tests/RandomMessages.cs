@@ -121,8 +121,8 @@ internal static class RandomMessages
         Kind(Gen.Select(Gen.Int[0, 255], Gen.Bool, (epoch, isMoving) => new ClusterStatusReply(
             [
                 new NodeStatus(
-                    "a", new NodeEndpoint("host", epoch), "http://host/", "1", NodeState.Draining, epoch, 0, -epoch,
-                    isMoving ? epoch : null, null, epoch, epoch, epoch, isMoving ? "trouble" : null),
+                    "a", "1f", new NodeEndpoint("host", epoch), "http://host/", "1", NodeState.Draining, epoch, 0,
+                    -epoch, isMoving ? epoch : null, null, epoch, epoch, epoch, isMoving ? "trouble" : null),
             ],
             [new PartitionStatus(isMoving ? null : 0, epoch, isMoving)]))),
         Kind(Gen.Bool.Select(isOn => new DrainRequest("node", isOn))),

@@ -165,11 +165,11 @@ internal static class Samples
         Sample.Of("cluster.reply", new ClusterStatusReply(
             [
                 new NodeStatus(
-                    "a", new NodeEndpoint("host", 7070), "http://host:8080/", "0.1.0", NodeState.Up, 2, 1, -2000, 900,
-                    12_000, 7, 1, 60_000, null),
+                    "a", "1f", new NodeEndpoint("host", 7070), "http://host:8080/", "0.1.0", NodeState.Up, 2, 1, -2000,
+                    900, 12_000, 7, 1, 60_000, null),
                 new NodeStatus(
-                    "b", new NodeEndpoint("other", 7071), "http://other:8080/", "0.1.0", NodeState.Silent, 0, 0, null,
-                    null, null, 0, 0, 0, "It does not answer."),
+                    "b", "", new NodeEndpoint("other", 7071), "http://other:8080/", "0.1.0", NodeState.Silent, 0, 0,
+                    null, null, null, 0, 0, 0, "It does not answer."),
             ],
             [new PartitionStatus(0, 3, false), new PartitionStatus(null, 4, true)])),
         Sample.Of("drain", new DrainRequest("a", true)),

@@ -13,6 +13,7 @@ internal static class ClusterText
     {
         json.WriteStartObject();
         json.WriteString("name", node.Name);
+        json.WriteString("incarnation", node.Incarnation);
         json.WriteString("state", StateOf(node));
         json.WriteString("tcp", $"{node.Tcp.Host}:{node.Tcp.Port}");
         json.WriteString("http", node.Http);

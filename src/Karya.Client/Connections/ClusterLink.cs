@@ -244,14 +244,12 @@ internal sealed class ClusterLink : IAsyncDisposable
     public async ValueTask DisposeAsync()
     {
         Task? keeping;
-        KeyValuePair<NodeConnection, Task>[] open;
         lock (_lock)
         {
             if (_isDisposed)
                 return;
             _isDisposed = true;
             keeping = _keeping;
-            open = [.. _open];
             _current = null;
             _ready = NewReady();
             _ready.TrySetException(Disposed());
@@ -259,11 +257,9 @@ internal sealed class ClusterLink : IAsyncDisposable
         }
 
         await _disposing.CancelAsync().ConfigureAwait(false);
-        foreach (var (connection, _) in open)
-            connection.End(Disposed());
-        foreach (var (_, loops) in open)
-            await loops.ConfigureAwait(false);
+        await EndAllAsync().ConfigureAwait(false);
         await _routes.WhenQuietAsync().ConfigureAwait(false);
+        await EndAllAsync().ConfigureAwait(false); // What was being made.
         if (keeping is not null)
             await keeping.ConfigureAwait(false);
         _disposing.Dispose();
@@ -283,6 +279,17 @@ internal sealed class ClusterLink : IAsyncDisposable
         {
             connection.ReturnSlot();
         }
+    }
+
+    private async Task EndAllAsync()
+    {
+        KeyValuePair<NodeConnection, Task>[] open;
+        lock (_lock)
+            open = [.. _open];
+        foreach (var (connection, _) in open)
+            connection.End(Disposed());
+        foreach (var (_, loops) in open)
+            await loops.ConfigureAwait(false);
     }
 
     private static TaskCompletionSource<NodeConnection> NewReady() =>

@@ -177,7 +177,7 @@ internal sealed class RequestRouter(NodeParts node, Func<int> connectionCount)
 
     private async Task DrainAsync(DrainRequest request, Connection connection, ulong tag, CancellationToken stopping)
     {
-        await node.Cluster.DrainAsync(request.Node, request.IsOn);
+        await node.Cluster.DrainAsync(request.Node, request.IsOn, byNode: connection.IsNode);
         connection.Answer(tag, new DrainReply());
     }
 

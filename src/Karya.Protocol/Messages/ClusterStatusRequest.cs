@@ -35,6 +35,7 @@ public enum NodeState
 }
 
 /// <summary>A node of a cluster, or one that is alone.</summary>
+/// <param name="Incarnation">Of its process: another one after each start. Empty at a node that is alone.</param>
 /// <param name="Tcp">Where clients and other nodes reach it.</param>
 /// <param name="Http">The root of its HTTP interface.</param>
 /// <param name="Partitions">Those that it owns.</param>
@@ -49,16 +50,17 @@ public enum NodeState
 /// <param name="Started">Attempts that it has begun since it started.</param>
 /// <param name="Trouble">Why it takes no work at present, or what else is wrong with it; null for nothing.</param>
 public sealed record NodeStatus(
-    string Name, NodeEndpoint Tcp, string Http, string Version, NodeState State, int Partitions, int Opening,
-    long? ClockOffsetUs, long? LateMedianUs, long? Late99Us, long Started, long Running, long UptimeMs,
+    string Name, string Incarnation, NodeEndpoint Tcp, string Http, string Version, NodeState State, int Partitions,
+    int Opening, long? ClockOffsetUs, long? LateMedianUs, long? Late99Us, long Started, long Running, long UptimeMs,
     string? Trouble)
 {
     private const int TextBytesMax = 1024;
 
     internal void Write(FrameWriter writer)
     {
-        writer.WriteArray(15);
+        writer.WriteArray(16);
         writer.WriteString(Name);
+        writer.WriteString(Incarnation);
         writer.WriteString(Tcp.Host);
         writer.WriteInt64(Tcp.Port);
         writer.WriteString(Http);
@@ -77,9 +79,10 @@ public sealed record NodeStatus(
 
     internal static NodeStatus Read(ref WireReader reader)
     {
-        reader.ReadArray("member", 15, 15);
+        reader.ReadArray("member", 16, 16);
         return new NodeStatus(
             reader.ReadString("member.name", TextBytesMax),
+            reader.ReadString("member.incarnation", TextBytesMax),
             new NodeEndpoint(
                 reader.ReadString("member.host", TextBytesMax), reader.ReadInt32("member.port", 0, ushort.MaxValue)),
             reader.ReadString("member.http", TextBytesMax),
@@ -141,7 +144,7 @@ public sealed record ClusterStatusReply(IReadOnlyList<NodeStatus> Nodes, IReadOn
     public static ClusterStatusReply Read(ref WireReader reader)
     {
         reader.ReadArray("cluster", 2, 2);
-        var nodes = new NodeStatus[reader.ReadArray("cluster.nodes", 0, ushort.MaxValue, itemSlots: 15)];
+        var nodes = new NodeStatus[reader.ReadArray("cluster.nodes", 0, ushort.MaxValue, itemSlots: 16)];
         for (int i = 0; i < nodes.Length && !reader.HasFailed; i++)
             nodes[i] = NodeStatus.Read(ref reader);
         var partitions = new PartitionStatus[reader.ReadArray("cluster.partitions", 0, ushort.MaxValue, itemSlots: 3)];

@@ -97,6 +97,13 @@ public sealed class ClusterDeskTests : IAsyncLifetime
         var cluster = await client.GetClusterAsync(Stopping);
         Assert.Equal(
             [("a", NodeState.Up), ("gone", NodeState.Silent)], cluster.Nodes.Select(one => (one.Name, one.State)));
+        firstStore.Announce(new ClusterNode(
+            "before/1", new NodeEndpoint("127.0.0.1", first.Addresses.Tcp.Port), "http://127.0.0.1:1/", "0.1.0"));
+        cluster = await client.GetClusterAsync(Stopping);
+        Assert.Equal(NodeState.Silent, cluster.Nodes.Single(one => one.Name == "before").State);
+        var mistaken = await Assert.ThrowsAsync<KaryaOverloadedException>(
+            async () => await client.DrainAsync("before", cancellationToken: Stopping));
+        Assert.Contains("This is node a by now", mistaken.Message, StringComparison.Ordinal);
         var silent = await Assert.ThrowsAsync<KaryaOverloadedException>(
             async () => await client.DrainAsync("gone", cancellationToken: Stopping));
         Assert.Equal(ErrorCode.Unavailable, silent.Code);

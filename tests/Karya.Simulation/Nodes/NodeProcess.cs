@@ -456,11 +456,13 @@ internal sealed class NodeProcess : IDisposable
         ShardOf(partition).Shard.Inbox.PostChange(new PartitionChange(PartitionChangeKind.Revoke, partition));
     }
 
-    private void EndWhenDrained()
+    /// <param name="wasIdle">It was so a moment ago: the shards have seen all that was posted to them since.</param>
+    private void EndWhenDrained(bool wasIdle = false)
     {
-        if (Owned.Count == 0 && Executor.IsIdle && Array.TrueForAll(_journals, journal => journal.IsIdle))
+        bool isIdle = Owned.Count == 0 && Executor.IsIdle && Array.TrueForAll(_journals, journal => journal.IsIdle);
+        if (isIdle && wasIdle)
             _cluster.EndInOrder(_node);
         else
-            _node.After(10_000, EndWhenDrained);
+            _node.After(10_000, () => EndWhenDrained(isIdle));
     }
 }

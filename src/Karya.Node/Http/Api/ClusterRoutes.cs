@@ -37,6 +37,7 @@ internal sealed class ClusterRoutes(Func<Task<ClusterStatusReply>> describe)
     {
         json.WriteStartObject();
         json.WriteString("name", node.Name);
+        json.WriteString("incarnation", node.Incarnation);
         json.WriteString("state", node.State.ToString().ToLowerInvariant());
         json.WriteString("tcp", $"{node.Tcp.Host}:{node.Tcp.Port}");
         json.WriteString("http", node.Http);

@@ -311,11 +311,17 @@ public sealed class SharedStoreTests : IDisposable
         return store;
     }
 
-    /// <summary>Its sessions end, as they do when a process does.</summary>
+    /// <summary>Its sessions end, as they do when a process does: the server notices a moment after we have.</summary>
     private void Leave(PostgresStore store)
     {
+        string owner = store.Identity.Owner;
         _stores.Remove(store);
         store.Dispose();
+        Assert.True(SpinWait.SpinUntil(
+            () => _schema.Read(
+                "SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND objid::bigint = "
+                + $"hashtext('{owner}')::bigint & 4294967295") == 0,
+            TimeSpan.FromSeconds(30)));
     }
 
     private static SeenLease[] Seen(PostgresStore store) => [.. store.ReadLeases().Select(PostgresOwnership.Seen)];
