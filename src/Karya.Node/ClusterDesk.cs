@@ -117,7 +117,8 @@ internal sealed class ClusterDesk(Func<NodeStatus> own, int partitionCount, Clus
 
         return new NodeStatus(
             NodeIdentity.NameOf(node.Owner) ?? "", NodeIdentity.IncarnationOf(node.Owner), node.Tcp, node.Http,
-            node.Version, NodeState.Silent, 0, 0, null, null, null, 0, 0, 0, "It does not answer the node that was asked.");
+            node.Version, NodeState.Silent, 0, 0, null, null, null, 0, 0, 0,
+            "It does not answer the node that was asked.");
     }
 
     private static async Task<T> ReadAsync<T>(Func<T> read)
