@@ -191,16 +191,16 @@ internal sealed class ClusterLoop : IFiringRight, IDisposable
         var drained = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
         _events.Post(() =>
         {
-            _reconciler.IsDraining = true;
+            _reconciler.IsStopping = true;
             _drained.Add(drained);
         });
         return drained.Task;
     }
 
-    /// <summary>Gives up all partitions and takes no more, or takes its part again.</summary>
+    /// <summary>Gives all partitions to others, one by one, and takes no more; or takes its part again.</summary>
     public void SetDraining(bool isOn) => _events.Post(() => _reconciler.IsDraining = isOn);
 
-    public bool IsDraining => _reconciler.IsDraining;
+    public bool IsDraining => _reconciler.IsLeaving;
 
     public void Dispose()
     {
@@ -257,7 +257,7 @@ internal sealed class ClusterLoop : IFiringRight, IDisposable
         if (_loads.Count > 0)
             Load([.. _loads]);
         _loads.Clear();
-        if (_reconciler.IsDraining && _store.Owned.Count == 0 && _releasing == 0)
+        if (_reconciler.IsStopping && _store.Owned.Count == 0 && _releasing == 0)
             _drained.ForEach(drained => drained.TrySetResult());
         Beat(nowMs);
         return Math.Min(_reconciler.NextMs, _isBeating ? long.MaxValue : _beatDueMs);
@@ -459,7 +459,7 @@ internal sealed class ClusterLoop : IFiringRight, IDisposable
         var me = _store.Identity;
         _ = BeatAsync(nowMs, new Heartbeat(
             me.Name, me.Incarnation, ++_beats, _options.Weight,
-            _reconciler.CanOwn && _reconciler.KnowsMembers && IsTrusted, _reconciler.IsDraining));
+            _reconciler.CanOwn && _reconciler.KnowsMembers && IsTrusted, _reconciler.IsLeaving));
     }
 
     private async Task BeatAsync(long askedMs, Heartbeat mine)

@@ -59,8 +59,14 @@ internal sealed class Reconciler
         _slots = new PartitionSlot[owned.PartitionCount];
     }
 
-    /// <summary>It gives up all that it has, in order, and takes no more.</summary>
+    /// <summary>It gives all that it has to others, one after the other, and takes no more.</summary>
     public bool IsDraining { get; set; }
+
+    /// <summary>It gives up all that it has at once, to whoever takes it: its process is about to end.</summary>
+    public bool IsStopping { get; set; }
+
+    /// <summary>It shall have nothing.</summary>
+    public bool IsLeaving => IsDraining || IsStopping;
 
     /// <summary>It may own partitions at all: its clock is right, its store answers.</summary>
     public bool CanOwn { get; set; } = true;
@@ -248,7 +254,7 @@ internal sealed class Reconciler
     /// </summary>
     private void Wish(long nowMs)
     {
-        var alive = _members.Alive(nowMs, CanOwn && !IsDraining);
+        var alive = _members.Alive(nowMs, CanOwn && !IsLeaving);
         bool isKnown = alive is { Count: > 0 };
         if (isKnown && !_haveOwnersChanged && _isKnown && alive!.SequenceEqual(_alive))
             return;
@@ -274,7 +280,7 @@ internal sealed class Reconciler
 
     private void Claim(long nowMs, List<ClusterRequest> requests)
     {
-        if (_isClaiming || IsDraining || !CanOwn)
+        if (_isClaiming || IsLeaving || !CanOwn)
             return;
         _wantedLeases.Clear();
         for (int partition = 0; partition < _slots.Length; partition++)
@@ -317,17 +323,17 @@ internal sealed class Reconciler
     /// </summary>
     private void GiveUp(long nowMs, List<ClusterRequest> requests)
     {
-        if (!IsDraining && (!_isKnown || IsMoving()))
+        if (!IsStopping && (!_isKnown || IsMoving()))
             return;
         for (int partition = 0; partition < _slots.Length; partition++)
         {
             ref var slot = ref _slots[partition];
-            if (slot.Hold != PartitionHold.Open || !(IsDraining || MayOffer(partition, nowMs)))
+            if (slot.Hold != PartitionHold.Open || !(IsStopping || MayOffer(partition, nowMs)))
                 continue;
-            slot.OfferedTo = IsDraining ? null : _wanted[partition];
+            slot.OfferedTo = IsStopping ? null : _wanted[partition];
             slot.Hold = PartitionHold.Closing;
             requests.Add(new ClusterRequest(ClusterRequestKind.Close, partition, _owned.EpochOf(partition)));
-            if (!IsDraining)
+            if (!IsStopping)
                 return;
         }
     }

@@ -94,13 +94,45 @@ public sealed class ReconcilerTests
     }
 
     [Fact]
-    public void A_node_that_drains_gives_up_everything_and_takes_nothing()
+    public void A_node_that_drains_gives_one_after_the_other_away_until_it_shall_have_its_part_again()
+    {
+        var a = Add("a");
+        var b = Add("b");
+        Pass(10_000);
+        Assert.Equal(PartitionCount / 2, b.Mine.Length);
+
+        b.Reconciler.IsDraining = true;
+        for (int i = 0; i < 10_000 / StepMs; i++)
+        {
+            Pass(StepMs);
+            Assert.InRange(a.Mine.Length + b.Mine.Length, PartitionCount - 2, PartitionCount);
+        }
+
+        Assert.Empty(b.Mine);
+        b.Reconciler.IsDraining = false;
+        Pass(10_000);
+        Assert.Equal(PartitionCount / 2, b.Mine.Length);
+    }
+
+    [Fact]
+    public void The_only_node_keeps_everything_when_it_drains()
+    {
+        var a = Add("a");
+        Pass(1000);
+        a.Reconciler.IsDraining = true;
+        Pass(10_000);
+
+        Assert.Equal(PartitionCount, a.Mine.Length);
+    }
+
+    [Fact]
+    public void A_node_that_stops_gives_up_everything_at_once_and_takes_nothing()
     {
         var a = Add("a");
         var b = Add("b");
         Pass(10_000);
 
-        b.Reconciler.IsDraining = true;
+        b.Reconciler.IsStopping = true;
         Pass(3000);
 
         Assert.Empty(b.Mine);
@@ -171,7 +203,7 @@ public sealed class ReconcilerTests
         var a = Add("a");
         Pass(1000);
         a.Holds = request => request.Kind == ClusterRequestKind.Release;
-        a.Reconciler.IsDraining = true;
+        a.Reconciler.IsStopping = true;
         Pass(100);
         Assert.Equal(PartitionCount, a.Waiting.Count);
         Assert.Empty(a.Mine);

@@ -96,7 +96,7 @@ internal sealed class NodeProcess : IDisposable
     /// <summary>Finishes, hands everything over, and ends.</summary>
     public void StopInOrder()
     {
-        _reconciler.IsDraining = true;
+        _reconciler.IsStopping = true;
         Reconcile();
         EndWhenDrained();
     }
@@ -258,7 +258,7 @@ internal sealed class NodeProcess : IDisposable
         var mine = new Heartbeat(
             Identity.Name, Identity.Incarnation, ++_heartbeat, 1,
             _reconciler.CanOwn && _reconciler.KnowsMembers && IsTrusted,
-            _reconciler.IsDraining);
+            _reconciler.IsLeaving);
         long askedMs = _node.Clock.MonotonicMs;
         _cluster.Redis.Beat(_node, mine, heartbeats =>
         {
