@@ -121,6 +121,7 @@ internal sealed class ClusterLoop : IFiringRight, IDisposable
     {
         _me = me;
         _store.PartitionLost = partition => _events.Post(() => _reconciler.Lost(partition, _requests));
+        _store.Owned.Losing = partition => Tell(new PartitionChange(PartitionChangeKind.Revoke, partition));
         _board.Woken = () => _events.Post(() => _reconciler.Wake(NowMs));
         _renewals.Start();
         _looks.Start();
@@ -209,6 +210,7 @@ internal sealed class ClusterLoop : IFiringRight, IDisposable
         if (_thread.IsAlive)
             _thread.Join();
         _store.PartitionLost = null;
+        _store.Owned.Losing = null;
         _board.Woken = null;
         _changes.Dispose();
         _looks.Dispose();
@@ -293,8 +295,7 @@ internal sealed class ClusterLoop : IFiringRight, IDisposable
                 _changes.Post(() => Release(partition, epoch));
                 break;
             case ClusterRequestKind.Drop:
-                _journal.Hold(ShardOf(partition), partition);
-                Tell(new PartitionChange(PartitionChangeKind.Revoke, partition));
+                _journal.Hold(ShardOf(partition), partition); // Its shard was told when it was lost.
                 break;
         }
     }

@@ -44,6 +44,13 @@ internal sealed class OwnedPartitions(int partitionCount)
         }
     }
 
+    /// <summary>
+    /// Hears of a partition before it is lost, under the lock: nobody finds it lost who might act on that before this
+    /// has been told. Must not block. The journal does: it drops what is lost and goes on to what is behind it, and
+    /// a shard that had not heard would take that for the whole being durable.
+    /// </summary>
+    public Action<int>? Losing { get; set; }
+
     /// <returns>False: it was not ours.</returns>
     public bool Lose(int partition)
     {
@@ -51,6 +58,7 @@ internal sealed class OwnedPartitions(int partitionCount)
         {
             if (_current[partition] == 0)
                 return false;
+            Losing?.Invoke(partition);
             Count--;
             _since[partition] = _current[partition] = 0;
             return true;

@@ -126,4 +126,21 @@ public sealed class OwnedPartitionsTests
         Assert.False(_owned.TryMap([Mark(0, 0)], _partitions, _epochs));
 
     private static ProjectedMark Mark(int partition, long epoch) => new() { Partition = partition, Epoch = epoch };
+
+    /// <summary>
+    /// Else the journal may drop what is lost, and the shard take that for durable and acknowledge it: so a cancel was
+    /// answered by a node that had slept through its lease.
+    /// </summary>
+    [Fact]
+    public void Whoever_must_know_of_a_loss_is_told_before_anybody_finds_it()
+    {
+        var owned = new OwnedPartitions(4);
+        var told = new List<(int Partition, bool Covered)>();
+        owned.Losing = partition => told.Add((partition, owned.Covers(partition, 7)));
+        owned.Take(2, 7);
+
+        Assert.True(owned.Lose(2));
+        Assert.False(owned.Lose(2));
+        Assert.Equal([(2, true)], told);
+    }
 }
