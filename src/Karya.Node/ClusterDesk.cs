@@ -50,18 +50,18 @@ internal sealed class ClusterDesk(Func<NodeStatus> own, int partitionCount, Clus
                 DeskError.WrongState, "The node is alone: there is nobody to take its partitions. See cluster.redis.");
         }
 
-        bool isMine = name == cluster.Store.Identity.Name;
-        if (byNode && !isMine)
-            throw new DeskException(DeskError.WrongState, $"This is node {cluster.Store.Identity.Name} by now.");
-        var nodes = await ReadAsync(cluster.Store.ReadNodes);
-        if (isMine && isOn && nodes.All(node => node.Owner == cluster.Store.Identity.Owner))
-            throw new DeskException(DeskError.WrongState, "There is no other node to take its partitions.");
-        if (isMine)
+        var (store, me) = (cluster.Store, cluster.Store.Identity);
+        if (byNode && name != me.Name)
+            throw new DeskException(DeskError.WrongState, $"This is node {me.Name} by now.");
+        if (name == me.Name)
         {
+            if (isOn && (await ReadAsync(store.ReadNodes)).All(node => node.Owner == me.Owner))
+                throw new DeskException(DeskError.WrongState, "There is no other node to take its partitions.");
             cluster.Loop.SetDraining(isOn);
             return;
         }
 
+        var nodes = await ReadAsync(store.ReadNodes);
         if (nodes.LastOrDefault(node => NodeIdentity.NameOf(node.Owner) == name) is not { } other)
         {
             string names = string.Join(

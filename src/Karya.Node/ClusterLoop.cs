@@ -59,10 +59,10 @@ internal sealed class ClusterLoop : IFiringRight, IDisposable
     private ClusterNode? _me;
     private volatile PartitionMap? _map;
     private volatile IReadOnlyList<PeerNode> _others = [];
+    private readonly TaskCompletionSource _drained = new(TaskCreationOptions.RunContinuationsAsynchronously);
     private readonly TaskCompletionSource<string> _failed = new(TaskCreationOptions.RunContinuationsAsynchronously);
 
     // Of the thread that reconciles.
-    private readonly List<TaskCompletionSource> _drained = [];
     private readonly List<ClusterRequest> _requests = [];
     private readonly List<ClaimedPartition> _loads = [];
     private long _beats;
@@ -189,18 +189,14 @@ internal sealed class ClusterLoop : IFiringRight, IDisposable
     {
         if (!_thread.IsAlive)
             return Task.CompletedTask; // It has never begun.
-        var drained = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
-        _events.Post(() =>
-        {
-            _reconciler.IsStopping = true;
-            _drained.Add(drained);
-        });
-        return drained.Task;
+        _events.Post(() => _reconciler.IsStopping = true);
+        return _drained.Task;
     }
 
     /// <summary>Gives all partitions to others, one by one, and takes no more; or takes its part again.</summary>
     public void SetDraining(bool isOn) => _events.Post(() => _reconciler.IsDraining = isOn);
 
+    /// <summary>It shall have no partitions, as far as the thread of this loop has heard by now.</summary>
     public bool IsDraining => _reconciler.IsLeaving;
 
     public void Dispose()
@@ -260,7 +256,7 @@ internal sealed class ClusterLoop : IFiringRight, IDisposable
             Load([.. _loads]);
         _loads.Clear();
         if (_reconciler.IsStopping && _store.Owned.Count == 0 && _releasing == 0)
-            _drained.ForEach(drained => drained.TrySetResult());
+            _drained.TrySetResult();
         Beat(nowMs);
         return Math.Min(_reconciler.NextMs, _isBeating ? long.MaxValue : _beatDueMs);
     }

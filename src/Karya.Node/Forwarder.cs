@@ -69,6 +69,9 @@ internal sealed class Forwarder : IAsyncDisposable
         _clock = clock;
     }
 
+    /// <summary>For other questions, too.</summary>
+    public PeerLinks Links => _links;
+
     public bool IsHere(int partition) => _parts.IsHere(partition);
 
     /// <summary>Takes a command over, with its payload; its target is answered, whatever comes.</summary>

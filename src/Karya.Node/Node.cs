@@ -72,11 +72,11 @@ internal sealed class Node : IAsyncDisposable
     private ClusterLoop? _cluster;
     private Forwarder? _forwarder; // There when the cluster is.
     private WorkerRelay? _relay; // The same.
-    private PeerLinks? _links; // The same.
     private long _startedTimestamp;
     private ITimer? _upkeep;
     private volatile string? _notReady = "The node is starting.";
     private string? _lastTrouble;
+    private int _lastOwned;
     private bool _areLoopsStarted;
     private bool _isStopped;
 
@@ -112,6 +112,9 @@ internal sealed class Node : IAsyncDisposable
     }
 
     public NodeOptions Options => _options;
+
+    /// <summary>That of the cluster's configuration, or the machine's.</summary>
+    public string Name => _shared?.Identity.Name ?? Environment.MachineName;
 
     /// <summary>Known from the end of <see cref="StartAsync"/> on.</summary>
     public NodeAddresses Addresses { get; private set; } = new(new Uri("http://127.0.0.1"), new IPEndPoint(0, 0));
@@ -190,10 +193,11 @@ internal sealed class Node : IAsyncDisposable
         await Task.WhenAll(
             _executor?.StopAsync(_options.Executor.Drain) ?? Task.CompletedTask,
             _workers?.StopAsync(_options.Executor.Drain) ?? Task.CompletedTask);
-        await TakeInAsync();
+        bool isTakenIn = await TakeInAsync();
         if (_forwarder is not null) // Ends of attempts whose partitions went before they ended.
             await Task.WhenAny(_forwarder.WhenIdleAsync(), Task.Delay(HandOverMax, _clock));
-        await FlushAsync();
+        if (isTakenIn)
+            await FlushAsync();
         if (_tcp is not null)
         {
             using var impatient = new CancellationTokenSource(FarewellMax, _clock);
@@ -202,8 +206,6 @@ internal sealed class Node : IAsyncDisposable
 
         if (_relay is not null)
             await _relay.DisposeAsync();
-        if (_links is not null)
-            await _links.DisposeAsync();
         if (_forwarder is not null)
             await _forwarder.DisposeAsync();
         foreach (var loop in _loops)
@@ -323,7 +325,7 @@ internal sealed class Node : IAsyncDisposable
     }
 
     private NodeParts PartsOf(PlanDesk desk, WorkerDesk workers, Journal journal, Projector projector) => new(
-        _shared?.Identity.Name ?? Environment.MachineName,
+        Name,
         VersionOf(),
         desk,
         workers,
@@ -345,23 +347,17 @@ internal sealed class Node : IAsyncDisposable
             shard => _loops[shard].WhenTablesCaughtUpAsync()),
         new PeerLinks(store.Identity.Name, store.Secret, _clock), _shards, _ticks, _clock);
 
-    private ClusterDesk ClusterDeskOf()
-    {
-        if (_cluster is null)
-            return new ClusterDesk(StatusOf, _options.Engine.Partitions, null);
-        _links = new PeerLinks(_shared!.Identity.Name, _shared.Secret, _clock);
-        return new ClusterDesk(
-            StatusOf, _options.Engine.Partitions, new ClusterDeskParts(_cluster, _shared, _links));
-    }
+    private ClusterDesk ClusterDeskOf() => new(
+        StatusOf, _options.Engine.Partitions,
+        _cluster is null ? null : new ClusterDeskParts(_cluster, _shared!, _forwarder!.Links));
 
     /// <summary>Of this node, without its partitions.</summary>
     private NodeStatus StatusOf()
     {
         var me = Myself();
         return new NodeStatus(
-            _shared?.Identity.Name ?? Environment.MachineName, _shared?.Identity.Incarnation ?? "", me.Tcp, me.Http,
-            me.Version, NodeState.Up, 0, 0,
-            (long?)(_store.Clock as StoreClock)?.MachineAhead?.TotalMicroseconds, Late(0.5), Late(0.99),
+            Name, _shared?.Identity.Incarnation ?? "", me.Tcp, me.Http, me.Version, NodeState.Up, 0, 0,
+            (long)(_clock.GetUtcNow() - _store.Clock.GetUtcNow()).TotalMicroseconds, Late(0.5), Late(0.99),
             Metrics.Started, Sum(status => status.InFlight),
             (long)_clock.GetElapsedTime(_startedTimestamp).TotalMilliseconds,
             TroubleOf(_journal!, _projector!) ?? _ownBoard?.Trouble);
@@ -428,11 +424,14 @@ internal sealed class Node : IAsyncDisposable
     }
 
     /// <summary>
-    /// Once a second: has the projector look for what can go, and tells of changes for the worse or better.
+    /// Once a second: has the projector look for what can go, and tells of changes for the worse or better, and of
+    /// partitions that came or went.
     /// </summary>
     private void KeepUp(Journal journal, Projector projector)
     {
         projector.Nudge();
+        if (_shared is { } store && store.Owned.Count != _lastOwned)
+            NodeLog.Owns(_log, _lastOwned = store.Owned.Count, _options.Engine.Partitions);
         string? trouble = TroubleOf(journal, projector);
         if (trouble is not null && trouble != _lastTrouble)
             NodeLog.NotReady(_log, trouble);
@@ -541,12 +540,13 @@ internal sealed class Node : IAsyncDisposable
     /// the journal, or repeats.
     /// </summary>
     /// <summary>
-    /// Waits until the shards have seen what was posted to them: what is not theirs is the forwarder's then.
+    /// Waits until the shards have seen what was posted to them, and it is durable: what is not theirs is the
+    /// forwarder's then. False: it takes too long, or there is nobody to answer, since the start failed.
     /// </summary>
-    private async Task TakeInAsync()
+    private async Task<bool> TakeInAsync()
     {
         if (!_areLoopsStarted)
-            return; // The start failed: there is nobody to answer.
+            return false;
         try
         {
             foreach (var shard in _shards)
@@ -555,17 +555,20 @@ internal sealed class Node : IAsyncDisposable
                 shard.Inbox.PostOutcome(new Command { Kind = CommandKind.Flush, ReplyTo = taken });
                 await Task.WhenAny(taken.Code, Failed).WaitAsync(FlushMax, _clock);
             }
+
+            return true;
         }
         catch (TimeoutException)
         {
             _notReady = "The journal did not take everything before the stop.";
+            return false;
         }
     }
 
+    /// <summary>The same once more, since the forwarder may have brought something back; then the tables.</summary>
     private async Task FlushAsync()
     {
-        await TakeInAsync();
-        if (!_areLoopsStarted)
+        if (!await TakeInAsync())
             return;
         try
         {

@@ -10,4 +10,7 @@ internal static partial class NodeLog
 
     [LoggerMessage(1001, LogLevel.Information, "Ready again.")]
     public static partial void ReadyAgain(ILogger log);
+
+    [LoggerMessage(1002, LogLevel.Information, "Owns {Owned} of {All} partitions.")]
+    public static partial void Owns(ILogger log, int owned, int all);
 }

@@ -121,23 +121,24 @@ internal sealed class WorkerRelay : IAsyncDisposable
 
     private async Task FinishAsync(NodeEndpoint? host, IReadOnlyList<DeliveryEnd> ends, IReplyTarget target)
     {
-        var open = ends;
+        var open = ends.Select(end => end.Id).ToHashSet();
         bool isUnknown = false;
         foreach (var place in PlacesOf(host))
         {
-            if (await FinishAtAsync(place, open) is not { } notHeld)
+            if (await FinishAtAsync(place, [.. ends.Where(end => open.Contains(end.Id))]) is not { } notHeld)
                 isUnknown = true; // It may hold them, or have ended them.
             else
-                open = [.. open.Where(end => notHeld.Contains(end.Id))];
+                open.IntersectWith(notHeld);
             if (open.Count == 0)
                 break;
         }
 
+        var code = isUnknown ? ReplyCode.Unknown : ReplyCode.WrongState;
         foreach (var end in ends)
         {
             target.Complete(new Reply
             {
-                Code = !open.Contains(end) ? ReplyCode.Ok : isUnknown ? ReplyCode.Unknown : ReplyCode.WrongState,
+                Code = open.Contains(end.Id) ? code : ReplyCode.Ok,
                 Tag = end.Id,
                 Target = target,
             });
@@ -170,7 +171,10 @@ internal sealed class WorkerRelay : IAsyncDisposable
             return; // The last one is not over.
         try
         {
-            foreach (var (host, names) in _desk.Guests.Divide(_others()))
+            var places = _desk.Guests.Divide(_others());
+            foreach (var gone in _told.Keys.Where(host => !places.ContainsKey(host)).ToList())
+                _told.Remove(gone);
+            foreach (var (host, names) in places)
                 Tell(host, names);
             foreach (var waiting in _desk.Guests.TakeOverdue().GroupBy(guest => guest.Host))
             {

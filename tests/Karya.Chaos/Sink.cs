@@ -1,18 +1,12 @@
 using System.Globalization;
-using System.Net;
-using Microsoft.AspNetCore.Builder;
-using Microsoft.AspNetCore.Hosting;
-using Microsoft.AspNetCore.Hosting.Server;
-using Microsoft.AspNetCore.Hosting.Server.Features;
+using Karya.LocalServers;
 using Microsoft.AspNetCore.Http;
-using Microsoft.Extensions.DependencyInjection;
-using Microsoft.Extensions.Logging;
 
 namespace Karya.Chaos;
 
 /// <summary>
-/// What plans call, in a process of its own: writes down every call before it answers, and every answer. /fail says no
-/// for now, /never for good, everything else yes. It ends with its standard input, and so with whoever started it.
+/// What plans call, in a process of its own: writes down every call before it answers, and every answer. /fail says no,
+/// everything else yes, /slow after a moment. It ends with its standard input, and so with whoever started it.
 /// </summary>
 internal static class Sink
 {
@@ -20,14 +14,8 @@ internal static class Sink
     {
         await using var ledger = new StreamWriter(file) { AutoFlush = true };
         var writing = new Lock();
-        var builder = WebApplication.CreateEmptyBuilder(new WebApplicationOptions());
-        builder.WebHost.UseKestrelCore().ConfigureKestrel(kestrel => kestrel.Listen(IPAddress.Loopback, 0));
-        builder.Logging.ClearProviders();
-        await using var app = builder.Build();
-        app.Run(context => TakeAsync(context, Write));
-        await app.StartAsync();
-        var addresses = app.Services.GetRequiredService<IServer>().Features.Get<IServerAddressesFeature>()!.Addresses;
-        Console.WriteLine(new Uri(addresses.First()).Authority);
+        await using var server = await LocalHttp.StartAsync(context => TakeAsync(context, Write));
+        Console.WriteLine(server.Authority);
         while (await Console.In.ReadLineAsync() is not null)
         {
         }
@@ -47,8 +35,7 @@ internal static class Sink
             ' ', headers["karya-plan-id"], headers["karya-task-id"], headers["karya-attempt"], headers["karya-epoch"],
             path);
         write(string.Create(CultureInfo.InvariantCulture, $"B {Clock.NowUs} {call}"));
-        context.Response.StatusCode = path.StartsWith("/fail", StringComparison.Ordinal) ? 503
-            : path.StartsWith("/never", StringComparison.Ordinal) ? 400 : 200;
+        context.Response.StatusCode = path.StartsWith("/fail", StringComparison.Ordinal) ? 503 : 200;
         if (path.StartsWith("/slow", StringComparison.Ordinal))
             await Task.Delay(200, CancellationToken.None);
         write(string.Create(CultureInfo.InvariantCulture, $"E {Clock.NowUs} {call}"));

@@ -77,8 +77,8 @@ internal sealed class Slot : IAsyncDisposable
         await EndAsync();
     }
 
-    /// <summary>Stops it in order. Returns the exit code.</summary>
-    public async Task<int> StopAsync()
+    /// <summary>Stops it in order. Throws when it ends otherwise.</summary>
+    public async Task StopAsync()
     {
         Measure();
         Node!.Signal("TERM");
@@ -86,7 +86,6 @@ internal sealed class Slot : IAsyncDisposable
         if (exitCode != 0)
             throw new InvalidOperationException($"{Name} ended with {exitCode}.\n{Node.Output}\n{Node.Errors}");
         await EndAsync();
-        return exitCode;
     }
 
     /// <summary>Notes how much memory it has had so far.</summary>

@@ -1,12 +1,6 @@
 using System.Collections.Concurrent;
-using System.Net;
-using Microsoft.AspNetCore.Builder;
-using Microsoft.AspNetCore.Hosting;
-using Microsoft.AspNetCore.Hosting.Server;
-using Microsoft.AspNetCore.Hosting.Server.Features;
+using Karya.LocalServers;
 using Microsoft.AspNetCore.Http;
-using Microsoft.Extensions.DependencyInjection;
-using Microsoft.Extensions.Logging;
 
 namespace Karya.Process.Tests;
 
@@ -19,29 +13,20 @@ internal sealed record Arrival(string Plan, string Task, int Attempt, long Epoch
 /// </summary>
 internal sealed class Sink : IAsyncDisposable
 {
-    private readonly WebApplication _app;
-
-    private Sink(WebApplication app) => _app = app;
+    private LocalHttp? _server;
 
     public ConcurrentQueue<Arrival> Arrivals { get; } = new();
 
-    public string Authority { get; private set; } = "";
+    public string Authority => _server!.Authority;
 
     public static async Task<Sink> StartAsync()
     {
-        var builder = WebApplication.CreateEmptyBuilder(new WebApplicationOptions());
-        builder.WebHost.UseKestrelCore().ConfigureKestrel(kestrel => kestrel.Listen(IPAddress.Loopback, 0));
-        builder.Logging.ClearProviders();
-        var app = builder.Build();
-        var sink = new Sink(app);
-        app.Run(sink.TakeAsync);
-        await app.StartAsync();
-        var addresses = app.Services.GetRequiredService<IServer>().Features.Get<IServerAddressesFeature>()!.Addresses;
-        sink.Authority = new Uri(addresses.First()).Authority;
+        var sink = new Sink();
+        sink._server = await LocalHttp.StartAsync(sink.TakeAsync);
         return sink;
     }
 
-    public ValueTask DisposeAsync() => _app.DisposeAsync();
+    public ValueTask DisposeAsync() => _server!.DisposeAsync();
 
     private Task TakeAsync(HttpContext context)
     {

@@ -1,5 +1,6 @@
 using System.CommandLine;
 using Karya.Cli.Rendering;
+using Karya.Node.Http.Api;
 
 namespace Karya.Cli.Commands;
 
@@ -53,7 +54,7 @@ internal static class ClusterCommand
         {
             var cluster = await session.Client.GetClusterAsync(session.Stopping);
             await session.Printer.ManyAsync(
-                cluster.Nodes.ToAsyncEnumerable(), ClusterText.WriteNode, ClusterText.PrintNodes, session.Stopping);
+                cluster.Nodes.ToAsyncEnumerable(), ClusterJson.WriteNode, ClusterText.PrintNodes, session.Stopping);
             return ExitCodes.Done;
         }));
         return command;

@@ -93,7 +93,7 @@ internal sealed class RunCommand(TimeProvider clock, Terminal terminal)
             return ExitCodes.Failed;
         }
 
-        Banner.Write(terminal, node.Options, node.Addresses, clock.GetElapsedTime(startedAt));
+        Banner.Write(terminal, node.Options, node.Name, node.Addresses, clock.GetElapsedTime(startedAt));
         return ExitCodes.Done;
     }
 

@@ -1,6 +1,7 @@
 using System.CommandLine;
 using Karya.Cli.Plans;
 using Karya.Cli.Rendering;
+using Karya.Node.Http.Api;
 using Karya.Protocol.Messages;
 
 namespace Karya.Cli.Commands;
@@ -61,7 +62,7 @@ internal static class TopCommand
         json.WriteStartObject();
         json.WriteStartArray("nodes");
         foreach (var node in nodes)
-            ClusterText.WriteNode(json, node);
+            ClusterJson.WriteNode(json, node);
         json.WriteEndArray();
         json.WriteStartObject("started_per_second");
         foreach (var node in nodes)

@@ -13,9 +13,15 @@ internal static class Banner
         typeof(Banner).Assembly.GetCustomAttribute<AssemblyInformationalVersionAttribute>()!
             .InformationalVersion.Split('+')[0];
 
-    public static void Write(Terminal terminal, NodeOptions options, NodeAddresses addresses, TimeSpan startTime)
+    /// <param name="terminal">Where to.</param>
+    /// <param name="options">Of the node.</param>
+    /// <param name="name">Of the node.</param>
+    /// <param name="addresses">Where it serves.</param>
+    /// <param name="startTime">How long its start took.</param>
+    public static void Write(
+        Terminal terminal, NodeOptions options, string name, NodeAddresses addresses, TimeSpan startTime)
     {
-        string kind = options.Cluster.IsSet ? "node of a cluster" : "single node";
+        string kind = options.Cluster.IsSet ? $"node {name} of a cluster" : "single node";
         terminal.Title($"Karya {Version}  ({kind}, {StoreWords.Name(options.Storage)})");
         terminal.Line($"  http api   {new Uri(addresses.Http, "/v1")}");
         terminal.Line($"  metrics    {new Uri(addresses.Http, "/metrics")}");

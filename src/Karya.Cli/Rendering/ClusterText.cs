@@ -2,6 +2,7 @@ using System.Globalization;
 using System.Text.Json;
 using Karya.Cli.Plans;
 using Karya.Client;
+using Karya.Node.Http.Api;
 using Karya.Protocol.Messages;
 
 namespace Karya.Cli.Rendering;
@@ -9,36 +10,8 @@ namespace Karya.Cli.Rendering;
 /// <summary>A cluster, for people and as JSON.</summary>
 internal static class ClusterText
 {
-    public static void WriteNode(Utf8JsonWriter json, NodeStatus node)
-    {
-        json.WriteStartObject();
-        json.WriteString("name", node.Name);
-        json.WriteString("incarnation", node.Incarnation);
-        json.WriteString("state", StateOf(node));
-        json.WriteString("tcp", $"{node.Tcp.Host}:{node.Tcp.Port}");
-        json.WriteString("http", node.Http);
-        json.WriteString("version", node.Version);
-        json.WriteNumber("partitions", node.Partitions);
-        json.WriteNumber("opening", node.Opening);
-        WriteMs(json, "clock_offset_ms", node.ClockOffsetUs);
-        WriteMs(json, "late_p50_ms", node.LateMedianUs);
-        WriteMs(json, "late_p99_ms", node.Late99Us);
-        json.WriteNumber("started", node.Started);
-        json.WriteNumber("running", node.Running);
-        json.WriteNumber("uptime_seconds", node.UptimeMs / 1000.0);
-        json.WriteString("trouble", node.Trouble);
-        json.WriteEndObject();
-    }
-
-    public static void WritePartition(Utf8JsonWriter json, OwnedPartition partition)
-    {
-        json.WriteStartObject();
-        json.WriteNumber("partition", partition.Number);
-        json.WriteString("node", partition.Node);
-        json.WriteNumber("epoch", partition.Epoch);
-        json.WriteBoolean("moving", partition.IsMoving);
-        json.WriteEndObject();
-    }
+    public static void WritePartition(Utf8JsonWriter json, OwnedPartition partition) =>
+        ClusterJson.WritePartition(json, partition.Number, partition.Status, partition.Node);
 
     public static void WriteStatus(Utf8JsonWriter json, ClusterStatus cluster)
     {
@@ -59,7 +32,8 @@ internal static class ClusterText
         var problems = Problems(cluster);
         terminal.Line(string.Create(
             CultureInfo.InvariantCulture,
-            $"{cluster.Nodes.Count} nodes, {cluster.Partitions.Count} partitions, {Moving(cluster)} moving: ")
+            $"{cluster.Nodes.Count} {(cluster.Nodes.Count == 1 ? "node" : "nodes")}, "
+                + $"{cluster.Partitions.Count} partitions, {Moving(cluster)} moving: ")
             + (problems.Count == 0 ? "all is well" : "not all is well"));
         foreach (string problem in problems)
             terminal.Line($"  {TextTable.Plain(problem)}");
@@ -74,7 +48,7 @@ internal static class ClusterText
         foreach (var node in nodes)
         {
             table.Row(
-                node.Name, StateOf(node), Partitions(node), Count(node.Running), Ms(node.LateMedianUs),
+                node.Name, ClusterJson.WordOf(node.State), Partitions(node), Count(node.Running), Ms(node.LateMedianUs),
                 Ms(node.Late99Us), Offset(node), Up(node), $"{node.Tcp.Host}:{node.Tcp.Port}");
         }
 
@@ -87,8 +61,8 @@ internal static class ClusterText
         foreach (var partition in partitions)
         {
             table.Row(
-                Count(partition.Number), partition.Node ?? "nobody", Count(partition.Epoch),
-                partition.IsMoving ? "moving" : "owned");
+                Count(partition.Number), partition.Node ?? "nobody", Count(partition.Status.Epoch),
+                partition.Status.IsMoving ? "moving" : "owned");
         }
 
         table.Print(terminal);
@@ -104,7 +78,7 @@ internal static class ClusterText
         foreach (var node in nodes)
         {
             table.Row(
-                node.Name, StateOf(node), Partitions(node),
+                node.Name, ClusterJson.WordOf(node.State), Partitions(node),
                 perSecond(node).ToString("F0", CultureInfo.InvariantCulture), Count(node.Running),
                 Ms(node.LateMedianUs), Ms(node.Late99Us), Up(node));
         }
@@ -116,8 +90,7 @@ internal static class ClusterText
     public static IReadOnlyList<OwnedPartition> Named(ClusterStatus cluster) =>
     [
         .. cluster.Partitions.Index().Select(one => new OwnedPartition(
-            one.Index, one.Item.Node is { } node ? cluster.Nodes[node].Name : null, one.Item.Epoch,
-            one.Item.IsMoving)),
+            one.Index, one.Item, one.Item.Node is { } node ? cluster.Nodes[node].Name : null)),
     ];
 
     /// <summary>What an operator should look at; empty when all is well.</summary>
@@ -127,7 +100,12 @@ internal static class ClusterText
         foreach (var node in cluster.Nodes.Where(node => node.Trouble is not null))
             problems.Add($"{node.Name}: {node.Trouble}");
         if (Missing(cluster) is { Count: > 0 } missing)
-            problems.Add($"nobody owns {string.Join(", ", missing.Take(10))}{(missing.Count > 10 ? ", ..." : "")}");
+        {
+            string some = string.Join(", ", missing.Take(10));
+            problems.Add($"nobody that answers owns {some}{(missing.Count > 10 ? ", ..." : "")}");
+        }
+
+
         return problems;
     }
 
@@ -141,14 +119,6 @@ internal static class ClusterText
 
     private static int Moving(ClusterStatus cluster) =>
         cluster.Partitions.Count(partition => partition.IsMoving) + cluster.Nodes.Sum(node => node.Opening);
-
-    private static string StateOf(NodeStatus node) => node.State switch
-    {
-        NodeState.Up => "up",
-        NodeState.Draining => "draining",
-        NodeState.Silent => "silent",
-        _ => "unknown",
-    };
 
     private static string Partitions(NodeStatus node) => node.Opening == 0
         ? Count(node.Partitions)
@@ -167,16 +137,8 @@ internal static class ClusterText
         : "-";
 
     private static string Count(long count) => count.ToString(CultureInfo.InvariantCulture);
-
-    private static void WriteMs(Utf8JsonWriter json, string name, long? us)
-    {
-        if (us is { } known)
-            json.WriteNumber(name, known / 1000.0);
-        else
-            json.WriteNull(name);
-    }
 }
 
 /// <summary>A partition and its owner.</summary>
 /// <param name="Node">Null for nobody that is known.</param>
-internal sealed record OwnedPartition(int Number, string? Node, long Epoch, bool IsMoving);
+internal sealed record OwnedPartition(int Number, PartitionStatus Status, string? Node);

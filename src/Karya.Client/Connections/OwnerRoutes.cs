@@ -37,12 +37,11 @@ internal sealed class OwnerRoutes(Dialer dialer, TimeProvider time, Cancellation
                 _routes.Add(node, route = new Route());
             if (route.Connection is { Retired.IsCompleted: false } open)
                 return open;
-            bool mayDial = !route.IsDialling
+            bool mayDial = route.Dialling.IsCompleted
                 && (route.FailedAt is not { } failedAt || time.GetElapsedTime(failedAt) >= Pause);
             if (!mayDial || stopping.IsCancellationRequested)
                 return null;
             route.Connection = null;
-            route.IsDialling = true;
             using var _ = ExecutionContext.SuppressFlow();
             route.Dialling = Task.Run(() => DialAsync(node, route), CancellationToken.None);
             return null;
@@ -72,7 +71,6 @@ internal sealed class OwnerRoutes(Dialer dialer, TimeProvider time, Cancellation
 
         lock (_lock)
         {
-            route.IsDialling = false;
             route.Connection = connection;
             route.FailedAt = connection is null ? time.GetTimestamp() : null;
         }
@@ -81,8 +79,6 @@ internal sealed class OwnerRoutes(Dialer dialer, TimeProvider time, Cancellation
     private sealed class Route
     {
         public NodeConnection? Connection { get; set; }
-
-        public bool IsDialling { get; set; }
 
         public Task Dialling { get; set; } = Task.CompletedTask;
 

@@ -200,10 +200,14 @@ internal sealed class RedisBoard : IClusterBoard, IAsyncDisposable
             TimeoutException => string.Create(
                 CultureInfo.InvariantCulture, $"Redis did not answer within {_answerMax.TotalMilliseconds} ms"),
             RedisServerException => $"Redis refuses heartbeats ({Quoted.Shorten(e.Message)})",
-            _ => $"There is no connection to Redis ({Quoted.Shorten(e.GetBaseException().Message)})",
+            _ => $"There is no connection to Redis ({Quoted.Shorten(WithoutVersion(e.GetBaseException().Message))})",
         };
         return $"{what}, so that no partition is moved to a node that has too few.";
     }
+
+    /// <summary>The library appends its own, which helps nobody who has lost a Redis.</summary>
+    private static string WithoutVersion(string message) =>
+        message.IndexOf(", v: ", StringComparison.Ordinal) is >= 0 and var at ? message[..at] : message;
 
     private static string Write(in Heartbeat beat) => string.Create(
         CultureInfo.InvariantCulture,

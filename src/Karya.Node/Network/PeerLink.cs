@@ -194,7 +194,9 @@ internal sealed class PeerLink : IAsyncDisposable
     {
         if (_pushes is null || frame.Opcode is not (Opcode.Delivery or Opcode.Revoke))
             return;
-        var reader = new WireReader(frame.Body.ToArray());
+        var reader = frame.Body.IsSingleSegment
+            ? new WireReader(frame.Body.FirstSpan)
+            : new WireReader(frame.Body.ToArray());
         var delivery = frame.Opcode == Opcode.Delivery ? Delivery.Read(ref reader) : null;
         var revoke = delivery is null ? Revoke.Read(ref reader) : null;
         if (!reader.TryEnd())

@@ -30,21 +30,6 @@ internal sealed class StoreClock(TimeProvider machine) : TimeProvider
     private double _offsetUs;
     private double _learnedUs;
 
-    /// <summary>How far the machine's own clock is ahead of the store's; null until the store has answered.</summary>
-    public TimeSpan? MachineAhead
-    {
-        get
-        {
-            lock (_lock)
-            {
-                if (!_isKnown)
-                    return null;
-            }
-
-            return machine.GetUtcNow() - GetUtcNow();
-        }
-    }
-
     public override long TimestampFrequency => machine.TimestampFrequency;
 
     public override TimeZoneInfo LocalTimeZone => machine.LocalTimeZone;

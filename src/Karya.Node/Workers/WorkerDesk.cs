@@ -310,17 +310,19 @@ internal sealed class WorkerDesk : IDisposable
     /// <summary>Other workers take as much as they say, whatever one has that takes less, or has gone.</summary>
     private void GiveUpPlaces(Seat seat, int count)
     {
+        if (count <= 0)
+            return; // Nearly always: other nodes say every second how many they take.
         foreach (ulong id in _held.Keys)
         {
             ref var held = ref CollectionsMarshal.GetValueRefOrNullRef(_held, id);
-            if (count <= 0 || held.Seat != seat || held.Share is null)
+            if (count == 0 || held.Seat != seat || held.Share is null)
                 continue;
             held.Share.GiveBack();
             held.Share = null;
             count--;
         }
 
-        Guests.GiveUpPlaces(seat, Math.Max(0, count));
+        Guests.GiveUpPlaces(seat, count);
     }
 
     private void PlacesChanged(Pool pool)

@@ -1,8 +1,6 @@
-using System.Globalization;
 using System.Text.Json;
 using Karya.Client;
 using Karya.LocalServers;
-using Karya.Node.Storage.Postgres;
 using Karya.Protocol;
 using Karya.Protocol.Messages;
 using Xunit;
@@ -11,26 +9,12 @@ namespace Karya.Node.Tests.Joined;
 
 /// <summary>Who is there, who owns what, and how a node is drained.</summary>
 [Trait("Needs", "process")]
-public sealed class ClusterDeskTests : IAsyncLifetime
+public sealed class ClusterDeskTests : ClusterTest
 {
-    private readonly SharedBoard _board = new();
-    private PostgresRig _rig = null!;
-
-    public async ValueTask InitializeAsync() => _rig = await PostgresRig.CreateAsync(PostgresServer.Shared);
-
-    public ValueTask DisposeAsync() => _rig.DisposeAsync();
-
-    private static int All => PostgresRig.Quick.Engine.Partitions;
-
-    private static CancellationToken Stopping => TestContext.Current.CancellationToken;
-
     [Fact]
     public async Task Any_node_tells_who_is_there_and_who_owns_what()
     {
-        var (first, firstStore) = await StartAsync("a");
-        var (second, secondStore) = await StartAsync("b");
-        await OwnsAsync(firstStore, All / 2);
-        await OwnsAsync(secondStore, All / 2);
+        var (first, firstStore, second, secondStore) = await StartTwoAsync();
 
         foreach (var node in (Node[])[first, second])
         {
@@ -61,18 +45,15 @@ public sealed class ClusterDeskTests : IAsyncLifetime
     [Fact]
     public async Task A_node_that_is_drained_serves_on_without_partitions_until_that_is_taken_back_and_stops_in_order()
     {
-        var (first, firstStore) = await StartAsync("a");
-        var (second, secondStore) = await StartAsync("b");
-        await OwnsAsync(firstStore, All / 2);
-        await OwnsAsync(secondStore, All / 2);
-        await _rig.AddAnnAsync(first);
+        var (first, firstStore, second, secondStore) = await StartTwoAsync();
+        await Rig.AddAnnAsync(first);
         await using var client = await KaryaClient.ConnectAsync($"karya://{first.Addresses.Tcp}", Stopping);
 
         await client.DrainAsync("b", cancellationToken: Stopping);
         await OwnsAsync(firstStore, All);
         var status = await client.GetClusterAsync(Stopping);
         Assert.Equal([NodeState.Up, NodeState.Draining], status.Nodes.Select(one => one.State));
-        var plan = await second.Desk.SubmitAsync(_rig.Draft(3_600_000), Stopping);
+        var plan = await second.Desk.SubmitAsync(Rig.Draft(3_600_000), Stopping);
         Assert.NotNull(await second.Desk.GetAsync(plan.Id, Stopping));
 
         await client.DrainAsync("b", isOn: false, Stopping);
@@ -113,7 +94,7 @@ public sealed class ClusterDeskTests : IAsyncLifetime
     public async Task A_node_that_cannot_reach_redis_says_so_and_stays_ready()
     {
         using var redis = RedisServer.Start();
-        var node = _rig.NewConfigured(new() { Redis = redis.Configuration, Node = "a" });
+        var node = Rig.NewConfigured(new() { Redis = redis.Configuration, Node = "a" });
         await node.StartAsync(Stopping);
         await OwnTroubleAsync(node, trouble => trouble is null);
         Assert.Equal(1, await PostgresRig.GaugeAsync(node, "karya_redis_up"));
@@ -126,21 +107,10 @@ public sealed class ClusterDeskTests : IAsyncLifetime
 
         redis.StartAgain();
         await OwnTroubleAsync(node, trouble => trouble is null);
-        await _rig.StopNodesAsync(); // While there is a Redis.
+        await Rig.StopNodesAsync(); // While there is a Redis.
     }
 
     private static Task<string?> OwnTroubleAsync(Node node, Func<string?, bool> isWanted) => Until.AskAsync(
         async () => (await node.Parts!.Cluster.DescribeAsync(ownOnly: true)).Nodes[0].Trouble, isWanted,
         "the node says how it is with Redis");
-
-    private async Task<(Node Node, PostgresStore Store)> StartAsync(string name)
-    {
-        var (node, store) = _rig.NewMember(_board.NewPlace(), name);
-        await node.StartAsync(Stopping);
-        return (node, store);
-    }
-
-    private static Task<int> OwnsAsync(PostgresStore store, int count) => Until.AskAsync(
-        () => ValueTask.FromResult(store.Owned.Count), owned => owned == count,
-        string.Create(CultureInfo.InvariantCulture, $"{store.Identity.Name} owns {count} partitions"));
 }

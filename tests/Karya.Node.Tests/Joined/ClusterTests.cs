@@ -1,7 +1,5 @@
-using System.Globalization;
 using Karya.LocalServers;
 using Karya.Node.Cluster;
-using Karya.Node.Storage.Postgres;
 using Karya.Protocol.Messages;
 using Microsoft.Extensions.Logging.Abstractions;
 using Xunit;
@@ -10,22 +8,15 @@ namespace Karya.Node.Tests.Joined;
 
 /// <summary>Several whole nodes on one Postgres, which share the work.</summary>
 [Trait("Needs", "process")]
-public sealed class ClusterTests(ITestOutputHelper output) : IAsyncLifetime
+public sealed class ClusterTests(ITestOutputHelper output) : ClusterTest
 {
-    private readonly SharedBoard _board = new();
-    private PostgresRig _rig = null!;
-
-    public async ValueTask InitializeAsync() => _rig = await PostgresRig.CreateAsync(PostgresServer.Shared);
-
-    public ValueTask DisposeAsync() => _rig.DisposeAsync();
-
     [Fact]
     public async Task A_node_that_joins_takes_its_part_while_work_goes_on_and_nothing_is_lost_or_repeated()
     {
         var (first, firstStore) = await StartAsync("a");
         await OwnsAsync(firstStore, All);
-        await _rig.AddAnnAsync(first);
-        await using var load = new ClusterLoad(_rig, first);
+        await Rig.AddAnnAsync(first);
+        await using var load = new ClusterLoad(Rig, first);
 
         var (second, secondStore) = await StartAsync("b");
         await OwnsAsync(secondStore, All / 2);
@@ -43,12 +34,9 @@ public sealed class ClusterTests(ITestOutputHelper output) : IAsyncLifetime
     [Fact]
     public async Task A_node_that_stops_in_order_leaves_its_part_to_the_others_and_nothing_is_lost_or_repeated()
     {
-        var (first, firstStore) = await StartAsync("a");
-        var (second, secondStore) = await StartAsync("b");
-        await OwnsAsync(firstStore, All / 2);
-        await OwnsAsync(secondStore, All / 2);
-        await _rig.AddAnnAsync(first);
-        await using var load = new ClusterLoad(_rig, second);
+        var (first, firstStore, second, secondStore) = await StartTwoAsync();
+        await Rig.AddAnnAsync(first);
+        await using var load = new ClusterLoad(Rig, second);
         await load.MoreAsync(50);
 
         await first.StopAsync();
@@ -65,22 +53,19 @@ public sealed class ClusterTests(ITestOutputHelper output) : IAsyncLifetime
     [Fact]
     public async Task What_a_node_had_that_is_cut_off_from_the_database_goes_on_elsewhere_and_it_comes_back_by_itself()
     {
-        var (first, firstStore) = await StartAsync("a", throughProxy: true);
-        var (second, secondStore) = await StartAsync("b");
-        await OwnsAsync(firstStore, All / 2);
-        await OwnsAsync(secondStore, All / 2);
-        await _rig.AddAnnAsync(second);
-        await using var load = new ClusterLoad(_rig, second);
-        var early = await first.Desk.SubmitAsync(_rig.Draft(2500, "/early"), NodeRig.Stopping);
+        var (first, firstStore, second, secondStore) = await StartTwoAsync(firstThroughProxy: true);
+        await Rig.AddAnnAsync(second);
+        await using var load = new ClusterLoad(Rig, second);
+        var early = await first.Desk.SubmitAsync(Rig.Draft(2500, "/early"), Stopping);
 
-        _rig.Proxy.RefuseNew();
-        _rig.Proxy.DropAll();
+        Rig.Proxy.RefuseNew();
+        Rig.Proxy.DropAll();
         await OwnsAsync(secondStore, All);
         await Until.TrueAsync(
-            () => _rig.Calls.Any(call => call.Plan == early.Id.ToString()), "the plan of the other node runs");
+            () => Rig.Calls.Any(call => call.Plan == early.Id.ToString()), "the plan of the other node runs");
         Assert.Contains("lease has run out", await PostgresRig.NotReadyAsync(first), StringComparison.Ordinal);
 
-        _rig.Proxy.ReleaseAll();
+        Rig.Proxy.ReleaseAll();
         await OwnsAsync(firstStore, All / 2);
         await OwnsAsync(secondStore, All / 2);
         Assert.False(first.Failed.IsCompleted);
@@ -88,17 +73,14 @@ public sealed class ClusterTests(ITestOutputHelper output) : IAsyncLifetime
         await load.MoreAsync(50);
         await load.StopAsync();
         await load.AllRanOnceAsync();
-        Assert.Single(_rig.Calls, call => call.Plan == early.Id.ToString());
+        Assert.Single(Rig.Calls, call => call.Plan == early.Id.ToString());
         output.WriteLine(load.Describe("a node is cut off"));
     }
 
     [Fact]
     public async Task Every_node_knows_where_each_partition_is()
     {
-        var (first, firstStore) = await StartAsync("a");
-        var (second, secondStore) = await StartAsync("b");
-        await OwnsAsync(firstStore, All / 2);
-        await OwnsAsync(secondStore, All / 2);
+        var (first, firstStore, second, secondStore) = await StartTwoAsync();
 
         foreach (var node in (Node[])[first, second])
         {
@@ -114,13 +96,13 @@ public sealed class ClusterTests(ITestOutputHelper output) : IAsyncLifetime
     }
 
     [Fact]
-    public async Task Without_a_board_work_goes_on_and_nothing_moves()
+    public async Task Without_aBoard_work_goes_on_and_nothing_moves()
     {
         var (first, firstStore) = await StartAsync("a");
         await OwnsAsync(firstStore, All);
-        await _rig.AddAnnAsync(first);
-        await using var load = new ClusterLoad(_rig, first);
-        _board.IsDown = true;
+        await Rig.AddAnnAsync(first);
+        await using var load = new ClusterLoad(Rig, first);
+        Board.IsDown = true;
 
         var (_, secondStore) = await StartAsync("b");
         await load.MoreAsync(100);
@@ -139,8 +121,8 @@ public sealed class ClusterTests(ITestOutputHelper output) : IAsyncLifetime
         var (second, secondStore) = await StartAsync(boards.Add(), "b");
         await OwnsAsync(firstStore, All / 2);
         await OwnsAsync(secondStore, All / 2);
-        await _rig.AddAnnAsync(first);
-        await using var load = new ClusterLoad(_rig, first);
+        await Rig.AddAnnAsync(first);
+        await using var load = new ClusterLoad(Rig, first);
         load.Add(second);
 
         redis.Kill();
@@ -155,17 +137,17 @@ public sealed class ClusterTests(ITestOutputHelper output) : IAsyncLifetime
 
         await load.AllRanOnceAsync();
         output.WriteLine(load.Describe("Redis is away"));
-        await _rig.StopNodesAsync(); // While there is a Redis.
+        await Rig.StopNodesAsync(); // While there is a Redis.
     }
 
     [Fact]
     public async Task Nodes_that_are_told_of_a_redis_find_each_other_and_are_reached_where_they_say()
     {
         var server = RedisServer.Shared;
-        var first = _rig.NewConfigured(new() { Redis = server.Configuration, Node = "a", Advertise = "localhost" });
-        await first.StartAsync(NodeRig.Stopping);
-        var second = _rig.NewConfigured(new() { Redis = server.Configuration, Node = "b" });
-        await second.StartAsync(NodeRig.Stopping);
+        var first = Rig.NewConfigured(new() { Redis = server.Configuration, Node = "a", Advertise = "localhost" });
+        await first.StartAsync(Stopping);
+        var second = Rig.NewConfigured(new() { Redis = server.Configuration, Node = "b" });
+        await second.StartAsync(Stopping);
 
         string[] hosts = ["127.0.0.1", "localhost"];
         foreach (var node in (Node[])[first, second])
@@ -177,27 +159,10 @@ public sealed class ClusterTests(ITestOutputHelper output) : IAsyncLifetime
             Assert.Equal(hosts, map.Nodes.Select(one => one.Host).Order());
         }
 
-        await _rig.AddAnnAsync(first);
-        var plan = await first.Desk.SubmitAsync(_rig.Draft(3_600_000), NodeRig.Stopping);
-        Assert.Equal(plan.Id, (await second.Desk.GetAsync(plan.Id, NodeRig.Stopping))!.Value.Plan.Id);
+        await Rig.AddAnnAsync(first);
+        var plan = await first.Desk.SubmitAsync(Rig.Draft(3_600_000), Stopping);
+        Assert.Equal(plan.Id, (await second.Desk.GetAsync(plan.Id, Stopping))!.Value.Plan.Id);
     }
-
-    private static int All => PostgresRig.Quick.Engine.Partitions;
-
-    private Task<(Node Node, PostgresStore Store)> StartAsync(string name, bool throughProxy = false) =>
-        StartAsync(_board.NewPlace(), name, throughProxy);
-
-    private async Task<(Node Node, PostgresStore Store)> StartAsync(
-        IClusterBoard board, string name, bool throughProxy = false)
-    {
-        var (node, store) = _rig.NewMember(board, name, throughProxy);
-        await node.StartAsync(NodeRig.Stopping);
-        return (node, store);
-    }
-
-    private static Task<int> OwnsAsync(PostgresStore store, int count) => Until.AskAsync(
-        () => ValueTask.FromResult(store.Owned.Count), owned => owned == count,
-        string.Create(CultureInfo.InvariantCulture, $"{store.Identity.Name} owns {count} partitions"));
 
     /// <summary>Boards of nodes, which end after them.</summary>
     private sealed class RedisBoards(RedisServer server) : IAsyncDisposable

@@ -1,10 +1,8 @@
 using System.Globalization;
 using Karya.Client;
 using Karya.Engine;
-using Karya.LocalServers;
 using Karya.Node.Network;
 using Karya.Node.Plans;
-using Karya.Node.Storage.Postgres;
 using Karya.Node.Tests.Network;
 using Karya.Protocol;
 using Karya.Protocol.Messages;
@@ -17,25 +15,18 @@ namespace Karya.Node.Tests.Joined;
 
 /// <summary>Any node serves any request, also while partitions move.</summary>
 [Trait("Needs", "process")]
-public sealed class ForwardTests : IAsyncLifetime
+public sealed class ForwardTests : ClusterTest
 {
-    private readonly SharedBoard _board = new();
-    private PostgresRig _rig = null!;
-
-    public async ValueTask InitializeAsync() => _rig = await PostgresRig.CreateAsync(PostgresServer.Shared);
-
-    public ValueTask DisposeAsync() => _rig.DisposeAsync();
-
     [Fact]
     public async Task What_one_node_acknowledged_is_at_once_visible_and_changed_at_the_other()
     {
         var (first, second) = await TwoAsync();
         for (int i = 0; i < 10; i++)
         {
-            var plan = await first.Desk.SubmitAsync(_rig.Draft(3_600_000), Stopping);
+            var plan = await first.Desk.SubmitAsync(Rig.Draft(3_600_000), Stopping);
 
             Assert.Equal(plan.Id, (await second.Desk.GetAsync(plan.Id, Stopping))!.Value.Plan.Id);
-            Assert.Equal(i + 1, (await second.Desk.ListAsync(_rig.Ann, 0, 100, Stopping)).Total);
+            Assert.Equal(i + 1, (await second.Desk.ListAsync(Rig.Ann, 0, 100, Stopping)).Total);
             var change = new PlanChange("PT2H", 7_200_000, null, null);
             Assert.Equal("PT2H", (await second.Desk.UpdateAsync(plan.Id, change, Stopping))!.Body.PeriodText);
             Assert.Equal("PT2H", (await first.Desk.GetAsync(plan.Id, Stopping))!.Value.Plan.Body.PeriodText);
@@ -43,10 +34,10 @@ public sealed class ForwardTests : IAsyncLifetime
             Assert.Equal(PlanState.Cancelled, (await first.Desk.GetAsync(plan.Id, Stopping))!.Value.Plan.State);
         }
 
-        var triggered = await first.Desk.SubmitAsync(_rig.Draft(3_600_000), Stopping);
+        var triggered = await first.Desk.SubmitAsync(Rig.Draft(3_600_000), Stopping);
         Assert.NotNull(await second.Desk.TriggerAsync(triggered.Id, Stopping));
         await Until.TrueAsync(
-            () => _rig.Calls.Any(call => call.Plan == triggered.Id.ToString()), "the plan runs that was triggered");
+            () => Rig.Calls.Any(call => call.Plan == triggered.Id.ToString()), "the plan runs that was triggered");
     }
 
     [Fact]
@@ -55,7 +46,7 @@ public sealed class ForwardTests : IAsyncLifetime
         var (first, second) = await TwoAsync();
         for (int i = 0; i < 10; i++)
         {
-            var plan = await first.Desk.SubmitAsync(_rig.Draft(3_600_000, description: $"number {i}"), Stopping);
+            var plan = await first.Desk.SubmitAsync(Rig.Draft(3_600_000, description: $"number {i}"), Stopping);
 
             var (status, text) = await PostgresRig.HttpAsync(second, $"/v1/plan/{plan.Id}");
             Assert.Equal(200, status);
@@ -78,8 +69,8 @@ public sealed class ForwardTests : IAsyncLifetime
             var plan = new Plan
             {
                 Name = "keyed",
-                Action = KaryaAction.Http(HttpMethod.Get, $"http://{_rig.Target.Authority}/keyed"),
-                User = _rig.Ann.ToGuid(),
+                Action = KaryaAction.Http(HttpMethod.Get, $"http://{Rig.Target.Authority}/keyed"),
+                User = Rig.Ann.ToGuid(),
                 Schedule = Schedule.After(TimeSpan.FromHours(1)),
                 IdempotencyKey = string.Create(CultureInfo.InvariantCulture, $"order-{i}"),
             };
@@ -95,13 +86,13 @@ public sealed class ForwardTests : IAsyncLifetime
     {
         var (first, firstStore) = await StartAsync("a");
         await OwnsAsync(firstStore, All);
-        await _rig.AddAnnAsync(first);
+        await Rig.AddAnnAsync(first);
         var gate = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
-        _rig.Called = _ => gate.Task;
+        Rig.Called = _ => gate.Task;
         var plans = new List<PlanView>();
         for (int i = 0; i < 16; i++)
-            plans.Add(await first.Desk.SubmitAsync(_rig.Draft(1), Stopping));
-        await Until.TrueAsync(() => _rig.Calls.Count == 16, "all attempts run");
+            plans.Add(await first.Desk.SubmitAsync(Rig.Draft(1), Stopping));
+        await Until.TrueAsync(() => Rig.Calls.Count == 16, "all attempts run");
 
         var (second, secondStore) = await StartAsync("b");
         await OwnsAsync(secondStore, All / 2);
@@ -117,7 +108,7 @@ public sealed class ForwardTests : IAsyncLifetime
                 state => state == PlanState.Completed, "the end of the attempt counts at the next owner");
         }
 
-        Assert.Equal(16, _rig.Calls.Count);
+        Assert.Equal(16, Rig.Calls.Count);
     }
 
     [Fact]
@@ -125,11 +116,11 @@ public sealed class ForwardTests : IAsyncLifetime
     {
         var (first, firstStore) = await StartAsync("a");
         await OwnsAsync(firstStore, All);
-        await _rig.AddAnnAsync(first);
+        await Rig.AddAnnAsync(first);
         using var stop = new CancellationTokenSource();
         var plans = new List<PlanView>();
         for (int i = 0; i < 20; i++)
-            plans.Add(await first.Desk.SubmitAsync(_rig.Draft(3_600_000), Stopping));
+            plans.Add(await first.Desk.SubmitAsync(Rig.Draft(3_600_000), Stopping));
         var asking = Task.Run(async () =>
         {
             int asked = 0;
@@ -159,9 +150,9 @@ public sealed class ForwardTests : IAsyncLifetime
         var (first, second) = await TwoAsync();
         for (int i = 0; i < 20; i++)
         {
-            var plan = await first.Desk.SubmitAsync(_rig.Draft(3_600_000), Stopping);
+            var plan = await first.Desk.SubmitAsync(Rig.Draft(3_600_000), Stopping);
             var hook = new PlanHook(
-                HookTrigger.OnFailure, new RestAction(false, _rig.Target.Authority, "GET", [], null, 5000), 0);
+                HookTrigger.OnFailure, new RestAction(false, Rig.Target.Authority, "GET", [], null, 5000), 0);
 
             await Task.WhenAll(
                 first.Desk.UpdateAsync(plan.Id, new PlanChange("PT2H", 7_200_000, null, null), Stopping).AsTask(),
@@ -177,22 +168,22 @@ public sealed class ForwardTests : IAsyncLifetime
     {
         var (first, firstStore) = await StartAsync("a", throughProxy: true);
         await OwnsAsync(firstStore, All);
-        await _rig.AddAnnAsync(first);
+        await Rig.AddAnnAsync(first);
         var (second, secondStore) = await StartAsync("b");
         await OwnsAsync(secondStore, All / 2);
         await OwnsAsync(firstStore, All / 2);
         var plans = new List<PlanView>();
         for (int i = 0; i < 20; i++)
-            plans.Add(await first.Desk.SubmitAsync(_rig.Draft(3_600_000), Stopping));
+            plans.Add(await first.Desk.SubmitAsync(Rig.Draft(3_600_000), Stopping));
 
-        _rig.Proxy.RefuseNew();
-        _rig.Proxy.DropAll();
+        Rig.Proxy.RefuseNew();
+        Rig.Proxy.DropAll();
         foreach (var plan in plans)
             Assert.Equal(plan.Id, (await second.Desk.GetAsync(plan.Id, Stopping))!.Value.Plan.Id);
         foreach (var plan in plans)
             Assert.Equal(PlanState.Cancelled, (await second.Desk.CancelAsync(plan.Id, Stopping))!.State);
-        Assert.Equal(20, (await second.Desk.ListAsync(_rig.Ann, 0, 100, Stopping)).Total);
-        _rig.Proxy.ReleaseAll();
+        Assert.Equal(20, (await second.Desk.ListAsync(Rig.Ann, 0, 100, Stopping)).Total);
+        Rig.Proxy.ReleaseAll();
         await OwnsAsync(firstStore, All / 2);
         foreach (var plan in plans)
             Assert.Equal(PlanState.Cancelled, (await first.Desk.GetAsync(plan.Id, Stopping))!.Value.Plan.State);
@@ -206,10 +197,10 @@ public sealed class ForwardTests : IAsyncLifetime
     {
         var (first, _) = await StartAsync("a");
         await using var peer = await SocketPeer.ConnectAsync(first.Addresses.Tcp);
-        (await AskAsync(peer, 1, new Hello(1, 1, "node b", token))).As<Welcome>();
+        (await peer.AnswerAsync(1, new Hello(1, 1, "node b", token))).As<Welcome>();
 
         foreach (var answer in (Received[])[
-            await AskAsync(peer, 2, new ForwardRequest([1])), await AskAsync(peer, 3, new CatchUpRequest([0]))])
+            await peer.AnswerAsync(2, new ForwardRequest([1])), await peer.AnswerAsync(3, new CatchUpRequest([0]))])
         {
             Assert.Equal(ErrorCode.UnknownOpcode, answer.Error.Code);
         }
@@ -221,59 +212,32 @@ public sealed class ForwardTests : IAsyncLifetime
         var (first, store) = await StartAsync("a");
         await OwnsAsync(store, All);
         await using var peer = await SocketPeer.ConnectAsync(first.Addresses.Tcp);
-        (await AskAsync(peer, 1, new Hello(1, 1, "node b", store.Secret))).As<Welcome>();
+        (await peer.AnswerAsync(1, new Hello(1, 1, "node b", store.Secret))).As<Welcome>();
 
-        Assert.Equal(ErrorCode.Malformed, (await AskAsync(peer, 2, new ForwardRequest([1]))).Error.Code);
+        Assert.Equal(ErrorCode.Malformed, (await peer.AnswerAsync(2, new ForwardRequest([1]))).Error.Code);
         var cancel = new Command { Kind = CommandKind.Cancel, Key = new TaskKey(new PlanId(1), 0, 0) };
         var misplaced = cancel with { Partition = All };
-        var answer = await AskAsync(peer, 3, new ForwardRequest(PeerCommand.Write(misplaced)));
+        var answer = await peer.AnswerAsync(3, new ForwardRequest(PeerCommand.Write(misplaced)));
         Assert.Equal(ErrorCode.Malformed, answer.Error.Code);
-        Assert.Equal(ErrorCode.OutOfRange, (await AskAsync(peer, 4, new CatchUpRequest([All]))).Error.Code);
+        Assert.Equal(ErrorCode.OutOfRange, (await peer.AnswerAsync(4, new CatchUpRequest([All]))).Error.Code);
         await Until.AskAsync(
-            async () => await AskAsync(peer, 5, new CatchUpRequest([0, All - 1])),
+            async () => await peer.AnswerAsync(5, new CatchUpRequest([0, All - 1])),
             caughtUp => caughtUp.Opcode == CatchUpReply.Opcode, "the partitions are here");
 
-        _board.IsDown = true;
+        Board.IsDown = true;
         var (second, _) = await StartAsync("b"); // It gets nothing without a board.
         await using var other = await SocketPeer.ConnectAsync(second.Addresses.Tcp);
-        (await AskAsync(other, 1, new Hello(1, 1, "node a", store.Secret))).As<Welcome>();
-        Assert.Equal(ErrorCode.NotOwner, (await AskAsync(other, 2, new CatchUpRequest([0]))).Error.Code);
+        (await other.AnswerAsync(1, new Hello(1, 1, "node a", store.Secret))).As<Welcome>();
+        Assert.Equal(ErrorCode.NotOwner, (await other.AnswerAsync(2, new CatchUpRequest([0]))).Error.Code);
         cancel.Partition = PartitionHash.Of(1, All);
         Assert.Equal(
-            ErrorCode.NotOwner, (await AskAsync(other, 3, new ForwardRequest(PeerCommand.Write(cancel)))).Error.Code);
+            ErrorCode.NotOwner, (await other.AnswerAsync(3, new ForwardRequest(PeerCommand.Write(cancel)))).Error.Code);
     }
-
-    private static int All => PostgresRig.Quick.Engine.Partitions;
-
-    private static CancellationToken Stopping => TestContext.Current.CancellationToken;
 
     private async Task<(Node First, Node Second)> TwoAsync()
     {
-        var (first, firstStore) = await StartAsync("a");
-        var (second, secondStore) = await StartAsync("b");
-        await OwnsAsync(firstStore, All / 2);
-        await OwnsAsync(secondStore, All / 2);
-        await _rig.AddAnnAsync(first);
+        var (first, _, second, _) = await StartTwoAsync();
+        await Rig.AddAnnAsync(first);
         return (first, second);
     }
-
-    /// <summary>What is pushed meanwhile is passed over.</summary>
-    private static async Task<Received> AskAsync<T>(SocketPeer peer, uint correlation, T message) where T : IMessage<T>
-    {
-        var answer = await peer.AskAsync(correlation, message);
-        while (answer.Correlation != correlation)
-            answer = (await peer.ReceiveAsync())!;
-        return answer;
-    }
-
-    private async Task<(Node Node, PostgresStore Store)> StartAsync(string name, bool throughProxy = false)
-    {
-        var (node, store) = _rig.NewMember(_board.NewPlace(), name, throughProxy);
-        await node.StartAsync(Stopping);
-        return (node, store);
-    }
-
-    private static Task<int> OwnsAsync(PostgresStore store, int count) => Until.AskAsync(
-        () => ValueTask.FromResult(store.Owned.Count), owned => owned == count,
-        string.Create(CultureInfo.InvariantCulture, $"{store.Identity.Name} owns {count} partitions"));
 }

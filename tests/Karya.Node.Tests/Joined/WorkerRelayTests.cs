@@ -2,8 +2,6 @@ using System.Collections.Concurrent;
 using System.Globalization;
 using System.Text;
 using Karya.Client;
-using Karya.LocalServers;
-using Karya.Node.Storage.Postgres;
 using Karya.Node.Tests.Network;
 using Karya.Protocol.Messages;
 using Xunit;
@@ -12,37 +10,28 @@ namespace Karya.Node.Tests.Joined;
 
 /// <summary>A worker that is connected anywhere gets work from everywhere.</summary>
 [Trait("Needs", "process")]
-public sealed class WorkerRelayTests : IAsyncLifetime
+public sealed class WorkerRelayTests : ClusterTest
 {
-    private readonly SharedBoard _board = new();
-    private PostgresRig _rig = null!;
     private Node _first = null!;
     private Node _second = null!;
     private KaryaClient _atFirst = null!;
     private KaryaClient _atSecond = null!;
 
-    private static int All => PostgresRig.Quick.Engine.Partitions;
-
-    private static CancellationToken Stopping => TestContext.Current.CancellationToken;
-
-    public async ValueTask InitializeAsync()
+    public override async ValueTask InitializeAsync()
     {
-        _rig = await PostgresRig.CreateAsync(PostgresServer.Shared);
-        (_first, var firstStore) = await StartAsync("a");
-        (_second, var secondStore) = await StartAsync("b");
-        await OwnsAsync(firstStore, All / 2);
-        await OwnsAsync(secondStore, All / 2);
+        await base.InitializeAsync();
+        (_first, _, _second, _) = await StartTwoAsync();
         _atFirst = await KaryaClient.ConnectAsync($"karya://{_first.Addresses.Tcp}", Stopping);
         _atSecond = await KaryaClient.ConnectAsync($"karya://{_second.Addresses.Tcp}", Stopping);
     }
 
-    public async ValueTask DisposeAsync()
+    public override async ValueTask DisposeAsync()
     {
         await _atFirst.DisposeAsync();
         await _atSecond.DisposeAsync();
         await _first.DisposeAsync();
         await _second.DisposeAsync();
-        await _rig.DisposeAsync();
+        await base.DisposeAsync();
     }
 
     [Fact]
@@ -148,13 +137,13 @@ public sealed class WorkerRelayTests : IAsyncLifetime
         here.Reset();
         await using var there = await SocketPeer.GreetedAsync(_first.Addresses.Tcp);
         ulong nobodys = ids.Max() + 1000;
-        var extended = await AskAsync(there, 2, new ExtendRequest([.. ids, nobodys]));
+        var extended = await there.AnswerAsync(2, new ExtendRequest([.. ids, nobodys]));
         Assert.Equal([nobodys], extended.As<ExtendReply>().NotHeld);
         foreach (ulong id in ids)
-            Assert.True((await AskAsync(there, 3, new ProgressRequest(id, 0.5, "half"))).As<ProgressReply>().Held);
-        Assert.False((await AskAsync(there, 4, new ProgressRequest(nobodys, 0.5, null))).As<ProgressReply>().Held);
+            Assert.True((await there.AnswerAsync(3, new ProgressRequest(id, 0.5, "half"))).As<ProgressReply>().Held);
+        Assert.False((await there.AnswerAsync(4, new ProgressRequest(nobodys, 0.5, null))).As<ProgressReply>().Held);
         var ends = ids.Append(nobodys).Select(id => new DeliveryEnd(id, DeliveryOutcome.Success, null, null, 0));
-        var finished = await AskAsync(there, 5, new FinishRequest([.. ends]));
+        var finished = await there.AnswerAsync(5, new FinishRequest([.. ends]));
         Assert.Equal([nobodys], finished.As<FinishReply>().NotHeld);
 
         foreach (var plan in plans)
@@ -193,24 +182,4 @@ public sealed class WorkerRelayTests : IAsyncLifetime
 
     private async Task<PlanHandle> SubmitAsync(string name, int argument) => await _atFirst.SubmitAsync(
         new Plan { Name = name, Action = KaryaAction.Task(name, argument) }, Stopping);
-
-    /// <summary>What is pushed meanwhile is passed over.</summary>
-    private static async Task<Received> AskAsync<T>(SocketPeer peer, uint correlation, T message) where T : IMessage<T>
-    {
-        var answer = await peer.AskAsync(correlation, message);
-        while (answer.Correlation != correlation)
-            answer = (await peer.ReceiveAsync())!;
-        return answer;
-    }
-
-    private async Task<(Node Node, PostgresStore Store)> StartAsync(string name)
-    {
-        var (node, store) = _rig.NewMember(_board.NewPlace(), name);
-        await node.StartAsync(Stopping);
-        return (node, store);
-    }
-
-    private static Task<int> OwnsAsync(PostgresStore store, int count) => Until.AskAsync(
-        () => ValueTask.FromResult(store.Owned.Count), owned => owned == count,
-        string.Create(CultureInfo.InvariantCulture, $"{store.Identity.Name} owns {count} partitions"));
 }

@@ -61,6 +61,15 @@ internal sealed class SocketPeer : IAsyncDisposable
         return (await ReceiveAsync())!;
     }
 
+    /// <summary>The same; what is pushed meanwhile is passed over.</summary>
+    public async Task<Received> AnswerAsync<T>(uint correlation, T message) where T : IMessage<T>
+    {
+        var answer = await AskAsync(correlation, message);
+        while (answer.Correlation != correlation)
+            answer = (await ReceiveAsync())!;
+        return answer;
+    }
+
     /// <summary>Ends what it sends, and goes on reading.</summary>
     public void FinishSending() => _client.Client.Shutdown(SocketShutdown.Send);
 

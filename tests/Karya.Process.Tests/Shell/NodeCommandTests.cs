@@ -181,7 +181,7 @@ public sealed class NodeCommandTests(NodeFixture fixture) : IClassFixture<NodeFi
     {
         var status = await AskAsync("cluster", "status");
         Assert.Equal(0, status.ExitCode);
-        Assert.Contains("1 nodes, 256 partitions, 0 moving: all is well", status.Output, StringComparison.Ordinal);
+        Assert.Contains("1 node, 256 partitions, 0 moving: all is well", status.Output, StringComparison.Ordinal);
         using var json = JsonDocument.Parse((await AskAsync("cluster", "status", "-o", "json")).Output);
         Assert.Equal(256, json.RootElement.GetProperty("owned").GetInt32());
         using var nodes = JsonDocument.Parse((await AskAsync("cluster", "nodes", "-o", "json")).Output);

@@ -43,7 +43,11 @@ internal sealed class NodeProcess : IDisposable
             FormattableString.Invariant($"node-{node.Number}"), FormattableString.Invariant($"{node.Life}"));
         _clock = new StoreClock(node.Clock);
         Ticks = new TickClock(_clock);
-        Owned = new OwnedPartitions(settings.PartitionCount);
+        Owned = new OwnedPartitions(settings.PartitionCount)
+        {
+            Losing = partition => ShardOf(partition).Shard.Inbox.PostChange(
+                new PartitionChange(PartitionChangeKind.Revoke, partition)),
+        };
         _trust = new LeaseTrust(settings.Times.LeaseMs);
         Gate = new FiringGate(Owned, _trust);
         _members = new MemberView(new Member(Identity.Name, 1), Identity.Incarnation, settings.AliveMs);
@@ -453,7 +457,6 @@ internal sealed class NodeProcess : IDisposable
         _world.Note($"node {_node.Number} lost {partition}");
         _cluster.Counters.Count(Happening.LostPartition);
         JournalOf(partition % _shards.Length).Hold(partition);
-        ShardOf(partition).Shard.Inbox.PostChange(new PartitionChange(PartitionChangeKind.Revoke, partition));
     }
 
     /// <param name="wasIdle">It was so a moment ago: the shards have seen all that was posted to them since.</param>
