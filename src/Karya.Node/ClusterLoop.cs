@@ -59,12 +59,12 @@ internal sealed class ClusterLoop : IFiringRight, IDisposable
     private ClusterNode? _me;
     private volatile PartitionMap? _map;
     private volatile IReadOnlyList<PeerNode> _others = [];
-    private readonly TaskCompletionSource _drained = new(TaskCreationOptions.RunContinuationsAsynchronously);
     private readonly TaskCompletionSource<string> _failed = new(TaskCreationOptions.RunContinuationsAsynchronously);
 
     // Of the thread that reconciles.
     private readonly List<ClusterRequest> _requests = [];
     private readonly List<ClaimedPartition> _loads = [];
+    private readonly List<TaskCompletionSource> _draining = []; // Who waits for all to be released.
     private long _beats;
     private long _beatDueMs;
     private int _releasing;
@@ -117,9 +117,11 @@ internal sealed class ClusterLoop : IFiringRight, IDisposable
     public Action<PartitionMap>? MapChanged { get; set; }
 
     /// <param name="me">Where this node is to be reached.</param>
-    public void Start(ClusterNode me)
+    /// <param name="hasEndsOf">Ends of attempts wait in this process for whoever has a partition.</param>
+    public void Start(ClusterNode me, Predicate<int> hasEndsOf)
     {
         _me = me;
+        _reconciler.HasEndsOf = hasEndsOf;
         _store.PartitionLost = partition => _events.Post(() => _reconciler.Lost(partition, _requests));
         _store.Owned.Losing = partition => Tell(new PartitionChange(PartitionChangeKind.Revoke, partition));
         _board.Woken = () => _events.Post(() => _reconciler.Wake(NowMs));
@@ -182,15 +184,20 @@ internal sealed class ClusterLoop : IFiringRight, IDisposable
         };
 
     /// <summary>
-    /// Gives up all partitions, in order, and takes no more. Completes when all are released; never when the store
-    /// stays away.
+    /// Gives up all partitions, in order, and takes no more but to record ends of attempts that nobody else takes.
+    /// Completes when all are released; never when the store stays away. May be called again, to wait again.
     /// </summary>
     public Task DrainAsync()
     {
         if (!_thread.IsAlive)
             return Task.CompletedTask; // It has never begun.
-        _events.Post(() => _reconciler.IsStopping = true);
-        return _drained.Task;
+        var drained = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
+        _events.Post(() =>
+        {
+            _reconciler.IsStopping = true;
+            _draining.Add(drained);
+        });
+        return drained.Task;
     }
 
     /// <summary>Gives all partitions to others, one by one, and takes no more; or takes its part again.</summary>
@@ -255,8 +262,13 @@ internal sealed class ClusterLoop : IFiringRight, IDisposable
         if (_loads.Count > 0)
             Load([.. _loads]);
         _loads.Clear();
-        if (_reconciler.IsStopping && _store.Owned.Count == 0 && _releasing == 0)
-            _drained.TrySetResult();
+        if (_draining.Count > 0 && _store.Owned.Count == 0 && _releasing == 0 && !_reconciler.IsClaiming)
+        {
+            foreach (var drained in _draining)
+                drained.SetResult();
+            _draining.Clear();
+        }
+
         Beat(nowMs);
         return Math.Min(_reconciler.NextMs, _isBeating ? long.MaxValue : _beatDueMs);
     }

@@ -51,17 +51,21 @@ internal sealed class Forwarder : IAsyncDisposable
     private readonly TimeProvider _clock;
     private readonly CancellationTokenSource _stopping = new();
     private readonly Lock _lock = new();
+    private readonly int[] _ends; // By partition, how many are under way. Any thread.
     private TaskCompletionSource? _idle;
     private int _underWay;
 
+    /// <param name="partitionCount">Of the cluster.</param>
     /// <param name="parts">Of the node.</param>
     /// <param name="links">To other nodes; ended with this.</param>
     /// <param name="shards">All of the node.</param>
     /// <param name="ticks">Store time.</param>
     /// <param name="clock">Measures pauses.</param>
     public Forwarder(
-        ForwarderParts parts, PeerLinks links, IReadOnlyList<Shard> shards, TickClock ticks, TimeProvider clock)
+        int partitionCount, ForwarderParts parts, PeerLinks links, IReadOnlyList<Shard> shards, TickClock ticks,
+        TimeProvider clock)
     {
+        _ends = new int[partitionCount];
         _parts = parts;
         _links = links;
         _shards = shards;
@@ -74,11 +78,22 @@ internal sealed class Forwarder : IAsyncDisposable
 
     public bool IsHere(int partition) => _parts.IsHere(partition);
 
+    /// <summary>Ends of attempts wait here for whoever has the partition.</summary>
+    public bool HasEndsOf(int partition) => Volatile.Read(ref _ends[partition]) > 0;
+
     /// <summary>Takes a command over, with its payload; its target is answered, whatever comes.</summary>
     public void Post(in Command command)
     {
+        if (command.ReplyTo is LocalEnd known) // The shard that had got it from here passes it on again.
+        {
+            known.ComeBack();
+            return;
+        }
+
         lock (_lock)
             _underWay++;
+        if (command.IsOutcome)
+            Interlocked.Increment(ref _ends[command.Partition]);
         _ = ForwardAsync(command);
     }
 
@@ -195,8 +210,13 @@ internal sealed class Forwarder : IAsyncDisposable
         {
             bool isHere = _parts.IsHere(command.Partition);
             if (isHere && hasWaited) // At first the shard has just passed it on: the partition is about to go.
-                return PostHere(command);
-            if (!isHere && _parts.PlaceOf(command.Partition) is { } place)
+            {
+                if (!command.IsOutcome)
+                    return PostHere(command);
+                if (await IsKnownHereAsync(command))
+                    return null;
+            }
+            else if (!isHere && _parts.PlaceOf(command.Partition) is { } place)
             {
                 bytes ??= PeerCommand.Write(command);
                 var answer = await _links.AskAsync(place, new ForwardRequest(bytes));
@@ -242,16 +262,18 @@ internal sealed class Forwarder : IAsyncDisposable
         };
     }
 
-    private ReplyCode? PostHere(in Command command)
-    {
-        var inbox = _shards[command.Partition % _shards.Count].Inbox;
-        if (command.IsOutcome)
-        {
-            inbox.PostOutcome(command);
-            return null;
-        }
+    private ReplyCode? PostHere(in Command command) =>
+        _shards[command.Partition % _shards.Count].Inbox.TryPost(command) ? null : ReplyCode.Overloaded;
 
-        return inbox.TryPost(command) ? null : ReplyCode.Overloaded;
+    /// <summary>An end is under way until it is durable: its partition must not go before.</summary>
+    /// <returns>False: the shard has given it back, since it has not got the partition any more.</returns>
+    private async Task<bool> IsKnownHereAsync(Command command)
+    {
+        var end = new LocalEnd(command.ReplyTo);
+        command.ReplyTo = end;
+        _shards[command.Partition % _shards.Count].Inbox.PostOutcome(command);
+        await end.IsOver.WaitAsync(_stopping.Token).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+        return !end.HasComeBack; // When the node stops, the shard has it.
     }
 
     private void End(in Command command, ReplyCode? code)
@@ -272,6 +294,8 @@ internal sealed class Forwarder : IAsyncDisposable
             }
         }
 
+        if (command.IsOutcome)
+            Interlocked.Decrement(ref _ends[command.Partition]);
         lock (_lock)
         {
             if (--_underWay == 0)
@@ -280,5 +304,31 @@ internal sealed class Forwarder : IAsyncDisposable
                 _idle = null;
             }
         }
+    }
+
+    /// <summary>Hears what becomes of an end here, and passes that on to whoever waits for it elsewhere.</summary>
+    private sealed class LocalEnd(IReplyTarget? target) : IReplyTarget
+    {
+        private readonly TaskCompletionSource _isOver = new(TaskCreationOptions.RunContinuationsAsynchronously);
+        private volatile bool _hasComeBack;
+
+        /// <summary>It is known, or came back.</summary>
+        public Task IsOver => _isOver.Task;
+
+        public bool HasComeBack => _hasComeBack;
+
+        public void ComeBack()
+        {
+            _hasComeBack = true;
+            _isOver.SetResult();
+        }
+
+        public void Complete(in Reply reply)
+        {
+            target?.Complete(reply);
+            _isOver.SetResult();
+        }
+
+        public void EndOfTurn() => target?.EndOfTurn();
     }
 }

@@ -30,8 +30,8 @@ internal sealed record NodeAddresses(Uri Http, IPEndPoint Tcp);
 /// <remarks>
 /// <code>
 /// start: store ─ recover ─ journal ─ projector ─ loader ─ executor ─ workers ─ lease ─ shards ─ HTTP ─ TCP
-/// stop:  TCP says goodbye ─ HTTP ─ shards closed ─ executor and workers drained ─ tables caught up ─ TCP ─ shards ─
-///        loader ─ journal ─ projector ─ lease ─ store
+/// stop:  TCP says goodbye ─ HTTP ─ partitions to others ─ shards closed ─ executor and workers drained ─ their ends to
+///        others ─ tables caught up ─ TCP ─ shards ─ loader ─ journal ─ projector ─ lease ─ store
 /// </code>
 /// Use once: <see cref="StartAsync"/>, then <see cref="StopAsync"/>.
 /// </remarks>
@@ -40,7 +40,6 @@ internal sealed class Node : IAsyncDisposable
     private const int HeartbeatsPerLease = 5;
 
     private static readonly TimeSpan FlushMax = TimeSpan.FromSeconds(10);
-    private static readonly TimeSpan HandOverMax = TimeSpan.FromSeconds(10);
     private static readonly TimeSpan FarewellMax = TimeSpan.FromSeconds(2);
     private static readonly TimeSpan UpkeepPeriod = TimeSpan.FromSeconds(1);
 
@@ -163,7 +162,7 @@ internal sealed class Node : IAsyncDisposable
         if (_cluster is not null)
         {
             _cluster.MapChanged = _tcp.Push;
-            _cluster.Start(Myself());
+            _cluster.Start(Myself(), _forwarder!.HasEndsOf);
         }
 
         _notReady = null;
@@ -186,8 +185,7 @@ internal sealed class Node : IAsyncDisposable
             await _http.StopAsync(impatient.Token);
         }
 
-        if (_cluster is not null && _areLoopsStarted)
-            await Task.WhenAny(_cluster.DrainAsync(), Failed, Task.Delay(HandOverMax, _clock));
+        await HandOverAsync();
         foreach (var loop in _loops)
             loop.Close();
         await Task.WhenAll(
@@ -198,6 +196,7 @@ internal sealed class Node : IAsyncDisposable
             await Task.WhenAny(_forwarder.WhenIdleAsync(), Task.Delay(HandOverMax, _clock));
         if (isTakenIn)
             await FlushAsync();
+        await HandOverAsync(); // What was taken once more, since nobody else took such an end.
         if (_tcp is not null)
         {
             using var impatient = new CancellationTokenSource(FarewellMax, _clock);
@@ -342,6 +341,7 @@ internal sealed class Node : IAsyncDisposable
     };
 
     private Forwarder ForwarderOf(ClusterLoop cluster, IClusterStore store) => new(
+        _options.Engine.Partitions,
         new ForwarderParts(
             cluster.PlaceOf, cluster.IsHere, () => cluster.IsTrusted, cluster.Look,
             shard => _loops[shard].WhenTablesCaughtUpAsync()),
@@ -536,9 +536,18 @@ internal sealed class Node : IAsyncDisposable
     }
 
     /// <summary>
-    /// Lets the journal and the tables catch up. What does not make it in time, or in a node that cannot go on, is in
-    /// the journal, or repeats.
+    /// How long a stop tries to leave partitions, and ends of attempts, to others: a node that stays takes up to a
+    /// lease to see that a partition is free, and one that stops gives it that time.
     /// </summary>
+    private TimeSpan HandOverMax => TimeSpan.FromSeconds(10) + _options.Cluster.Lease;
+
+    /// <summary>Gives all partitions to others. What does not go in time is free when its lease has run out.</summary>
+    private async Task HandOverAsync()
+    {
+        if (_cluster is not null && _areLoopsStarted)
+            await Task.WhenAny(_cluster.DrainAsync(), Failed, Task.Delay(HandOverMax, _clock));
+    }
+
     /// <summary>
     /// Waits until the shards have seen what was posted to them, and it is durable: what is not theirs is the
     /// forwarder's then. False: it takes too long, or there is nobody to answer, since the start failed.
@@ -565,7 +574,10 @@ internal sealed class Node : IAsyncDisposable
         }
     }
 
-    /// <summary>The same once more, since the forwarder may have brought something back; then the tables.</summary>
+    /// <summary>
+    /// The same once more, since the forwarder may have brought something back; then the tables. What does not make it
+    /// in time, or in a node that cannot go on, is in the journal, or repeats.
+    /// </summary>
     private async Task FlushAsync()
     {
         if (!await TakeInAsync())

@@ -2,6 +2,7 @@ using Karya.Engine;
 using Karya.Engine.Shards;
 using Karya.Node.Network;
 using Karya.Node.Plans;
+using Karya.Node.Tests.Joined;
 using Karya.Protocol;
 using Microsoft.Extensions.Time.Testing;
 using Xunit;
@@ -28,7 +29,8 @@ public sealed class ForwarderTests : IAsyncDisposable
         _shard.Open(_ticks.NowMs());
         var parts = new ForwarderParts(
             _ => null, _ => _isHere, () => true, () => _looks++, _ => Task.CompletedTask);
-        _forwarder = new Forwarder(parts, new PeerLinks("test", "secret", _clock), [_shard], _ticks, _clock);
+        _forwarder = new Forwarder(
+            4, parts, new PeerLinks("test", "secret", _clock), [_shard], _ticks, _clock);
     }
 
     [Fact]
@@ -71,11 +73,28 @@ public sealed class ForwarderTests : IAsyncDisposable
         for (int i = 0; i < 2000; i++)
             _clock.Advance(Pause);
         Assert.False(_forwarder.WhenIdleAsync().IsCompleted);
+        Assert.True(_forwarder.HasEndsOf(0));
 
         _isHere = true;
         _clock.Advance(Pause);
+        _forwarder.Post(_shard.Turn(_ticks.NowMs()).Strays.Span[0]); // It was too late: the partition goes again.
+        Assert.False(_forwarder.WhenIdleAsync().IsCompleted);
+
+        IReplyTarget? again = null;
+        await Until.TrueAsync(
+            () =>
+            {
+                _clock.Advance(Pause);
+                var strays = _shard.Turn(_ticks.NowMs()).Strays.Span;
+                again = strays.IsEmpty ? null : strays[0].ReplyTo;
+                return again is not null;
+            },
+            "it is tried again");
+        Assert.True(_forwarder.HasEndsOf(0)); // Its partition is not closed before it is durable.
+
+        again!.Complete(new Reply { Code = ReplyCode.Ok });
         await _forwarder.WhenIdleAsync();
-        Assert.Equal(1, _shard.Turn(_ticks.NowMs()).Strays.Span.Length);
+        Assert.False(_forwarder.HasEndsOf(0));
     }
 
     [Fact]

@@ -38,7 +38,6 @@ internal sealed class Reconciler
     private bool _haveOwnersChanged = true;
     private bool _isRenewing;
     private bool _isReading;
-    private bool _isClaiming;
     private bool _hasSeenLeases;
     private long _renewDueMs;
     private long _readDueMs;
@@ -67,6 +66,15 @@ internal sealed class Reconciler
 
     /// <summary>It shall have nothing.</summary>
     public bool IsLeaving => IsDraining || IsStopping;
+
+    /// <summary>
+    /// Ends of attempts wait here for whoever has a partition. When nobody takes it, since all nodes stop, this one
+    /// does so for as long as it takes to record them: else the attempts would be made again.
+    /// </summary>
+    public Predicate<int> HasEndsOf { get; set; } = _ => false;
+
+    /// <summary>A claim is under way: what it asks for may be this node's already.</summary>
+    public bool IsClaiming { get; private set; }
 
     /// <summary>It may own partitions at all: its clock is right, its store answers.</summary>
     public bool CanOwn { get; set; } = true;
@@ -280,13 +288,13 @@ internal sealed class Reconciler
 
     private void Claim(long nowMs, List<ClusterRequest> requests)
     {
-        if (_isClaiming || IsLeaving || !CanOwn)
+        if (IsClaiming || !CanOwn)
             return;
         _wantedLeases.Clear();
         for (int partition = 0; partition < _slots.Length; partition++)
         {
             ref var slot = ref _slots[partition];
-            if (slot.Hold != PartitionHold.Foreign)
+            if (slot.Hold != PartitionHold.Foreign || (IsLeaving && !HasEndsOf(partition)))
                 continue;
             long mayMs = MayClaimMs(partition, nowMs);
             if (mayMs > nowMs)
@@ -301,7 +309,7 @@ internal sealed class Reconciler
 
         if (_wantedLeases.Count == 0)
             return;
-        _isClaiming = true;
+        IsClaiming = true;
         requests.Add(new ClusterRequest(ClusterRequestKind.Claim, Wanted: [.. _wantedLeases]));
     }
 
@@ -312,7 +320,9 @@ internal sealed class Reconciler
         if (slot.Lease.Owner == _me.Owner && !slot.Lease.IsReleased)
             return slot.RetryMs; // An answer to a claim was lost: claimed again, its memory is read anew.
         long freeMs = slot.Lease.IsReleased ? slot.SinceMs : slot.SinceMs + slot.Lease.LeaseMs;
-        if (freeMs <= nowMs && !IsWantedHere(partition)) // Else it is early enough to look at the order then.
+        if (IsLeaving)
+            freeMs += 2 * _times.GraceMs; // Whoever stays comes first.
+        else if (freeMs <= nowMs && !IsWantedHere(partition)) // Else it is early enough to look at the order then.
             freeMs += (1 + Assignment.RankOf(_me.Name, _alive, partition)) * _times.GraceMs;
         return Math.Max(freeMs, slot.RetryMs);
     }
@@ -330,6 +340,8 @@ internal sealed class Reconciler
             ref var slot = ref _slots[partition];
             if (slot.Hold != PartitionHold.Open || !(IsStopping || MayOffer(partition, nowMs)))
                 continue;
+            if (HasEndsOf(partition))
+                continue; // They are recorded before it goes.
             slot.OfferedTo = IsStopping ? null : _wanted[partition];
             slot.Hold = PartitionHold.Closing;
             requests.Add(new ClusterRequest(ClusterRequestKind.Close, partition, _owned.EpochOf(partition)));
@@ -391,7 +403,7 @@ internal sealed class Reconciler
 
     private void EndClaim()
     {
-        _isClaiming = false;
+        IsClaiming = false;
         foreach (var wanted in _wantedLeases)
         {
             ref var slot = ref _slots[wanted.Partition];

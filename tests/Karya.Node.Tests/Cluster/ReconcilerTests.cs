@@ -139,6 +139,45 @@ public sealed class ReconcilerTests
         Assert.Equal(PartitionCount, a.Mine.Length);
     }
 
+    /// <summary>Seed 1795830692225 of Tiny: else attempts whose ends nobody takes are made again.</summary>
+    [Fact]
+    public void When_all_nodes_stop_one_takes_a_partition_back_until_the_ends_that_wait_for_it_are_recorded()
+    {
+        var a = Add("a");
+        var b = Add("b");
+        Pass(10_000);
+        bool waits = true;
+        b.Reconciler.HasEndsOf = partition => waits && partition == 3;
+        a.Reconciler.IsStopping = true;
+        Pass(50);
+        b.Reconciler.IsStopping = true;
+
+        Pass(3000);
+        Assert.Empty(a.Mine);
+        Assert.Equal([3], b.Mine);
+
+        waits = false;
+        Pass(1000);
+        Assert.Empty(b.Mine);
+        Assert.All(_table.Rows, row => Assert.True(row.IsReleased));
+    }
+
+    [Fact]
+    public void What_a_node_that_stays_takes_is_not_taken_by_one_that_stops()
+    {
+        var a = Add("a");
+        var b = Add("b");
+        Pass(10_000);
+        b.Reconciler.HasEndsOf = _ => true;
+        b.Owned.Lose(b.Mine[0]); // Nobody has it, so far as the nodes know.
+        b.Reconciler.IsStopping = true;
+        int claims = b.Count(ClusterRequestKind.Claim);
+
+        Pass(5000);
+
+        Assert.Equal(claims, b.Count(ClusterRequestKind.Claim));
+    }
+
     [Fact]
     public void What_a_renewal_leaves_out_is_dropped_before_the_lease_is_trusted_any_longer()
     {

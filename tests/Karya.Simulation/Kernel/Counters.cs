@@ -21,6 +21,8 @@ internal enum Happening
     RedisFlushed,
     RedisStale,
     GracefulStop,
+    StoppedAll,
+    TakenBackForEnds,
     LostReply,
     LateRequest,
     RefusedCommit,

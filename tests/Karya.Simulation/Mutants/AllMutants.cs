@@ -202,6 +202,9 @@ internal static class AllMutants
                             entry = ref tables.Tasks[task];
                             entry.AttemptDueMs = record.DueMs;
             """),
+        new("ends-left-behind", "nobody records the ends of attempts when all nodes stop",
+            Node + "Cluster/Reconciler.cs",
+            "(IsLeaving && !HasEndsOf(partition))", "(IsLeaving && (MUTANT || !HasEndsOf(partition)))"),
         new("hook-tried-once-more", "a hook has an attempt more than it should",
             Engine + "PartitionState.cs",
             "entry.AttemptsMax = spec.AttemptsMax;", "entry.AttemptsMax = spec.AttemptsMax + (MUTANT ? 1 : 0);"),

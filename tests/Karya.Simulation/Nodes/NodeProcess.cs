@@ -51,7 +51,10 @@ internal sealed class NodeProcess : IDisposable
         _trust = new LeaseTrust(settings.Times.LeaseMs);
         Gate = new FiringGate(Owned, _trust);
         _members = new MemberView(new Member(Identity.Name, 1), Identity.Incarnation, settings.AliveMs);
-        _reconciler = new Reconciler(Identity, settings.Times, Owned, _trust, _members);
+        _reconciler = new Reconciler(Identity, settings.Times, Owned, _trust, _members)
+        {
+            HasEndsOf = partition => Executor!.HasEndsOf(partition),
+        };
         var chance = cluster.World.Chance.Fork();
         Submits = new RequestDesk(cluster, node, this, new PlanIds(bytes => Fill(bytes, chance)));
         Executor = new SimExecutor(cluster, node, this);
@@ -393,6 +396,8 @@ internal sealed class NodeProcess : IDisposable
                 {
                     if (asked.Value!.Count < wanted.Count)
                         _cluster.Counters.Count(Happening.ClaimRefused);
+                    if (_reconciler.IsLeaving)
+                        _cluster.Counters.Count(Happening.TakenBackForEnds, asked.Value.Count);
                     foreach (var claimed in asked.Value)
                         _world.Note($"node {_node.Number} claimed {claimed.Partition} epoch {claimed.Epoch}");
                     _reconciler.Claimed(nowMs, asked.Value, _requests);
@@ -462,7 +467,14 @@ internal sealed class NodeProcess : IDisposable
     /// <param name="wasIdle">It was so a moment ago: the shards have seen all that was posted to them since.</param>
     private void EndWhenDrained(bool wasIdle = false)
     {
-        bool isIdle = Owned.Count == 0 && Executor.IsIdle && Array.TrueForAll(_journals, journal => journal.IsIdle);
+        bool hasNothing = Owned.Count == 0 && !_reconciler.IsClaiming;
+        if (hasNothing)
+        {
+            foreach (var shard in _shards)
+                shard.Shard.Inbox.Close(); // What comes back is not fired.
+        }
+
+        bool isIdle = hasNothing && Executor.IsIdle && Array.TrueForAll(_journals, journal => journal.IsIdle);
         if (isIdle && wasIdle)
             _cluster.EndInOrder(_node);
         else

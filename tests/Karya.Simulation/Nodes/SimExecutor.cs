@@ -20,10 +20,13 @@ internal sealed class SimExecutor(Cluster cluster, SimNode node, NodeProcess pro
     private readonly Prng _chance = cluster.World.Chance.Fork();
     private readonly HashSet<(TaskKey Key, int Attempt, long Epoch)> _notBegun = [];
     private int _running;
-    private int _forwarding;
+    private readonly int[] _ends = new int[cluster.Settings.PartitionCount]; // By partition, how many are forwarded.
 
     /// <summary>Nothing runs, and whoever had to hear of an end has.</summary>
-    public bool IsIdle => _running == 0 && _forwarding == 0;
+    public bool IsIdle => _running == 0 && Array.TrueForAll(_ends, ends => ends == 0);
+
+    /// <summary>Ends of attempts wait here for whoever has the partition.</summary>
+    public bool HasEndsOf(int partition) => _ends[partition] > 0;
 
     public void Post(in Dispatch dispatch)
     {
@@ -52,23 +55,26 @@ internal sealed class SimExecutor(Cluster cluster, SimNode node, NodeProcess pro
             ArrayPool<byte>.Shared.Return(payload);
         }
 
+        if (command.ReplyTo is Taken { IsHere: true })
+            return; // The shard gives back what it got from here, where it is tried again.
         cluster.Counters.Count(
             command.Kind == CommandKind.AttemptReleased ? Happening.ReleaseForwarded : Happening.EndForwarded);
-        _forwarding++;
+        _ends[command.Partition]++;
         Forward(copy, cluster.World.NowUs + cluster.Settings.Times.AwayMs * 1000);
     }
 
     /// <summary>Takes an end that another node forwards, or that came back.</summary>
     /// <param name="command">The end.</param>
-    /// <param name="taken">Told when it is durable, or known to be over; null: nobody waits.</param>
+    /// <param name="isFromHere">It came back.</param>
+    /// <param name="taken">Told when it is durable, or known to be over.</param>
     /// <returns>False: the partition is not here either.</returns>
-    private bool TryTake(in Command command, Action? taken)
+    private bool TryTake(in Command command, bool isFromHere, Action taken)
     {
         if (!process.IsServing || !process.ShardOf(command.Partition).Shard.Owns(command.Partition))
             return false;
         cluster.World.Note($"node {node.Number} takes {command.Kind} of {command.Key}, forwarded");
         var copy = command;
-        copy.ReplyTo = taken is null ? null : new Taken(taken);
+        copy.ReplyTo = new Taken(isFromHere, taken);
         if (command.Payload is { } payload)
         {
             copy.Payload = ArrayPool<byte>.Shared.Rent(Math.Max(1, payload.Length));
@@ -176,35 +182,39 @@ internal sealed class SimExecutor(Cluster cluster, SimNode node, NodeProcess pro
 
     private void Forward(Command command, long untilUs, bool hasWaited = false)
     {
-        if (cluster.World.NowUs > untilUs || (hasWaited && TryTake(command, taken: null))) // It came back.
+        if (cluster.World.NowUs > untilUs)
         {
-            _forwarding--;
+            _ends[command.Partition]--;
             return;
         }
 
         int owner = process.OwnerOf(command.Partition);
         bool isTaken = false;
-        if (owner >= 0 && owner != node.Number)
+        bool isBack = hasWaited && TryTake(command, isFromHere: true, () => isTaken = true);
+        if (!isBack && owner >= 0 && owner != node.Number)
         {
             var other = cluster.Nodes[owner];
             cluster.Network.Send(node.Place, other.Place, () => other.After(0, () =>
             {
                 other.Process?.Executor.TryTake(
-                    command, () => cluster.Network.Send(other.Place, node.Place, () => isTaken = true));
+                    command, isFromHere: false,
+                    () => cluster.Network.Send(other.Place, node.Place, () => isTaken = true));
             }), mayRepeat: true);
         }
 
         node.After(ForwardAgainUs, () =>
         {
             if (isTaken)
-                _forwarding--;
+                _ends[command.Partition]--;
             else
                 Forward(command, untilUs, hasWaited: true);
         });
     }
 
-    private sealed class Taken(Action taken) : IReplyTarget
+    private sealed class Taken(bool isHere, Action taken) : IReplyTarget
     {
+        public bool IsHere => isHere;
+
         public void Complete(in Reply reply)
         {
             if (Forwarder.IsTaken(reply.Code))

@@ -39,4 +39,7 @@ internal enum FaultKind
     RedisFlush,
 
     RedisStale,
+
+    /// <summary>An orderly stop of all nodes at once; they start when the last one has ended.</summary>
+    StopAll,
 }

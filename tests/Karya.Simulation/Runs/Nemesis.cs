@@ -10,6 +10,8 @@ internal sealed class Nemesis
     private readonly World _world;
     private readonly Prng _chance;
     private readonly List<Action> _heals = [];
+    private readonly HashSet<SimNode> _stopping = []; // With all others, and not ended yet.
+    private readonly List<SimNode> _stopped = []; // The same, ended.
     private bool _isOver;
 
     public Nemesis(Cluster cluster)
@@ -48,7 +50,14 @@ internal sealed class Nemesis
         }
     }
 
-    public void Ended(SimNode node) => StartLater(node, _chance.Between(1000, 5_000_000));
+    public void Ended(SimNode node)
+    {
+        if (_stopping.Contains(node))
+            _stopped.Add(node);
+        else
+            StartLater(node, _chance.Between(1000, 5_000_000));
+        HasEnded(node);
+    }
 
     private void PlanNext(FaultKind kind, double everyUs) => _world.After(_chance.Exponential(everyUs), () =>
     {
@@ -68,11 +77,15 @@ internal sealed class Nemesis
             case FaultKind.Crash when node.IsUp:
                 Count(Happening.Crash);
                 _cluster.Crash(node);
+                HasEnded(node);
                 StartLater(node, _chance.Between(1000, 3 * LeaseUs));
                 break;
             case FaultKind.Restart when node.Process is { IsServing: true } process:
                 Count(Happening.GracefulStop);
                 process.StopInOrder();
+                break;
+            case FaultKind.StopAll when _stopping.Count == 0:
+                StopAll();
                 break;
             case FaultKind.Pause:
                 Pause(node);
@@ -142,6 +155,26 @@ internal sealed class Nemesis
                 HealLater(_chance.Between(100_000, 4 * LeaseUs), _cluster.Redis.ThawReads);
                 break;
         }
+    }
+
+    private void StopAll()
+    {
+        Count(Happening.StoppedAll);
+        foreach (var node in _cluster.Nodes.Where(node => node.Process is { IsServing: true }))
+            _stopping.Add(node);
+        foreach (var node in _stopping.ToArray())
+            node.Process!.StopInOrder();
+    }
+
+    /// <summary>Who was stopped with all others waits for the last one.</summary>
+    private void HasEnded(SimNode node)
+    {
+        _stopping.Remove(node);
+        if (_stopping.Count > 0 && !_isOver)
+            return;
+        foreach (var stopped in _stopped)
+            StartLater(stopped, _chance.Between(1000, 5_000_000));
+        _stopped.Clear();
     }
 
     private void Pause(SimNode node)

@@ -11,6 +11,7 @@ public sealed class SimulationTests(ITestOutputHelper output)
         { 35, "Swarm" }, { 8, "Swarm" }, { 18, "Swarm" }, { 2, "Swarm" }, { 54, "Swarm" }, { 17, "Swarm" },
         { 11, "Swarm" }, { 42, "Tiny" }, { 5101, "Tiny" }, { 60117, "Tiny" }, { 60039, "Long" },
         { 1795726825287, "Long" }, { 1795738485047, "Long" }, { 1795817251174, "Swarm" },
+        { 1795830692225, "Tiny" },
     };
 
     [Theory]
