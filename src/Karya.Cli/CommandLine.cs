@@ -40,6 +40,7 @@ internal static class CommandLine
             TriggerCommand.Define(server),
             StatsCommand.Define(server),
             ClusterCommand.Define(server),
+            ConnectorCommand.Define(server),
             TopCommand.Define(server),
             UserCommand.Define(server),
             MigrateCommand.Define(terminal),

@@ -285,6 +285,33 @@ public sealed class KaryaClient : IAsyncDisposable
             Call.Read(nameof(DrainAsync)), new DrainRequest(node, isOn), cancellationToken).ConfigureAwait(false);
     }
 
+    /// <summary>The connectors that the node knows to which the client is connected.</summary>
+    public async ValueTask<IReadOnlyList<ConnectorStatus>> GetConnectorsAsync(
+        CancellationToken cancellationToken = default)
+    {
+        var reply = await Link.AskAsync<ConnectorsRequest, ConnectorsReply>(
+            Call.Read(nameof(GetConnectorsAsync)), new ConnectorsRequest(null), cancellationToken)
+            .ConfigureAwait(false);
+        return reply.Connectors;
+    }
+
+    /// <summary>
+    /// Has that node try out a connector: it connects and signs in, and sends nothing to anybody. Takes up to half a
+    /// minute when nobody answers there.
+    /// </summary>
+    /// <param name="name">rest, slack, email or kafka.</param>
+    /// <param name="cancellationToken">Ends the wait.</param>
+    /// <exception cref="KaryaException">There is no such connector, or the node is not configured for it.</exception>
+    public async ValueTask<ConnectorStatus> TestConnectorAsync(
+        string name, CancellationToken cancellationToken = default)
+    {
+        ArgumentException.ThrowIfNullOrEmpty(name);
+        var reply = await Link.AskAsync<ConnectorsRequest, ConnectorsReply>(
+            Call.Read(nameof(TestConnectorAsync)), new ConnectorsRequest(name), cancellationToken)
+            .ConfigureAwait(false);
+        return reply.Connectors.First(connector => connector.Name == name);
+    }
+
     /// <summary>Asks for a sign of life.</summary>
     public async ValueTask<PingResult> PingAsync(CancellationToken cancellationToken = default)
     {

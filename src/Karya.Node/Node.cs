@@ -50,7 +50,7 @@ internal sealed class Node : IAsyncDisposable
     private readonly AttemptEnded? _attemptEnded;
     private readonly TickClock _ticks;
     private readonly IStore _store;
-    private readonly RestConnector _rest;
+    private readonly NodeConnectors _connectors;
     private readonly PartitionLease _lease; // Of a single node.
     private readonly IClusterStore? _shared; // Null: a single node.
     private readonly TaskCompletionSource<string> _failed = new(TaskCreationOptions.RunContinuationsAsynchronously);
@@ -105,8 +105,7 @@ internal sealed class Node : IAsyncDisposable
         _store = store;
         _ticks = new TickClock(store.Clock);
         Metrics = new Metrics(clock);
-        var rest = options.Connectors.Rest;
-        _rest = new RestConnector(new Execution.RestOptions(rest.ResponseBytesMax, rest.FollowRedirects), clock);
+        _connectors = new NodeConnectors(options, clock);
         _lease = new PartitionLease(store.LeaseLength, store.RenewLease, () => store.Lost, WakeLoops, clock);
     }
 
@@ -159,6 +158,7 @@ internal sealed class Node : IAsyncDisposable
         var addresses = await http.StartAsync(stopping);
         var endpoints = await _tcp!.StartAsync(stopping);
         Addresses = new NodeAddresses(addresses[0], endpoints[0]);
+        _connectors.Guard(Addresses);
         if (_cluster is not null)
         {
             _cluster.MapChanged = _tcp.Push;
@@ -231,7 +231,7 @@ internal sealed class Node : IAsyncDisposable
             await _tcp.DisposeAsync();
         if (_executor is not null)
             await _executor.DisposeAsync();
-        _rest.Dispose();
+        _connectors.Dispose();
     }
 
     private void Join(IClusterStore store)
@@ -291,8 +291,7 @@ internal sealed class Node : IAsyncDisposable
 
         IFiringRight right = _cluster is null ? _lease : _cluster;
         _executor = executor = new Executor(
-            ExecutorOptionsOf(right), new Connectors(_rest, new ChainedConnector(SubmitChildAsync)),
-            PostOutcome, _ticks.NowMs, _clock);
+            ExecutorOptionsOf(right), _connectors.With(SubmitChildAsync), PostOutcome, _ticks.NowMs, _clock);
 
         _workers = new WorkerDesk(
             new WorkerDeskOptions(
@@ -311,7 +310,8 @@ internal sealed class Node : IAsyncDisposable
         _desk = new PlanDesk(
             new DeskOptions(
                 _options.Engine.Partitions, (int)_options.Retry.Delay.TotalMilliseconds,
-                (int)_options.Retry.DelayMax.TotalMilliseconds),
+                (int)_options.Retry.DelayMax.TotalMilliseconds)
+            { Rules = _connectors.Rules },
             _store, _shards, _loops, _ticks, _clock, _forwarder);
         _startedTimestamp = _clock.GetTimestamp();
         Parts = PartsOf(_desk, _workers, journal, projector);
@@ -319,8 +319,8 @@ internal sealed class Node : IAsyncDisposable
         AddGauges(journal);
         var cluster = Parts.Cluster;
         _http = http = new HttpApi(
-            HttpOptionsOf(_options), _desk, () => cluster.DescribeAsync(ownOnly: false), Metrics,
-            HealthOf(journal, projector), _loggers);
+            HttpOptionsOf(_options), _desk, () => cluster.DescribeAsync(ownOnly: false), _connectors.DescribeAsync,
+            Metrics, HealthOf(journal, projector), _loggers);
     }
 
     private NodeParts PartsOf(PlanDesk desk, WorkerDesk workers, Journal journal, Projector projector) => new(
@@ -338,6 +338,7 @@ internal sealed class Node : IAsyncDisposable
             : new PeerDesk(_shared!.Secret, _options.Engine.Partitions, _shards, _forwarder),
         Relay = _relay,
         Cluster = ClusterDeskOf(),
+        Connectors = _connectors.DescribeAsync,
     };
 
     private Forwarder ForwarderOf(ClusterLoop cluster, IClusterStore store) => new(

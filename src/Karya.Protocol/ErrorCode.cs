@@ -45,6 +45,7 @@ public enum ErrorCode
     ConnectorMissing = 51,
     TooManyPlans = 52,
     InvalidId = 53,
+    TopicNotAllowed = 54,
 
     UserNotFound = 60,
     PlanNotFound = 61,

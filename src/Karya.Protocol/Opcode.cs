@@ -29,6 +29,7 @@ public enum Opcode : byte
 
     Cluster = 0x20,
     Drain = 0x21,
+    Connectors = 0x22,
 
     Subscribe = 0x30,
     Finish = 0x31,

@@ -38,6 +38,8 @@ internal static class DocumentedRecords
                 "", "", new NodeEndpoint("", 0), "", "", NodeState.None, 0, 0, null, null, null, 0, 0, 0, null).Write),
                 Fault(NodeStatus.Read)),
             ("partition", Written(new PartitionStatus(null, 0, false).Write), Fault(PartitionStatus.Read)),
+            ("connector", Written(new ConnectorStatus("", ConnectorState.Missing, null, null).Write),
+                Fault(ConnectorStatus.Read)),
             ("worker", Written(new WorkerStats("", 0, 0, 0).Write), Fault(WorkerStats.Read)),
             ("name credits", [0x92, 0xA1, 0x61, 0x01], Inside<SubscribeRequest>("9191", "", SubscribeRequest.Read)),
             ("end", Written(new DeliveryEnd(1, 0, [], "", 0).Write), Fault(DeliveryEnd.Read)),

@@ -127,6 +127,13 @@ internal static class RandomMessages
             [new PartitionStatus(isMoving ? null : 0, epoch, isMoving)]))),
         Kind(Gen.Bool.Select(isOn => new DrainRequest("node", isOn))),
         Kind(Gen.Const(new DrainReply())),
+        Kind(Gen.Bool.Select(isTest => new ConnectorsRequest(isTest ? "kafka" : null))),
+        Kind(Gen.Bool.Array[0, 5].Select(missing => new ConnectorsReply(
+            [
+                .. missing.Select(isMissing => new ConnectorStatus(
+                    "slack", isMissing ? ConnectorState.Missing : ConnectorState.Working, isMissing ? null : "there",
+                    isMissing ? "no token" : null)),
+            ]))),
         Kind(Gen.Byte.Array[0, 100].Select(command => new ForwardRequest(command))),
         Kind(Gen.Byte.Select(code => new ForwardReply(code))),
         Kind(Gen.UShort.Array[0, 300].Select(partitions => new CatchUpRequest([.. partitions]))),

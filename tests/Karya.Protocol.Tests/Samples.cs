@@ -174,6 +174,13 @@ internal static class Samples
             [new PartitionStatus(0, 3, false), new PartitionStatus(null, 4, true)])),
         Sample.Of("drain", new DrainRequest("a", true)),
         Sample.Of("drain.reply", new DrainReply()),
+        Sample.Of("connectors", new ConnectorsRequest(null)),
+        Sample.Of("connectors.test", new ConnectorsRequest("slack")),
+        Sample.Of("connectors.reply", new ConnectorsReply(
+            [
+                new ConnectorStatus("rest", ConnectorState.Configured, null, null),
+                new ConnectorStatus("email", ConnectorState.Failing, "mail:587", "It refused the connection."),
+            ])),
         Sample.Of("forward", new ForwardRequest([1, 2, 3])),
         Sample.Of("forward.reply", new ForwardReply(2)),
         Sample.Of("catch_up", new CatchUpRequest([0, 1, 65_535])),

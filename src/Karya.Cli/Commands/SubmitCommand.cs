@@ -14,6 +14,9 @@ internal static class SubmitCommand
           karya submit task resize-image --data '{"id":7}' --in 90s --key order-7 --wait --timeout 5m
           karya submit task report --cron '30 2 * * *' --tz Europe/Berlin --dry-run
           karya submit chain child.json --at 2026-12-01T08:00:00Z
+          karya submit slack C024BE91L '[{"type":"divider"}]' --every 1d
+          karya submit email ann@example.com --subject 'Disk full' --message 'Clean up.' --in 10m
+          karya submit kafka orders --message-key 7 --message '{"id":7}'
           karya submit -f plan.json
           karya submit --from-jsonl plans.jsonl
 
@@ -32,7 +35,7 @@ internal static class SubmitCommand
         var submission = new Submission(server);
         var command = new ExampleCommand("submit", "Hand a plan to a node.", Examples)
         {
-            file, lines, Http(server), Task(server), Chain(server),
+            file, lines, Http(server), Task(server), Chain(server), Slack(server), Email(server), Kafka(server),
         };
         submission.AddTo(command);
         command.SetAction(parsed => (parsed.GetValue(file), parsed.GetValue(lines)) switch
@@ -89,6 +92,40 @@ internal static class SubmitCommand
             string path = parsed.GetRequiredValue(file);
             return KaryaAction.Chain(PlanReader.Read(TextFile.Read(path), path));
         });
+    }
+
+    private static Command Slack(ServerFlags server)
+    {
+        var channel = new Argument<string>("CHANNEL") { Description = "The id or name of a channel." };
+        var blocks = new Argument<string>("BLOCKS|@FILE") { Description = "A JSON array of Slack blocks." };
+        var command = new Command("slack", "Post to Slack when due.") { channel, blocks };
+        return WithPlan(server, command, parsed => KaryaAction.Slack(
+            parsed.GetRequiredValue(channel), TextFile.ReadOrTake(parsed.GetRequiredValue(blocks))));
+    }
+
+    private static Command Email(ServerFlags server)
+    {
+        var recipient = new Argument<string>("RECIPIENT")
+        {
+            Description = "An address, or several with commas between them.",
+        };
+        var subject = Flags.Text("--subject", "TEXT", "One line (default: empty).");
+        var message = Flags.Text("--message", "TEXT|@FILE", "The text of the mail (default: empty).");
+        var command = new Command("email", "Send mail when due.") { recipient, subject, message };
+        return WithPlan(server, command, parsed => KaryaAction.Email(
+            parsed.GetRequiredValue(recipient), parsed.GetValue(subject) ?? "",
+            TextFile.ReadOrTake(parsed.GetValue(message) ?? "")));
+    }
+
+    private static Command Kafka(ServerFlags server)
+    {
+        var topic = new Argument<string>("TOPIC") { Description = "Where to." };
+        var key = Flags.Text("--message-key", "TEXT", "Decides the partition (default: none).");
+        var message = Flags.Text("--message", "TEXT|@FILE", "The message (default: empty).");
+        var command = new Command("kafka", "Publish to Kafka when due.") { topic, key, message };
+        return WithPlan(server, command, parsed => KaryaAction.Kafka(
+            parsed.GetRequiredValue(topic), TextFile.ReadOrTake(parsed.GetValue(message) ?? ""),
+            parsed.GetValue(key)));
     }
 
     private static Command WithPlan(ServerFlags server, Command command, Func<ParseResult, KaryaAction> action)

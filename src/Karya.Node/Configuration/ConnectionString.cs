@@ -78,6 +78,20 @@ internal static class ConnectionString
         return Option.Shown(database is null ? server : $"{server}/{database}");
     }
 
+    /// <summary>Hosts and ports of a checked connection string; none of a Unix socket.</summary>
+    public static IEnumerable<(string Host, int Port)> ServersOf(string connectionString)
+    {
+        var builder = new NpgsqlConnectionStringBuilder(connectionString);
+        foreach (string server in (builder.Host ?? "").Split(',', StringSplitOptions.TrimEntries))
+        {
+            int colon = server.LastIndexOf(':');
+            bool hasPort = int.TryParse(
+                server.AsSpan(colon + 1), NumberStyles.None, CultureInfo.InvariantCulture, out int port);
+            if (!server.StartsWith('/') && server.Length > 0)
+                yield return colon > 0 && hasPort ? (server[..colon], port) : (server, builder.Port);
+        }
+    }
+
     private static DbConnectionStringBuilder? ReadPairs(string text)
     {
         try

@@ -241,28 +241,6 @@ internal sealed record ExecutorOptions
     public TimeSpan Drain { get; init; } = TimeSpan.FromSeconds(30);
 }
 
-/// <summary>Section <c>connectors</c>: one section per connector.</summary>
-internal sealed record ConnectorsOptions
-{
-    public RestOptions Rest { get; init; } = new();
-}
-
-/// <summary>Section <c>connectors.rest</c>.</summary>
-internal sealed record RestOptions
-{
-    /// <summary>
-    /// How many bytes of an answer are read; 64 KiB, the rest is dropped. More lets connections with long answers be
-    /// used again, and costs memory per attempt.
-    /// </summary>
-    public int ResponseBytesMax { get; init; } = 64 * 1024;
-
-    /// <summary>
-    /// Follow redirects; false. True suits targets that move; each hop is checked like the first address, but the
-    /// target then chooses where requests go.
-    /// </summary>
-    public bool FollowRedirects { get; init; }
-}
-
 /// <summary>Section <c>retry</c>: the pauses between attempts of one task.</summary>
 internal sealed record RetryOptions
 {

@@ -210,6 +210,37 @@ internal sealed partial record Option(string Key, string Limits, Func<NodeOption
         });
     }
 
+    /// <summary>A text, or a word that stands for an empty one.</summary>
+    /// <param name="emptyText">Stands for it: <c>none</c>, <c>auto</c> or <c>any</c>.</param>
+    /// <param name="form">What is allowed beside that word.</param>
+    /// <param name="judge">What is wrong with a text; null when nothing is.</param>
+    public static Option Text(
+        string key, string emptyText, string form, Func<string, string?> judge, Func<NodeOptions, string> get,
+        Func<NodeOptions, string, NodeOptions> with) =>
+        new(key, $"{emptyText}, or {form}", Shown(get, emptyText), (text, ref options) =>
+        {
+            bool isEmpty = text.Length == 0 || text == emptyText;
+            string? mistake = isEmpty ? null : judge(text);
+            if (mistake is null)
+                options = with(options, isEmpty ? "" : text);
+            return mistake;
+        });
+
+    /// <summary>A text with references that nobody is shown, or <c>none</c> for an empty one.</summary>
+    public static Option Secret(
+        string key, Func<NodeOptions, string> get, Func<NodeOptions, string, NodeOptions> with)
+    {
+        var option = Text(
+            key, NoneText, "a text, best ${env:NAME} or ${file:path}",
+            text => text.Any(char.IsControl) ? "has control characters; it must be one line" : null, get, with);
+        return option with
+        {
+            Show = options => get(options).Length == 0 ? NoneText : "(set)",
+            Resolve = (string text, SecretReferences references, out string resolved) =>
+                references.Resolve(text, out resolved),
+        };
+    }
+
     public static Option Switch(string key, Func<NodeOptions, bool> get, Func<NodeOptions, bool, NodeOptions> with) =>
         Choice(key, Switches, get, with);
 
@@ -221,7 +252,7 @@ internal sealed partial record Option(string Key, string Limits, Func<NodeOption
         string key, Func<NodeOptions, LogLevel> get, Func<NodeOptions, LogLevel, NodeOptions> with) =>
         Choice(key, LogLevels, get, with);
 
-    private static Option Choice<T>(
+    public static Option Choice<T>(
         string key, (string Text, T Value)[] choices, Func<NodeOptions, T> get, Func<NodeOptions, T, NodeOptions> with)
     {
         string limits = string.Join(", ", choices[..^1].Select(choice => choice.Text)) + " or " + choices[^1].Text;
@@ -242,6 +273,9 @@ internal sealed partial record Option(string Key, string Limits, Func<NodeOption
             return Array.Find(choices, choice => EqualityComparer<T>.Default.Equals(choice.Value, value)).Text;
         }
     }
+
+    private static Func<NodeOptions, string> Shown(Func<NodeOptions, string> get, string emptyText) =>
+        options => get(options) is { Length: > 0 } text ? text : emptyText;
 
     [GeneratedRegex(@"^(?!pg_)[a-z_][a-z0-9_]{0,62}\z")]
     private static partial Regex SchemaName();

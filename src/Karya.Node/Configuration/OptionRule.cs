@@ -12,6 +12,11 @@ internal sealed record OptionRule(IReadOnlyList<string> Keys, Func<NodeOptions, 
         new(["retry.delay", "retry.delayMax"], DelayFitsDelayMax),
         new(["engine.shards", "engine.partitions"], ShardsFitPartitions),
         new([OptionTable.RedisKey, OptionTable.PostgresKey], ClusterSharesItsStore),
+        new(["connectors.email.host", "connectors.email.from"], MailHasASender),
+        new(["connectors.email.password", "connectors.email.user"], o => PasswordHasAUser(
+            "connectors.email", o.Connectors.Email.User, o.Connectors.Email.Password)),
+        new(["connectors.kafka.password", "connectors.kafka.user"], o => PasswordHasAUser(
+            "connectors.kafka", o.Connectors.Kafka.User, o.Connectors.Kafka.Password)),
         new(["tcp.listen", "http.listen"], PortsDiffer),
         new(["http.listen", "security.allowAnonymous"], o => StrangersAreWelcome("http.listen", o.Http.Listen, o)),
         new(["tcp.listen", "security.allowAnonymous"], o => StrangersAreWelcome("tcp.listen", o.Tcp.Listen, o)),
@@ -49,6 +54,20 @@ internal sealed record OptionRule(IReadOnlyList<string> Keys, Func<NodeOptions, 
             ? null
             : $"{OptionTable.RedisKey} makes this node a member of a cluster, and its store is a file, which nodes " +
               $"cannot share. Set {OptionTable.PostgresKey}, or leave out {OptionTable.RedisKey}.";
+
+    private static string? MailHasASender(NodeOptions options)
+    {
+        var email = options.Connectors.Email;
+        return (email.Host.Length > 0) == (email.From.Length > 0)
+            ? null
+            : "connectors.email.host and connectors.email.from belong together: who takes the mail, and who sends it. "
+              + "Set both, or none.";
+    }
+
+    private static string? PasswordHasAUser(string section, string user, string password) =>
+        (user.Length > 0) == (password.Length > 0)
+            ? null
+            : $"{section}.user and {section}.password belong together. Set both, or none.";
 
     private static string? PortsDiffer(NodeOptions options)
     {

@@ -32,12 +32,7 @@ internal static class OptionTable
         .. Engine(),
         .. Cluster(),
         .. Executor(),
-        Option.Size(
-            "connectors.rest.responseBytesMax", 1024, 16 * 1024 * 1024, o => o.Connectors.Rest.ResponseBytesMax,
-            (o, value) => WithRest(o, o.Connectors.Rest with { ResponseBytesMax = value })),
-        Option.Switch(
-            "connectors.rest.followRedirects", o => o.Connectors.Rest.FollowRedirects,
-            (o, value) => WithRest(o, o.Connectors.Rest with { FollowRedirects = value })),
+        .. ConnectorTable.All,
         Option.Duration(
             "retry.delay", TimeSpan.FromMilliseconds(10), TimeSpan.FromDays(1), o => o.Retry.Delay,
             (o, value) => o with { Retry = o.Retry with { Delay = value } }),
@@ -177,9 +172,6 @@ internal static class OptionTable
 
     private static NodeOptions WithPostgres(NodeOptions options, PostgresOptions postgres) =>
         options with { Storage = options.Storage with { Postgres = postgres } };
-
-    private static NodeOptions WithRest(NodeOptions options, RestOptions rest) =>
-        options with { Connectors = options.Connectors with { Rest = rest } };
 
     private static IEnumerable<string> SectionsOf(string key)
     {

@@ -31,7 +31,17 @@ internal static class RedisConfiguration
     public static string Shown(string configuration) => Option.Shown(string.Join(
         ',', ConfigurationOptions.Parse(configuration).EndPoints.Select(Shown)));
 
+    /// <summary>The same as hosts and ports.</summary>
+    public static IEnumerable<(string Host, int Port)> ServersOf(string configuration) =>
+        ConfigurationOptions.Parse(configuration).EndPoints.Select(ServerOf);
+
     private static string Shown(EndPoint server)
+    {
+        var (host, port) = ServerOf(server);
+        return string.Create(CultureInfo.InvariantCulture, $"{host}:{port}");
+    }
+
+    private static (string Host, int Port) ServerOf(EndPoint server)
     {
         var (host, port) = server switch
         {
@@ -39,6 +49,6 @@ internal static class RedisConfiguration
             IPEndPoint ip => (ip.Address.ToString(), ip.Port),
             _ => (server.ToString() ?? "", PortDefault),
         };
-        return string.Create(CultureInfo.InvariantCulture, $"{host}:{(port == 0 ? PortDefault : port)}");
+        return (host, port == 0 ? PortDefault : port);
     }
 }

@@ -202,8 +202,8 @@ internal sealed class Executor : IAsyncDisposable
             _ => (action.GetType().Name, "connectors"),
         };
         return Outcome.FailedForGood(
-            $"{name} is not configured on this node: {setting} is missing, which this version cannot read yet. "
-            + "Replay the task from its dead letters on a version that can.");
+            $"{name} is not configured on this node: {setting} is missing in its configuration. "
+            + "Set it, and replay the task from its dead letters.");
     }
 
     /// <summary>

@@ -1,15 +1,13 @@
-using System.Buffers;
+using System.Diagnostics.CodeAnalysis;
 using System.Globalization;
 using System.Net;
-using System.Text;
+using Karya.Node.Execution.Egress;
 using Karya.Node.Plans;
 
 namespace Karya.Node.Execution;
 
 /// <param name="ResponseBytesMax">Bytes of a response body that are read. The rest is not waited for.</param>
-/// <param name="FollowRedirects">
-/// Follow up to five redirects of a GET. They may lead anywhere, also to where a plan may not.
-/// </param>
+/// <param name="FollowRedirects">Follow up to five redirects of a GET, each through the gate.</param>
 internal sealed record RestOptions(int ResponseBytesMax = 64 * 1024, bool FollowRedirects = false);
 
 /// <summary>Calls URLs. Thread-safe; connections are pooled and shared by all attempts.</summary>
@@ -20,35 +18,27 @@ internal sealed record RestOptions(int ResponseBytesMax = 64 * 1024, bool Follow
 internal sealed class RestConnector : IConnector, IDisposable
 {
     private const int RedirectsMax = 5;
-    private const int ResponseHeadersKiBMax = 32;
-
-    // A connection that nobody waits for any more is given up after this; attempts have their own limit.
-    private static readonly TimeSpan ConnectTimeout = TimeSpan.FromSeconds(10);
-
-    // Short enough to follow changes of DNS, long enough not to matter.
-    private static readonly TimeSpan ConnectionLifetime = TimeSpan.FromMinutes(2);
 
     // A day. Nobody means a longer one, and timers end at 49 days.
     private const long TimeoutMsMax = 86_400_000;
 
-    // An hour. A target must not be able to put a task off for years.
-    private const int RetryAfterMsMax = 3_600_000;
+    /// <summary>What identifies the plan's owner to the first target is not told to another one.</summary>
+    private static readonly HashSet<string> ForTheFirstOnly = new(StringComparer.OrdinalIgnoreCase)
+    {
+        "authorization", "cookie",
+    };
 
     private readonly RestOptions _options;
     private readonly TimeProvider _time;
     private readonly DeadlinePool _deadlines;
     private readonly HttpMessageInvoker _invoker;
-    private readonly HttpMessageInvoker _followingInvoker;
 
-    public RestConnector(RestOptions options, TimeProvider time)
+    public RestConnector(RestOptions options, EgressGate gate, TimeProvider time)
     {
         _options = options;
         _time = time;
         _deadlines = new DeadlinePool(time);
-        _invoker = new HttpMessageInvoker(NewHandler(followRedirects: false));
-        _followingInvoker = options.FollowRedirects
-            ? new HttpMessageInvoker(NewHandler(followRedirects: true))
-            : _invoker;
+        _invoker = GatedHttp.NewInvoker(gate);
     }
 
     public async ValueTask<Outcome> RunAsync(Attempt attempt, PlanAction action, CancellationToken stopping)
@@ -59,126 +49,119 @@ internal sealed class RestConnector : IConnector, IDisposable
             return Outcome.FailedForGood(Invocation(problem));
 
         long timeoutMs = rest.TimeoutMs <= 0 ? RestAction.TimeoutMsDefault : Math.Min(rest.TimeoutMs, TimeoutMsMax);
-        using (request)
-        using (var deadline = _deadlines.Start(TimeSpan.FromMilliseconds(timeoutMs), stopping))
+        using var deadline = _deadlines.Start(TimeSpan.FromMilliseconds(timeoutMs), stopping);
+        var call = new Call(attempt, rest, url, timeoutMs, deadline.Token, stopping);
+        for (int redirects = 0; ; redirects++)
         {
-            try
-            {
-                var invoker = request.Method == HttpMethod.Get ? _followingInvoker : _invoker;
-                using var response = await invoker.SendAsync(request, deadline.Token);
-                string body = await ReadBodyAsync(response, deadline.Token);
-                return Judge(response, url, body);
-            }
-            catch (Exception) when (stopping.IsCancellationRequested)
-            {
-                return Outcome.NodeStopped;
-            }
-            catch (Exception) when (deadline.Token.IsCancellationRequested)
-            {
-                return Outcome.Failed(Invocation(string.Create(
-                    CultureInfo.InvariantCulture, $"timeout: no complete answer within {timeoutMs} ms.")));
-            }
-            catch (Exception e)
-            {
-                return Outcome.Failed(Invocation(RestFailure.Describe(e, request.RequestUri!)));
-            }
+            var (outcome, next) = await StepAsync(call, request, redirects);
+            request.Dispose();
+            if (next is null)
+                return outcome;
+            request = next;
         }
     }
 
     public void Dispose()
     {
         _invoker.Dispose();
-        _followingInvoker.Dispose();
         _deadlines.Dispose();
     }
 
-    private static SocketsHttpHandler NewHandler(bool followRedirects) => new()
+    /// <summary>One request: how the attempt ended, or the request that it leads on to. Never throws.</summary>
+    private async ValueTask<(Outcome Outcome, HttpRequestMessage? Next)> StepAsync(
+        Call call, HttpRequestMessage request, int redirects)
     {
-        PooledConnectionLifetime = ConnectionLifetime,
-        ConnectTimeout = ConnectTimeout,
-        UseProxy = false,
-        UseCookies = false,
-        AllowAutoRedirect = followRedirects,
-        MaxAutomaticRedirections = RedirectsMax,
-        AutomaticDecompression = DecompressionMethods.None,
-        MaxResponseHeadersLength = ResponseHeadersKiBMax,
-        MaxResponseDrainSize = 0,   // What is over the limit is not read: the connection is closed instead.
-        ActivityHeadersPropagator = null,
-        RequestHeaderEncodingSelector = static (_, _) => Encoding.UTF8,
-    };
-
-    /// <summary>
-    /// Reads the body to its end, so that the connection can be used again, or to the limit. Only that of a failure
-    /// is kept.
-    /// </summary>
-    private async ValueTask<string> ReadBodyAsync(HttpResponseMessage response, CancellationToken deadline)
-    {
-        if (response.Content.Headers.ContentLength == 0)
-            return "";
-
-        int bytesMax = _options.ResponseBytesMax;
-        byte[] buffer = ArrayPool<byte>.Shared.Rent(bytesMax);
         try
         {
-            var (count, ending) = await FillAsync(response.Content, buffer.AsMemory(0, bytesMax), deadline);
-            return response.IsSuccessStatusCode ? "" : Encoding.UTF8.GetString(buffer, 0, count) + ending;
+            using var response = await _invoker.SendAsync(request, call.Deadline);
+            if (!_options.FollowRedirects || !IsRedirect(request, response, out string? location))
+                return (await JudgeAsync(response, call.Url, call.Deadline), null);
+            await GatedHttp.SkipBodyAsync(response, _options.ResponseBytesMax, call.Deadline);
+            if (redirects == RedirectsMax)
+                return (Refused($"'{call.Url}' and {RedirectsMax} more lead on"), null);
+            return TryFollow(call, request.RequestUri!, location, out var next, out string? refusal)
+                ? (Outcome.Success, next)
+                : (Refused(refusal), null);
         }
-        finally
+        catch (Exception) when (call.Stopping.IsCancellationRequested)
         {
-            ArrayPool<byte>.Shared.Return(buffer);
+            return (Outcome.NodeStopped, null);
+        }
+        catch (Exception) when (call.Deadline.IsCancellationRequested)
+        {
+            return (Outcome.Failed(Invocation(string.Create(
+                CultureInfo.InvariantCulture, $"timeout: no complete answer within {call.TimeoutMs} ms."))), null);
+        }
+        catch (Exception e)
+        {
+            return (RestFailure.DenialIn(e) is { } denied
+                ? Outcome.FailedForGood(Invocation(denied.Message))
+                : Outcome.Failed(Invocation(RestFailure.Describe(e, request.RequestUri!))), null);
         }
     }
 
-    /// <summary>How many bytes came, and a remark for when that is not all.</summary>
-    private static async ValueTask<(int Count, string Ending)> FillAsync(
-        HttpContent content, Memory<byte> buffer, CancellationToken deadline)
+    private static bool IsRedirect(
+        HttpRequestMessage request, HttpResponseMessage response, [NotNullWhen(true)] out string? location)
     {
-        int count = 0;
-        try
+        location = null;
+        bool leadsOn = response.StatusCode is HttpStatusCode.MovedPermanently or HttpStatusCode.Found
+            or HttpStatusCode.SeeOther or HttpStatusCode.TemporaryRedirect or HttpStatusCode.PermanentRedirect;
+        if (leadsOn && request.Method == HttpMethod.Get
+            && response.Headers.TryGetValues("location", out var locations))
         {
-            // Owned by the response, which disposes it.
-            var stream = await content.ReadAsStreamAsync(deadline);
-            int read = -1;
-            while (read != 0 && count < buffer.Length)
-            {
-                read = await stream.ReadAsync(buffer[count..], deadline);
-                count += read;
-            }
+            location = locations.First();
+        }
 
-            bool isCut = read != 0 && await stream.ReadAsync(new byte[1], deadline) != 0;
-            return (count, isCut ? Remark($"read no further than {count} bytes") : "");
-        }
-        catch (IOException e) when (!deadline.IsCancellationRequested)
-        {
-            return (count, Remark($"the answer broke off: {e.GetBaseException().Message}"));
-        }
+        return location is not null;
     }
 
-    private static string Remark(FormattableString text) => $"… [{FormattableString.Invariant(text)}]";
+    /// <summary>The next request. It is checked like the first, and its connection by the gate.</summary>
+    private static bool TryFollow(
+        Call call, Uri from, string location,
+        [NotNullWhen(true)] out HttpRequestMessage? next, [NotNullWhen(false)] out string? refusal)
+    {
+        next = null;
+        var rest = call.Action;
+        if (!Uri.TryCreate(from, location, out var to) || to.Scheme is not ("http" or "https"))
+        {
+            refusal = $"'{location}' is no URL of http or https";
+            return false;
+        }
 
-    private Outcome Judge(HttpResponseMessage response, string url, string body)
+        if (from.Scheme == "https" && to.Scheme == "http")
+        {
+            refusal = $"'{to.GetLeftPart(UriPartial.Path)}' is not encrypted, and '{from.Authority}' was";
+            return false;
+        }
+
+        bool isSame = to.Scheme == from.Scheme && to.Authority == from.Authority;
+        var headers = isSame ? rest.Headers : [.. rest.Headers.Where(header => !ForTheFirstOnly.Contains(header.Key))];
+        return RestRequest.TryBuild(
+            call.Attempt, rest with { JsonBody = null, Headers = headers }, to.AbsoluteUri, out next, out refusal);
+    }
+
+    private async ValueTask<Outcome> JudgeAsync(HttpResponseMessage response, string url, CancellationToken deadline)
     {
         if (response.IsSuccessStatusCode)
+        {
+            await GatedHttp.SkipBodyAsync(response, _options.ResponseBytesMax, deadline);
             return Outcome.Success;
+        }
 
+        string body = await GatedHttp.ReadBodyAsync(response, _options.ResponseBytesMax, deadline);
         string error = string.Create(
             CultureInfo.InvariantCulture, $"REST call failed --- [{(int)response.StatusCode} | {url}] | {body}");
-        return new Outcome(error, Retryable: true, RetryAfterMs(response));
+        return new Outcome(error, Retryable: true, RetryAfter.Of(response, _time.GetUtcNow()));
     }
 
-    private int RetryAfterMs(HttpResponseMessage response)
-    {
-        if (response.StatusCode is not (HttpStatusCode.TooManyRequests or HttpStatusCode.ServiceUnavailable))
-            return 0;
-
-        var wanted = response.Headers.RetryAfter switch
-        {
-            { Delta: { } delta } => delta,
-            { Date: { } date } => date - _time.GetUtcNow(),
-            _ => TimeSpan.Zero,
-        };
-        return (int)Math.Clamp(wanted.TotalMilliseconds, 0, RetryAfterMsMax);
-    }
+    private static Outcome Refused(string why) =>
+        Outcome.FailedForGood(Invocation($"redirect refused: {why.TrimEnd('.')}."));
 
     private static string Invocation(string message) => $"REST INVOCATION FAILED --- error : {message}";
+
+    /// <param name="Url">The first one.</param>
+    /// <param name="Deadline">Cancelled when the time is up, or the node stops.</param>
+    private readonly record struct Call(
+        Attempt Attempt, RestAction Action, string Url, long TimeoutMs, CancellationToken Deadline,
+        CancellationToken Stopping);
 }

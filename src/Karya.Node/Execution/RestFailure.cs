@@ -1,10 +1,23 @@
 using System.Net.Sockets;
+using Karya.Node.Execution.Egress;
 
 namespace Karya.Node.Execution;
 
 /// <summary>Says in plain words why a call brought no answer.</summary>
 internal static class RestFailure
 {
+    /// <summary>The target may not be called from here, and another attempt would find the same.</summary>
+    public static EgressDeniedException? DenialIn(Exception exception)
+    {
+        for (Exception? cause = exception; cause is not null; cause = cause.InnerException)
+        {
+            if (cause is EgressDeniedException denied)
+                return denied;
+        }
+
+        return null;
+    }
+
     public static string Describe(Exception exception, Uri target)
     {
         string authority = target.Authority;
@@ -37,7 +50,7 @@ internal static class RestFailure
         return $"{authority}: {Innermost(failure)}";
     }
 
-    private static string DescribeSocket(SocketException socket, string authority) => socket.SocketErrorCode switch
+    public static string DescribeSocket(SocketException socket, string authority) => socket.SocketErrorCode switch
     {
         SocketError.ConnectionRefused => $"{authority} refused the connection: nothing listens there.",
         SocketError.ConnectionReset => $"{authority} reset the connection before it had answered.",

@@ -36,6 +36,7 @@ internal sealed class HttpApi : IAsyncDisposable
     private readonly HttpOptions _options;
     private readonly IPlanDesk _desk;
     private readonly Func<Task<ClusterStatusReply>> _cluster;
+    private readonly Func<string?, CancellationToken, Task<ConnectorsReply>> _connectors;
     private readonly Metrics _metrics;
     private readonly Health _health;
     private readonly ILoggerFactory _loggers;
@@ -44,13 +45,16 @@ internal sealed class HttpApi : IAsyncDisposable
     /// <param name="options">Of its sockets.</param>
     /// <param name="desk">Serves requests.</param>
     /// <param name="cluster">Tells who is there, and who owns what.</param>
+    /// <param name="connectors">Tells which connectors there are, and tries out the one that is named.</param>
     /// <param name="metrics">Are shown.</param>
     /// <param name="health">Is shown.</param>
     /// <param name="loggers">Where messages go.</param>
     public HttpApi(
-        HttpOptions options, IPlanDesk desk, Func<Task<ClusterStatusReply>> cluster, Metrics metrics, Health health,
+        HttpOptions options, IPlanDesk desk, Func<Task<ClusterStatusReply>> cluster,
+        Func<string?, CancellationToken, Task<ConnectorsReply>> connectors, Metrics metrics, Health health,
         ILoggerFactory loggers)
     {
+        _connectors = connectors;
         _cluster = cluster;
         _options = options;
         _desk = desk;
@@ -74,7 +78,7 @@ internal sealed class HttpApi : IAsyncDisposable
             loopbackOnly &= await ListenAsync(kestrel, endpoint, stopping);
 
         var origins = new OriginPolicy(_options, loopbackOnly);
-        var router = new Router(_options, _desk, _cluster, _metrics, _health);
+        var router = new Router(_options, _desk, _cluster, _connectors, _metrics, _health);
         var door = new FrontDoor(origins, router, _loggers.CreateLogger<FrontDoor>());
 
         var transport = new SocketTransportFactory(Options.Create(new SocketTransportOptions()), _loggers);

@@ -15,11 +15,14 @@ internal sealed class Router
     private readonly Api.PlanRoutes _ourPlans;
     private readonly DeadLetterRoutes _deadLetters;
     private readonly ClusterRoutes _cluster;
+    private readonly ConnectorRoutes _connectors;
     private readonly Probes _probes;
 
     public Router(
-        HttpOptions options, IPlanDesk desk, Func<Task<ClusterStatusReply>> cluster, Metrics metrics, Health health)
+        HttpOptions options, IPlanDesk desk, Func<Task<ClusterStatusReply>> cluster,
+        Func<string?, CancellationToken, Task<ConnectorsReply>> connectors, Metrics metrics, Health health)
     {
+        _connectors = new ConnectorRoutes(connectors);
         _cluster = new ClusterRoutes(cluster);
         _users = new UserRoutes(desk, options.BodyBytesMax);
         _plans = new V1.PlanRoutes(desk, options);
@@ -38,6 +41,9 @@ internal sealed class Router
             patch: http => _plans.UpdateAsync(http, id)),
         ["v1", "plan", var id, "summary"] => Choose(context, path, http => _plans.SummarizeAsync(http, id)),
         ["api", "cluster"] => Choose(context, path, _cluster.DescribeAsync),
+        ["api", "connectors"] => Choose(context, path, _connectors.ListAsync),
+        ["api", "connectors", var name, "test"] => Choose(
+            context, path, post: http => _connectors.TestAsync(http, name)),
         ["api", "dead-letters"] => Choose(context, path, _deadLetters.ListAsync),
         ["api", "plans"] => Choose(context, path, post: _ourPlans.SubmitAsync),
         ["api", "plans", var plan, "tasks", var occurrence, "replay"] => Choose(

@@ -45,7 +45,7 @@ internal sealed class ManySubmit : IReplyTarget
         var reader = new WireReader(keyedPlan);
         reader.ReadArray("keyed_plan", 2, 2);
         var key = reader.TryReadNil() ? default : reader.ReadUtf8("key", ProtocolLimits.KeyBytesMax);
-        if (!SubmissionReader.TryRead(ref reader, key, out var submission))
+        if (!SubmissionReader.TryRead(ref reader, _submits.Rules, key, out var submission))
         {
             Set(index, PeerErrors.Of(reader.Fault!));
             return;

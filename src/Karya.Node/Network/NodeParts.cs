@@ -16,6 +16,9 @@ internal sealed record NodeParts(
     /// <summary>Tells who is there, and who owns what.</summary>
     public required ClusterDesk Cluster { get; init; }
 
+    /// <summary>Tells which connectors there are, and tries out the one that is named.</summary>
+    public required Func<string?, CancellationToken, Task<ConnectorsReply>> Connectors { get; init; }
+
     /// <summary>For questions of other nodes; null when there are none.</summary>
     public PeerDesk? Peers { get; init; }
 

@@ -32,6 +32,7 @@ internal sealed class RequestRouter(NodeParts node, Func<int> connectionCount)
         Opcode.Stats => Read<StatsRequest>(ref reader, GetStatsAsync),
         Opcode.Cluster => Read<ClusterStatusRequest>(ref reader, DescribeClusterAsync),
         Opcode.Drain => Read<DrainRequest>(ref reader, DrainAsync),
+        Opcode.Connectors => Read<ConnectorsRequest>(ref reader, DescribeConnectorsAsync),
         _ => null,
     };
 
@@ -49,7 +50,7 @@ internal sealed class RequestRouter(NodeParts node, Func<int> connectionCount)
     private Serve? ReadUpdate(ref WireReader reader)
     {
         var judging = reader;
-        SubmissionReader.CheckUpdate(ref judging);
+        SubmissionReader.CheckUpdate(ref judging, node.Desk.Submits.Rules);
         var serve = Read<UpdateRequest>(ref reader, UpdateAsync);
         if (serve is null || judging.Fault is not { } fault)
             return serve;
@@ -180,6 +181,10 @@ internal sealed class RequestRouter(NodeParts node, Func<int> connectionCount)
         await node.Cluster.DrainAsync(request.Node, request.IsOn, byNode: connection.IsNode);
         connection.Answer(tag, new DrainReply());
     }
+
+    private async Task DescribeConnectorsAsync(
+        ConnectorsRequest request, Connection connection, ulong tag, CancellationToken stopping) =>
+        connection.Answer(tag, await node.Connectors(request.Test, stopping));
 
     private Task GetMapAsync(MapRequest request, Connection connection, ulong tag, CancellationToken stopping)
     {

@@ -37,7 +37,7 @@ internal sealed class SubmitIntake
         reader.ReadArray("submit", 3, 3);
         var durability = SubmitRequest.ReadDurability(ref reader);
         var key = reader.TryReadNil() ? default : reader.ReadUtf8("key", ProtocolLimits.KeyBytesMax);
-        if (!SubmissionReader.TryRead(ref reader, key, out var submission))
+        if (!SubmissionReader.TryRead(ref reader, _submits.Rules, key, out var submission))
         {
             _connection.Refuse(tag, PeerErrors.Of(reader.Fault!));
             return;

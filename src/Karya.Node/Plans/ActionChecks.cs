@@ -35,7 +35,8 @@ internal static class ActionChecks
     private static readonly string[] FramingHeaders =
         ["content-length", "transfer-encoding", "te", "trailer", "upgrade", "host", "connection"];
 
-    public static void Read(ref WireReader reader, int depth, out uint lane, out bool isPulled)
+    public static void Read(
+        ref WireReader reader, ActionRules rules, int depth, out uint lane, out bool isPulled)
     {
         lane = 0;
         isPulled = false;
@@ -49,11 +50,20 @@ internal static class ActionChecks
                 break;
             case ActionKind.Chain:
                 lane = Lanes.Chained;
-                SubmissionReader.CheckChained(ref reader, depth + 1);
+                SubmissionReader.CheckChained(ref reader, rules, depth + 1);
                 break;
             case ActionKind.Task:
                 lane = ReadTask(ref reader);
                 isPulled = true;
+                break;
+            case ActionKind.Slack when rules.Slack:
+                lane = MessageChecks.ReadSlack(ref reader);
+                break;
+            case ActionKind.Email when rules.Email:
+                lane = MessageChecks.ReadEmail(ref reader, rules);
+                break;
+            case ActionKind.Kafka when rules.Kafka:
+                lane = MessageChecks.ReadKafka(ref reader, rules);
                 break;
             default:
                 RefuseMissing(ref reader, kind);
@@ -75,7 +85,7 @@ internal static class ActionChecks
         };
         reader.Refuse(
             ErrorCode.ConnectorMissing, "action.kind",
-            $"{name} is not configured on this node: {setting} is missing, which this version cannot read yet.");
+            $"{name} is not configured on this node: {setting} is missing in its configuration.");
     }
 
     private static uint ReadTask(ref WireReader reader)

@@ -21,18 +21,22 @@ internal static class Lanes
     private const int PortBytesMax = 12;
 
     public static readonly uint Chained = Hash("chained");
+    public static readonly uint Slack = Hash("slack");
+    public static readonly uint Email = Hash("email");
 
     /// <summary>Never throws: whether the target is valid is found out when it is called.</summary>
     public static uint Of(PlanAction action) => action switch
     {
         RestAction rest => OfRest(rest),
-        SlackAction => Hash("slack"),
-        EmailAction => Hash("email"),
-        KafkaAction kafka => Hash("kafka:" + kafka.Topic),
+        SlackAction => Slack,
+        EmailAction => Email,
+        KafkaAction kafka => OfTopic(kafka.Topic),
         ChainedAction => Chained,
         WorkerAction worker => OfTask(worker.Name),
         _ => 0,
     };
+
+    public static uint OfTopic(string topic) => Hash("kafka:" + topic);
 
     /// <summary>Workers pull from it; no connector's limit applies.</summary>
     public static uint OfTask(string name) => Hash("task:" + name);

@@ -9,7 +9,11 @@ namespace Karya.Node.Plans;
 
 /// <summary>What the desk has to know of the node's settings.</summary>
 /// <param name="RetryDelayMs">The pause after a plan's first failed attempt; it doubles with each further one.</param>
-internal sealed record DeskOptions(int PartitionCount, int RetryDelayMs, int RetryDelayMsMax);
+internal sealed record DeskOptions(int PartitionCount, int RetryDelayMs, int RetryDelayMsMax)
+{
+    /// <summary>What plans may ask for.</summary>
+    public ActionRules Rules { get; init; } = ActionRules.None;
+}
 
 /// <summary>
 /// Serves requests on plans: turns each into a command for the shard that owns the plan and waits for its answer, or
@@ -98,7 +102,7 @@ internal sealed class PlanDesk : IPlanDesk, IDisposable
     public async ValueTask<(PlanId Plan, bool Existed)> SubmitAsync(
         ReadOnlyMemory<byte> plan, string? key, bool isAccepted, CancellationToken stopping)
     {
-        var submission = SubmitDesk.Read(plan.Span, key);
+        var submission = SubmitDesk.Read(plan.Span, _options.Rules, key);
         var command = Submits.Prepare(submission, PlanId.None);
         command.IsAccepted = isAccepted;
         var code = await PostAsync(await WithUserAsync(command, stopping), stopping);
@@ -415,7 +419,7 @@ internal sealed class PlanDesk : IPlanDesk, IDisposable
     {
         var writer = new FrameWriter();
         (source with { Id = id.Value }).Write(writer);
-        var command = Submits.Prepare(SubmitDesk.Read(writer.Written.Span, key: null), parent);
+        var command = Submits.Prepare(SubmitDesk.Read(writer.Written.Span, _options.Rules, key: null), parent);
         var code = await PostAsync(await WithUserAsync(command, stopping), stopping);
         if (code == ReplyCode.WrongState)
             throw ParentIsCancelled(parent);

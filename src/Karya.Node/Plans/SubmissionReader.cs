@@ -15,9 +15,11 @@ namespace Karya.Node.Plans;
 internal static class SubmissionReader
 {
     /// <param name="reader">Stands before the plan.</param>
+    /// <param name="rules">What this node can carry out; the rest is refused.</param>
     /// <param name="key">The idempotency key; empty for none.</param>
     /// <param name="submission">Holds a rented body when the answer is true.</param>
-    public static bool TryRead(ref WireReader reader, ReadOnlySpan<byte> key, out Submission submission)
+    public static bool TryRead(
+        ref WireReader reader, ActionRules rules, ReadOnlySpan<byte> key, out Submission submission)
     {
         submission = default;
         int planStart = reader.Position;
@@ -26,7 +28,7 @@ internal static class SubmissionReader
         ReadSchedule(ref reader, ref submission);
         ReadPolicy(ref reader, ref submission);
         int contentStart = reader.Position;
-        ReadContent(ref reader, ref submission, depth: 1);
+        ReadContent(ref reader, ref submission, rules, depth: 1);
         var content = WireContent.WithoutHeader(reader.Since(contentStart));
         var id = reader.ReadUuidOrNil("plan.id");
         Identify(ref reader, ref submission, reader.Since(planStart), id, key);
@@ -110,40 +112,41 @@ internal static class SubmissionReader
         }
     }
 
-    private static void ReadContent(ref WireReader reader, ref Submission submission, int depth)
+    private static void ReadContent(
+        ref WireReader reader, ref Submission submission, ActionRules rules, int depth)
     {
         reader.ReadArray("content", 3, 3);
         reader.ReadUtf8("name", ProtocolLimits.DescriptionBytesMax);
-        ActionChecks.Read(ref reader, depth, out submission.Spec.Lane, out submission.Spec.IsPulled);
-        submission.Hooks = ReadHooks(ref reader, depth);
+        ActionChecks.Read(ref reader, rules, depth, out submission.Spec.Lane, out submission.Spec.IsPulled);
+        submission.Hooks = ReadHooks(ref reader, rules, depth);
         submission.Spec.HookCount = submission.Hooks?.Length ?? 0;
     }
 
     /// <summary>Checks a whole update: what it says is read by its own type.</summary>
-    public static void CheckUpdate(ref WireReader reader)
+    public static void CheckUpdate(ref WireReader reader, ActionRules rules)
     {
         reader.ReadArray("update", 4, 4);
         reader.ReadUuid("plan");
         reader.ReadInt64OrNil("period");
         reader.ReadInt64OrNil("retries");
         if (!reader.TryReadNil())
-            ReadHooks(ref reader, depth: 1);
+            ReadHooks(ref reader, rules, depth: 1);
     }
 
     /// <summary>Null for none.</summary>
-    private static HookSpec[]? ReadHooks(ref WireReader reader, int depth)
+    private static HookSpec[]? ReadHooks(ref WireReader reader, ActionRules rules, int depth)
     {
         int count = ContentMessage.ReadHookCount(ref reader);
         if (count == 0)
             return null;
         var hooks = new HookSpec[count];
         for (int i = 0; i < count && !reader.HasFailed; i++)
-            hooks[i] = ReadHook(ref reader, depth);
+            hooks[i] = ReadHook(ref reader, rules, depth);
         return hooks;
     }
 
     /// <summary>Checks a plan inside an action; what it says is read when it is started.</summary>
-    public static void CheckChained(ref WireReader reader, int depth)
+    public static void CheckChained(ref WireReader reader, ActionRules rules, int depth)
     {
         if (depth > ProtocolLimits.ChainDepthMax)
         {
@@ -158,7 +161,7 @@ internal static class SubmissionReader
         reader.ReadUuid("plan.user");
         ReadSchedule(ref reader, ref ignored);
         ReadPolicy(ref reader, ref ignored);
-        ReadContent(ref reader, ref ignored, depth);
+        ReadContent(ref reader, ref ignored, rules, depth);
         if (reader.ReadUuidOrNil("plan.id") is not null && !reader.HasFailed)
         {
             reader.Refuse(
@@ -167,10 +170,10 @@ internal static class SubmissionReader
         }
     }
 
-    private static HookSpec ReadHook(ref WireReader reader, int depth)
+    private static HookSpec ReadHook(ref WireReader reader, ActionRules rules, int depth)
     {
         var (trigger, retries) = HookMessage.ReadHead(ref reader);
-        ActionChecks.Read(ref reader, depth, out uint lane, out bool isPulled);
+        ActionChecks.Read(ref reader, rules, depth, out uint lane, out bool isPulled);
         return new HookSpec((HookTrigger)trigger, 1 + retries, lane, isPulled);
     }
 

@@ -53,6 +53,9 @@ internal sealed class SubmitDesk
 
     public int ShardCount => _shards.Count;
 
+    /// <summary>What plans may ask for.</summary>
+    public ActionRules Rules => _options.Rules;
+
     public int ShardOf(in Command command) => command.Partition % _shards.Count;
 
     public bool KnowsUser(UserId user) => _knownUsers.ContainsKey(user);
@@ -132,10 +135,10 @@ internal sealed class SubmitDesk
 
     /// <summary>Reads a plan as it is on the wire.</summary>
     /// <exception cref="DeskException">With the fault.</exception>
-    public static Submission Read(ReadOnlySpan<byte> plan, string? key)
+    public static Submission Read(ReadOnlySpan<byte> plan, ActionRules rules, string? key)
     {
         var reader = new WireReader(plan);
-        return SubmissionReader.TryRead(ref reader, Encoding.UTF8.GetBytes(key ?? ""), out var submission)
+        return SubmissionReader.TryRead(ref reader, rules, Encoding.UTF8.GetBytes(key ?? ""), out var submission)
             ? submission
             : throw new DeskException(reader.Fault!);
     }

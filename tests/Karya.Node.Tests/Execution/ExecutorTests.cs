@@ -114,8 +114,8 @@ public sealed class ExecutorTests : IAsyncDisposable
         var command = await PostedAsync();
         Assert.False(command.Retryable);
         Assert.Equal(
-            $"{expected} is missing, which this version cannot read yet. "
-            + "Replay the task from its dead letters on a version that can.",
+            $"{expected} is missing in its configuration. "
+            + "Set it, and replay the task from its dead letters.",
             TextOf(command));
     }
 

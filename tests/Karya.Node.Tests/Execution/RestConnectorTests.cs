@@ -5,6 +5,7 @@ using System.Net.Sockets;
 using System.Text;
 using Karya.Engine;
 using Karya.Node.Execution;
+using Karya.Node.Execution.Egress;
 using Karya.Node.Plans;
 using Microsoft.Extensions.Time.Testing;
 using Xunit;
@@ -27,7 +28,8 @@ public sealed class RestConnectorTests : IAsyncLifetime
     public async ValueTask InitializeAsync()
     {
         _target = await LoopbackTarget.StartAsync();
-        _connector = new RestConnector(new RestOptions(), _time);
+        _connector = new RestConnector(
+            new RestOptions(), new EgressGate(EgressRules.Local), _time);
     }
 
     public async ValueTask DisposeAsync()
@@ -256,7 +258,8 @@ public sealed class RestConnectorTests : IAsyncLifetime
             await socket.SendAsync(Encoding.Latin1.GetBytes(beginning), stopping);
             await Task.Delay(Timeout.Infinite, stopping);
         });
-        using var connector = new RestConnector(new RestOptions(), TimeProvider.System);
+        using var connector = new RestConnector(
+            new RestOptions(), new EgressGate(EgressRules.Local), TimeProvider.System);
 
         var call = connector.RunAsync(
             ThirdAttempt, Get("/") with { BaseUrl = target.Authority, TimeoutMs = 50 }, CancellationToken.None);
@@ -275,7 +278,8 @@ public sealed class RestConnectorTests : IAsyncLifetime
             while (await ticks.WaitForNextTickAsync(stopping))
                 await socket.SendAsync("x"u8.ToArray(), stopping);
         });
-        using var connector = new RestConnector(new RestOptions(), TimeProvider.System);
+        using var connector = new RestConnector(
+            new RestOptions(), new EgressGate(EgressRules.Local), TimeProvider.System);
 
         var call = connector.RunAsync(
             ThirdAttempt, Get("/") with { BaseUrl = target.Authority, TimeoutMs = 60 }, CancellationToken.None);
@@ -316,7 +320,8 @@ public sealed class RestConnectorTests : IAsyncLifetime
     [InlineData(500, false)]
     public async Task A_body_over_the_limit_is_cut_and_the_status_counts(int status, bool success)
     {
-        using var connector = new RestConnector(new RestOptions(ResponseBytesMax: 10), _time);
+        using var connector = new RestConnector(
+            new RestOptions(ResponseBytesMax: 10), new EgressGate(EgressRules.Local), _time);
         _target.Answer(status, "0123456789abc");
 
         var outcome = await connector.RunAsync(ThirdAttempt, Get("/"), CancellationToken.None);
@@ -328,7 +333,8 @@ public sealed class RestConnectorTests : IAsyncLifetime
     [Fact]
     public async Task A_body_of_exactly_the_limit_is_whole()
     {
-        using var connector = new RestConnector(new RestOptions(ResponseBytesMax: 10), _time);
+        using var connector = new RestConnector(
+            new RestOptions(ResponseBytesMax: 10), new EgressGate(EgressRules.Local), _time);
         _target.Answer(500, "0123456789");
         var outcome = await connector.RunAsync(ThirdAttempt, Get("/"), CancellationToken.None);
         Assert.EndsWith("| 0123456789", outcome.Error, StringComparison.Ordinal);
@@ -350,39 +356,6 @@ public sealed class RestConnectorTests : IAsyncLifetime
 
         Assert.Equal(success, (await Expect.SoonAsync(CallAsync(Get("/")), "the call ends")).IsSuccess);
         await Expect.SoonAsync(hungUp.Task, "the connector hangs up");
-    }
-
-    [Theory]
-    [InlineData(false)]
-    [InlineData(true)]
-    public async Task Redirects_are_followed_only_where_allowed_and_only_for_get(bool follow)
-    {
-        using var connector = new RestConnector(new RestOptions(FollowRedirects: follow), _time);
-        _target.Respond = http =>
-        {
-            if (http.Request.Path == "/from")
-                http.Response.Redirect("/to");
-            return Task.CompletedTask;
-        };
-
-        var action = Get("/from");
-        var get = await connector.RunAsync(ThirdAttempt, action, CancellationToken.None);
-        var post = await connector.RunAsync(ThirdAttempt, action with { Method = "POST" }, CancellationToken.None);
-
-        string refused = $"REST call failed --- [302 | http://{_target.Authority}/from] | ";
-        Assert.Equal(follow ? Outcome.Success : Outcome.Failed(refused), get);
-        Assert.Equal(Outcome.Failed(refused), post);
-        Assert.Equal(follow ? 3 : 2, _target.Seen.Count);
-    }
-
-    [Fact]
-    public async Task A_loop_of_redirects_ends_after_five()
-    {
-        using var connector = new RestConnector(new RestOptions(FollowRedirects: true), _time);
-        _target.Answer(302, "", ("Location", "/again"));
-        var outcome = await connector.RunAsync(ThirdAttempt, Get("/again"), CancellationToken.None);
-        Assert.Contains("[302 | ", outcome.Error, StringComparison.Ordinal);
-        Assert.Equal(6, _target.Seen.Count);
     }
 
     [Fact]

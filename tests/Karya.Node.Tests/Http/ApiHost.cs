@@ -32,6 +32,18 @@ internal sealed class ApiHost : IAsyncDisposable
 
     private static Task<ClusterStatusReply> Nobody() => Task.FromResult(new ClusterStatusReply([], []));
 
+    /// <summary>rest, and an e-mail connector that does not work.</summary>
+    private static Task<ConnectorsReply> TwoConnectorsAsync(string? test, CancellationToken stopping)
+    {
+        if (test is not (null or "email"))
+            throw new DeskException(DeskError.Invalid, $"There is no connector named {test}.");
+        var email = test is null
+            ? new ConnectorStatus("email", ConnectorState.Configured, "mail:587", null)
+            : new ConnectorStatus("email", ConnectorState.Failing, "mail:587", "It refused the connection.");
+        return Task.FromResult(
+            new ConnectorsReply([new ConnectorStatus("rest", ConnectorState.Configured, null, null), email]));
+    }
+
     public static async Task<ApiHost> StartAsync(
         IPlanDesk desk, CorsMode cors = CorsMode.Any, int depthMax = 2, bool strict = true, Health? health = null,
         int bodyBytesMax = 1024 * 1024)
@@ -45,7 +57,8 @@ internal sealed class ApiHost : IAsyncDisposable
             BodyBytesMax = bodyBytesMax,
         };
         health ??= new Health(new FakeTimeProvider(), () => null);
-        var api = new HttpApi(options, desk, Nobody, Metrics, health, NullLoggerFactory.Instance);
+        var api = new HttpApi(
+            options, desk, Nobody, TwoConnectorsAsync, Metrics, health, NullLoggerFactory.Instance);
         var addresses = await api.StartAsync(TestContext.Current.CancellationToken);
         return new ApiHost(api, Assert.Single(addresses));
     }
@@ -105,7 +118,7 @@ internal sealed class ApiHost : IAsyncDisposable
     {
         var health = new Health(new FakeTimeProvider(), () => null);
         await using var api = new HttpApi(
-            options, new FakeDesk(), Nobody, Metrics, health, NullLoggerFactory.Instance);
+            options, new FakeDesk(), Nobody, TwoConnectorsAsync, Metrics, health, NullLoggerFactory.Instance);
         var addresses = await api.StartAsync(TestContext.Current.CancellationToken);
         await api.StopAsync(TestContext.Current.CancellationToken);
         return addresses;

@@ -126,7 +126,7 @@ public sealed class SubmissionReaderTests(ITestOutputHelper output)
         var writer = new FrameWriter();
         plan.Write(writer);
         var reader = new WireReader(writer.Written.Span);
-        if (!SubmissionReader.TryRead(ref reader, default, out var submission))
+        if (!SubmissionReader.TryRead(ref reader, ActionRules.None, default, out var submission))
             return null;
         ArrayPool<byte>.Shared.Return(submission.Body);
         return submission.Spec.Lane;
@@ -142,7 +142,7 @@ public sealed class SubmissionReaderTests(ITestOutputHelper output)
         reader.ReadArray("submit", 3, 3);
         SubmitRequest.ReadDurability(ref reader);
         var key = reader.TryReadNil() ? default : reader.ReadUtf8("key", ProtocolLimits.KeyBytesMax);
-        bool isTaken = SubmissionReader.TryRead(ref reader, key, out var submission);
+        bool isTaken = SubmissionReader.TryRead(ref reader, ActionRules.None, key, out var submission);
 
         string bytes = Convert.ToHexString(body);
         if (isTaken)

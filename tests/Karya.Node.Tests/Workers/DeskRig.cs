@@ -88,7 +88,7 @@ internal sealed class DeskRig : IReplyTarget, IDisposable
         new PlanMessage(
             1, new ScheduleMessage.After(0), new PolicyMessage(attempts - 1, 100, 100, MissedRuns.Once),
             new ContentMessage("", new TaskAction(name, [1, 2, 3], timeoutMs), [])).Write(writer);
-        var submission = SubmitDesk.Read(writer.Written.Span, key: null);
+        var submission = SubmitDesk.Read(writer.Written.Span, ActionRules.None, key: null);
         int partition = (int)_plan % PartitionCount;
         var command = new Command
         {

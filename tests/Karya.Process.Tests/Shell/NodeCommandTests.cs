@@ -200,6 +200,25 @@ public sealed class NodeCommandTests(NodeFixture fixture) : IClassFixture<NodeFi
     }
 
     [Fact]
+    public async Task Connectors_are_listed_and_tried_out()
+    {
+        using var listed = JsonDocument.Parse((await AskAsync("connector", "list", "-o", "json")).Output);
+        Assert.Equal(
+            ["rest configured", "slack missing", "email missing", "kafka missing"],
+            listed.RootElement.GetProperty("items").EnumerateArray().Select(
+                one => $"{one.GetProperty("name").GetString()} {one.GetProperty("state").GetString()}"));
+        Assert.Contains(
+            "connectors.slack.token is missing.", (await AskAsync("connector", "list")).Output,
+            StringComparison.Ordinal);
+
+        var works = await AskAsync("connector", "test", "rest");
+        Assert.Equal((0, "rest works"), (works.ExitCode, works.Output.Trim()));
+        var missing = await AskAsync("connector", "test", "email");
+        Assert.NotEqual(0, missing.ExitCode);
+        Assert.Contains("connectors.email.host is missing.", missing.Errors, StringComparison.Ordinal);
+    }
+
+    [Fact]
     public async Task Watching_ends_with_the_plan_with_one_object_for_each_change()
     {
         string id = IdOf(await AskAsync("submit", "task", "nobody-serves-it", "--in", "1h"));

@@ -68,7 +68,8 @@ internal sealed class RequestDesk(Cluster cluster, SimNode node, NodeProcess pro
         var id = PlanIds.OfChild(attempt.Key, attempt.DueMs, partition, cluster.Settings.PartitionCount);
         var writer = new FrameWriter();
         (draft.Source! with { Id = id.Value }).Write(writer);
-        var command = _submits.Prepare(SubmitDesk.Read(writer.Written.Span, key: null), attempt.Key.Plan);
+        var command = _submits.Prepare(
+            SubmitDesk.Read(writer.Written.Span, ActionRules.None, key: null), attempt.Key.Plan);
         command.MayPassOn = false; // Nodes of the simulation forward ends of attempts alone; clients look elsewhere.
         command.ReplyTo = new ChildReply(code =>
         {
@@ -87,7 +88,7 @@ internal sealed class RequestDesk(Cluster cluster, SimNode node, NodeProcess pro
         reader.ReadArray("submit", 3, 3);
         var durability = SubmitRequest.ReadDurability(ref reader);
         var key = reader.TryReadNil() ? default : reader.ReadUtf8("key", ProtocolLimits.KeyBytesMax);
-        if (!SubmissionReader.TryRead(ref reader, key, out var submission))
+        if (!SubmissionReader.TryRead(ref reader, ActionRules.None, key, out var submission))
         {
             request.Refuse(PeerErrors.Of(reader.Fault!));
             return;

@@ -1,0 +1,213 @@
+using System.Globalization;
+using System.Net.Sockets;
+using System.Text;
+using Confluent.Kafka;
+using Karya.Node.Execution.Egress;
+using Karya.Node.Plans;
+
+namespace Karya.Node.Execution;
+
+/// <summary>How a user signs in at Kafka: mechanisms of SASL.</summary>
+internal enum KafkaSignIn
+{
+    ScramSha512,
+    ScramSha256,
+    Plain,
+}
+
+/// <param name="Servers">As Kafka's clients take them: <c>host:port</c>, with commas between them.</param>
+/// <param name="Topics">That may be published to; an entry may end with <c>*</c>.</param>
+internal sealed record KafkaOptions(string Servers, IReadOnlyList<string> Topics)
+{
+    /// <summary>Encrypt the way to the brokers.</summary>
+    public bool Tls { get; init; }
+
+    /// <summary>Empty: nobody signs in.</summary>
+    public string User { get; init; } = "";
+
+    public string Password { get; init; } = "";
+
+    /// <summary>How <see cref="User"/> signs in.</summary>
+    public KafkaSignIn SignIn { get; init; }
+
+    /// <summary>Without the password.</summary>
+    public override string ToString() => Servers;
+}
+
+/// <summary>
+/// Publishes messages with an idempotent producer, each acknowledged by all replicas in sync. Thread-safe; the producer
+/// is made when it is first needed.
+/// </summary>
+/// <remarks>
+/// The producer's own repetitions write a message once. A repeated attempt is another message, with the same
+/// <c>karya-task-id</c> in its headers. The library looks names up by itself, so brokers are checked by the gate when
+/// the producer is made, and again after a failure: not each connection.
+/// </remarks>
+internal sealed class KafkaConnector(KafkaOptions options, EgressGate gate) : IConnector, IDisposable
+{
+    private const int PortDefault = 9092;
+
+    private static readonly TimeSpan TimeLimit = TimeSpan.FromSeconds(30);
+    private static readonly TimeSpan FarewellMax = TimeSpan.FromSeconds(5);
+
+    private readonly SemaphoreSlim _making = new(1, 1);
+    private IProducer<byte[]?, byte[]>? _producer;
+
+    public async ValueTask<Outcome> RunAsync(Attempt attempt, PlanAction action, CancellationToken stopping)
+    {
+        var kafka = (KafkaAction)action;
+        if (KafkaTopics.ProblemWith(kafka.Topic, options.Topics) is { } problem)
+            return Outcome.FailedForGood($"Kafka: {problem}");
+
+        try
+        {
+            var producer = await ProducerAsync(stopping);
+            await producer.ProduceAsync(kafka.Topic, MessageOf(attempt, kafka), stopping);
+            return Outcome.Success;
+        }
+        catch (Exception) when (stopping.IsCancellationRequested)
+        {
+            return Outcome.NodeStopped;
+        }
+        catch (EgressDeniedException e)
+        {
+            return Outcome.FailedForGood($"Kafka: {e.Message}");
+        }
+        catch (SocketException e)
+        {
+            return Outcome.Failed($"Kafka: {options.Servers} cannot be looked up: {e.Message}");
+        }
+        catch (KafkaException e)
+        {
+            if (e.Error.IsFatal)
+                DropProducer();
+            return new Outcome($"Kafka: {Describe(e.Error)}", Retryable: !IsForGood(e.Error.Code));
+        }
+    }
+
+    /// <summary>Asks a broker who the others are.</summary>
+    public async ValueTask<Outcome> TestAsync(CancellationToken stopping)
+    {
+        try
+        {
+            var producer = await ProducerAsync(stopping);
+            using var admin = new DependentAdminClientBuilder(producer.Handle).Build();
+            await Task.Run(() => admin.GetMetadata(TimeSpan.FromSeconds(5)), stopping);
+            return Outcome.Success;
+        }
+        catch (Exception e) when (e is EgressDeniedException or SocketException or KafkaException)
+        {
+            return Outcome.Failed($"Kafka: {e.Message}");
+        }
+    }
+
+    public void Dispose()
+    {
+        DropProducer();
+        _making.Dispose();
+    }
+
+    private async ValueTask<IProducer<byte[]?, byte[]>> ProducerAsync(CancellationToken stopping)
+    {
+        if (Volatile.Read(ref _producer) is { } made)
+            return made;
+        await _making.WaitAsync(stopping);
+        try
+        {
+            if (_producer is { } madeMeanwhile)
+                return madeMeanwhile;
+            await CheckServersAsync(stopping);
+            var producer = new ProducerBuilder<byte[]?, byte[]>(Configuration())
+                .SetLogHandler((_, _) => { }) // What goes wrong comes back with the attempts.
+                .Build();
+            Volatile.Write(ref _producer, producer);
+            return producer;
+        }
+        finally
+        {
+            _making.Release();
+        }
+    }
+
+    private async ValueTask CheckServersAsync(CancellationToken stopping)
+    {
+        foreach (string server in options.Servers.Split(',', StringSplitOptions.TrimEntries))
+        {
+            int colon = server.LastIndexOf(':');
+            bool hasPort = colon > server.LastIndexOf(']') && int.TryParse(
+                server.AsSpan(colon + 1), NumberStyles.None, CultureInfo.InvariantCulture, out _);
+            string host = hasPort ? server[..colon] : server;
+            int port = hasPort ? int.Parse(server.AsSpan(colon + 1), CultureInfo.InvariantCulture) : PortDefault;
+            await gate.CheckAsync(host, port, stopping);
+        }
+    }
+
+    private ProducerConfig Configuration()
+    {
+        bool signsIn = options.User.Length > 0;
+        var configuration = new ProducerConfig
+        {
+            BootstrapServers = options.Servers,
+            ClientId = "karya",
+            EnableIdempotence = true,
+            Acks = Acks.All,
+            MessageTimeoutMs = (int)TimeLimit.TotalMilliseconds,
+            SocketNagleDisable = true,
+            LingerMs = 1,
+            SecurityProtocol = (options.Tls, signsIn) switch
+            {
+                (true, true) => SecurityProtocol.SaslSsl,
+                (true, false) => SecurityProtocol.Ssl,
+                (false, true) => SecurityProtocol.SaslPlaintext,
+                _ => SecurityProtocol.Plaintext,
+            },
+        };
+        if (signsIn)
+        {
+            configuration.SaslMechanism = options.SignIn switch
+            {
+                KafkaSignIn.Plain => SaslMechanism.Plain,
+                KafkaSignIn.ScramSha256 => SaslMechanism.ScramSha256,
+                _ => SaslMechanism.ScramSha512,
+            };
+            configuration.SaslUsername = options.User;
+            configuration.SaslPassword = options.Password;
+        }
+
+        return configuration;
+    }
+
+    private static Message<byte[]?, byte[]> MessageOf(Attempt attempt, KafkaAction kafka) => new()
+    {
+        Key = kafka.Key is null ? null : Encoding.UTF8.GetBytes(kafka.Key),
+        Value = Encoding.UTF8.GetBytes(kafka.Message),
+        Headers = new Headers
+        {
+            new Header("karya-task-id", Ascii(attempt.Key.ToTaskId().ToString("D"))),
+            new Header("karya-plan-id", Ascii(attempt.Key.Plan.ToString())),
+            new Header("karya-attempt", Ascii(attempt.Number.ToString(CultureInfo.InvariantCulture))),
+            new Header("karya-epoch", Ascii(attempt.Epoch.ToString(CultureInfo.InvariantCulture))),
+        },
+    };
+
+    private static byte[] Ascii(string text) => Encoding.ASCII.GetBytes(text);
+
+    private static string Describe(Error error) => error.Code == ErrorCode.Local_MsgTimedOut
+        ? string.Create(
+            CultureInfo.InvariantCulture,
+            $"timeout: no broker acknowledged the message within {TimeLimit.TotalSeconds} s.")
+        : error.Reason;
+
+    private static bool IsForGood(ErrorCode code) => code is ErrorCode.TopicAuthorizationFailed
+        or ErrorCode.ClusterAuthorizationFailed or ErrorCode.SaslAuthenticationFailed or ErrorCode.MsgSizeTooLarge
+        or ErrorCode.TopicException or ErrorCode.InvalidRecord or ErrorCode.Local_InvalidArg;
+
+    /// <summary>The next attempt makes another one.</summary>
+    private void DropProducer()
+    {
+        if (Interlocked.Exchange(ref _producer, null) is not { } producer)
+            return;
+        producer.Flush(FarewellMax);
+        producer.Dispose();
+    }
+}

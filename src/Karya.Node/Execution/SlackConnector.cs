@@ -1,0 +1,147 @@
+using System.Globalization;
+using System.Net;
+using System.Net.Http.Headers;
+using System.Text.Json;
+using System.Text.Json.Nodes;
+using Karya.Node.Execution.Egress;
+using Karya.Node.Plans;
+
+namespace Karya.Node.Execution;
+
+/// <param name="Token">Of a bot that may <c>chat:write</c>.</param>
+/// <param name="Api">Where the methods of the Slack Web API are.</param>
+internal sealed record SlackOptions(string Token, Uri Api)
+{
+    public static Uri ApiDefault { get; } = new("https://slack.com/api/");
+
+    /// <summary>Without the token.</summary>
+    public override string ToString() => $"Slack at {Api}";
+}
+
+/// <summary>
+/// Posts messages by <c>chat.postMessage</c> of the Slack Web API, with a line of Karya's at their end. Thread-safe.
+/// </summary>
+/// <remarks>
+/// Slack answers most mistakes with status 200 and <c>"ok": false</c>. Of its documented errors those are tried again
+/// that pass by themselves; a channel that does not exist, or a token that is not valid, does not become better.
+/// </remarks>
+internal sealed class SlackConnector : IConnector, IDisposable
+{
+    private const int ResponseBytesMax = 64 * 1024;
+
+    private static readonly TimeSpan TimeLimit = TimeSpan.FromSeconds(10);
+
+    private static readonly HashSet<string> PassBy = new(StringComparer.Ordinal)
+    {
+        "ratelimited", "rate_limited", "message_limit_exceeded", "internal_error", "fatal_error",
+        "service_unavailable", "request_timeout", "team_added_to_org",
+    };
+
+    private readonly SlackOptions _options;
+    private readonly TimeProvider _time;
+    private readonly DeadlinePool _deadlines;
+    private readonly HttpMessageInvoker _invoker;
+
+    public SlackConnector(SlackOptions options, EgressGate gate, TimeProvider time)
+    {
+        _options = options;
+        _time = time;
+        _deadlines = new DeadlinePool(time);
+        _invoker = GatedHttp.NewInvoker(gate);
+    }
+
+    public async ValueTask<Outcome> RunAsync(Attempt attempt, PlanAction action, CancellationToken stopping)
+    {
+        var slack = (SlackAction)action;
+        if (SlackBlocks.ProblemWith(slack.Message) is { } problem)
+            return Outcome.FailedForGood($"Slack: {problem}");
+        var message = new JsonObject
+        {
+            ["channel"] = slack.Channel,
+            ["text"] = SlackBlocks.TextOf(slack.Message),
+            ["blocks"] = SlackBlocks.WithFooter(slack.Message, attempt.Key.Plan.ToString()),
+        };
+        return await CallAsync("chat.postMessage", message, stopping);
+    }
+
+    /// <summary>Asks Slack whether the token is valid; posts nothing.</summary>
+    public ValueTask<Outcome> TestAsync(CancellationToken stopping) => CallAsync("auth.test", [], stopping);
+
+    public void Dispose()
+    {
+        _invoker.Dispose();
+        _deadlines.Dispose();
+    }
+
+    private async ValueTask<Outcome> CallAsync(string method, JsonObject arguments, CancellationToken stopping)
+    {
+        using var deadline = _deadlines.Start(TimeLimit, stopping);
+        using var request = new HttpRequestMessage(HttpMethod.Post, new Uri(_options.Api, method))
+        {
+            Content = new ByteArrayContent(JsonSerializer.SerializeToUtf8Bytes((JsonNode)arguments)),
+        };
+        request.Headers.Authorization = new AuthenticationHeaderValue("Bearer", _options.Token);
+        request.Content.Headers.ContentType = new MediaTypeHeaderValue("application/json", "utf-8");
+        try
+        {
+            using var response = await _invoker.SendAsync(request, deadline.Token);
+            string body = await GatedHttp.ReadBodyAsync(response, ResponseBytesMax, deadline.Token);
+            return Judge(response, body);
+        }
+        catch (Exception) when (stopping.IsCancellationRequested)
+        {
+            return Outcome.NodeStopped;
+        }
+        catch (Exception) when (deadline.Token.IsCancellationRequested)
+        {
+            return Outcome.Failed(string.Create(
+                CultureInfo.InvariantCulture,
+                $"Slack: timeout: no complete answer within {TimeLimit.TotalSeconds} s."));
+        }
+        catch (Exception e)
+        {
+            return RestFailure.DenialIn(e) is { } denied
+                ? Outcome.FailedForGood($"Slack: {denied.Message}")
+                : Outcome.Failed($"Slack: {RestFailure.Describe(e, request.RequestUri!)}");
+        }
+    }
+
+    private Outcome Judge(HttpResponseMessage response, string body)
+    {
+        int pauseMs = RetryAfter.Of(response, _time.GetUtcNow());
+        int status = (int)response.StatusCode;
+        if (!response.IsSuccessStatusCode)
+        {
+            bool passesBy = status >= 500 || response.StatusCode is HttpStatusCode.TooManyRequests
+                or HttpStatusCode.RequestTimeout;
+            return new Outcome(
+                string.Create(CultureInfo.InvariantCulture, $"Slack answered {status}: {body}"), passesBy, pauseMs);
+        }
+
+        var (isOk, error) = Read(body);
+        if (isOk)
+            return Outcome.Success;
+        return error is null
+            ? Outcome.Failed($"Slack sent an answer that is not one of its own: {body}")
+            : new Outcome($"Slack: {error}", PassBy.Contains(error), pauseMs);
+    }
+
+    private static (bool IsOk, string? Error) Read(string body)
+    {
+        try
+        {
+            using var answer = JsonDocument.Parse(body);
+            var root = answer.RootElement;
+            if (root.ValueKind != JsonValueKind.Object || !root.TryGetProperty("ok"u8, out var ok))
+                return (false, null);
+            if (ok.ValueKind == JsonValueKind.True)
+                return (true, null);
+            bool hasError = root.TryGetProperty("error"u8, out var error) && error.ValueKind == JsonValueKind.String;
+            return (false, hasError ? error.GetString() : "no reason given");
+        }
+        catch (JsonException)
+        {
+            return (false, null);
+        }
+    }
+}

@@ -1,0 +1,173 @@
+using Karya.Node.Configuration;
+using Karya.Node.Execution;
+using Karya.Node.Execution.Egress;
+using Karya.Node.Plans;
+using Karya.Protocol.Messages;
+
+namespace Karya.Node;
+
+/// <summary>The connectors that a node is configured for, and the gate by which they go out.</summary>
+internal sealed class NodeConnectors : IDisposable
+{
+    private readonly NodeOptions _options;
+    private readonly EgressGate _gate;
+    private readonly RestConnector _rest;
+    private readonly SlackConnector? _slack;
+    private readonly EmailConnector? _email;
+    private readonly KafkaConnector? _kafka;
+
+    public NodeConnectors(NodeOptions options, TimeProvider clock)
+    {
+        _options = options;
+        _gate = new EgressGate(RulesOf(options));
+        var connectors = options.Connectors;
+        var rest = connectors.Rest;
+        _rest = new RestConnector(
+            new Execution.RestOptions(rest.ResponseBytesMax, rest.FollowRedirects), _gate, clock);
+        if (connectors.Slack.IsSet)
+        {
+            var slack = connectors.Slack;
+            _slack = new SlackConnector(new Execution.SlackOptions(slack.Token, new Uri(slack.Api)), _gate, clock);
+        }
+
+        if (connectors.Email.IsSet)
+            _email = new EmailConnector(EmailOf(connectors.Email), _gate, clock);
+        if (connectors.Kafka.IsSet)
+            _kafka = new KafkaConnector(KafkaOf(connectors.Kafka), _gate);
+        Rules = new ActionRules(_slack is not null, _email is not null, _kafka is not null)
+        {
+            MailDomains = ConnectorTable.Entries(connectors.Email.Domains),
+            Topics = ConnectorTable.Entries(connectors.Kafka.Topics),
+        };
+    }
+
+    /// <summary>What plans may ask for.</summary>
+    public ActionRules Rules { get; }
+
+    public Connectors With(SubmitChild submitChild) => new(_rest, new ChainedConnector(submitChild))
+    {
+        Slack = _slack,
+        Email = _email,
+        Kafka = _kafka,
+    };
+
+    /// <summary>From now on nothing connects to the node itself, or to what it stores things in.</summary>
+    public void Guard(NodeAddresses addresses)
+    {
+        var own = new List<OwnServer>
+        {
+            new(_options.Http.Listen.Host, addresses.Http.Port, "the node's own HTTP"),
+            new(_options.Tcp.Listen.Host, addresses.Tcp.Port, "the node's own wire protocol"),
+        };
+        if (_options.Storage.Postgres.IsSet)
+        {
+            own.AddRange(ConnectionString.ServersOf(_options.Storage.Postgres.ConnectionString).Select(
+                server => new OwnServer(server.Host, server.Port, "the node's own Postgres")));
+        }
+
+        if (_options.Cluster.IsSet)
+        {
+            own.AddRange(RedisConfiguration.ServersOf(_options.Cluster.Redis).Select(
+                server => new OwnServer(server.Host, server.Port, "the node's own Redis")));
+        }
+
+        _gate.OwnServers = own;
+    }
+
+    /// <summary>What there is, and how the one of a name does when it is tried out.</summary>
+    /// <exception cref="DeskException">There is none of that name, or the node is not configured for it.</exception>
+    public async Task<ConnectorsReply> DescribeAsync(string? test, CancellationToken stopping)
+    {
+        var connectors = new List<ConnectorStatus>();
+        foreach (var (name, target, setting, tryOut) in All())
+        {
+            bool isMissing = setting is not null;
+            if (test == name && isMissing)
+            {
+                throw new DeskException(
+                    DeskError.Invalid, $"{name} is not configured on this node: {setting} is missing.");
+            }
+
+            var outcome = test == name && tryOut is not null ? await tryOut(stopping) : default(Outcome?);
+            var state = (isMissing, outcome) switch
+            {
+                (true, _) => ConnectorState.Missing,
+                (_, null) => ConnectorState.Configured,
+                (_, { IsSuccess: true }) => ConnectorState.Working,
+                _ => ConnectorState.Failing,
+            };
+            connectors.Add(new ConnectorStatus(
+                name, state, isMissing ? null : target, isMissing ? $"{setting} is missing." : outcome?.Error));
+        }
+
+        return test is null || connectors.Exists(one => one.Name == test)
+            ? new ConnectorsReply(connectors)
+            : throw new DeskException(
+                DeskError.Invalid,
+                $"There is no connector named {Quoted.Shorten(test)}; there are "
+                + string.Join(", ", connectors.Select(one => one.Name)) + ".");
+    }
+
+    public void Dispose()
+    {
+        _rest.Dispose();
+        _slack?.Dispose();
+        _email?.Dispose();
+        _kafka?.Dispose();
+    }
+
+    /// <summary>Name, target, the setting that is missing, and how it is tried out.</summary>
+    private IEnumerable<(string Name, string? Target, string? Setting, TryOut? TryOut)> All()
+    {
+        var connectors = _options.Connectors;
+        yield return ("rest", null, null, _ => ValueTask.FromResult(Outcome.Success));
+        yield return (
+            "slack", connectors.Slack.Api, _slack is null ? "connectors.slack.token" : null,
+            _slack is null ? null : _slack.TestAsync);
+        yield return (
+            "email", connectors.Email.ToString(), _email is null ? "connectors.email.host" : null,
+            _email is null ? null : _email.TestAsync);
+        yield return (
+            "kafka", connectors.Kafka.ToString(), _kafka is null ? "connectors.kafka.bootstrapServers" : null,
+            _kafka is null ? null : _kafka.TestAsync);
+    }
+
+    private static EgressRules RulesOf(NodeOptions options)
+    {
+        string allow = options.Connectors.Egress.Allow;
+        bool isAlone = options.Http.Listen.IsLoopback && options.Tcp.Listen.IsLoopback;
+        return new EgressRules(
+            [.. ConnectorTable.Entries(allow).Select(ConnectorTable.ReadNetwork)], allow.Length == 0 && isAlone);
+    }
+
+    private static Execution.EmailOptions EmailOf(Configuration.EmailOptions email) => new(
+        email.Host, email.Port, SecurityOf(email.Security), email.From)
+    {
+        User = email.User,
+        Password = email.Password,
+        Domains = ConnectorTable.Entries(email.Domains),
+    };
+
+    private static EmailSecurity SecurityOf(MailSecurity security) => security switch
+    {
+        MailSecurity.Tls => EmailSecurity.Tls,
+        MailSecurity.None => EmailSecurity.None,
+        _ => EmailSecurity.StartTls,
+    };
+
+    private static Execution.KafkaOptions KafkaOf(Configuration.KafkaOptions kafka) =>
+        new(kafka.BootstrapServers, ConnectorTable.Entries(kafka.Topics))
+        {
+            Tls = kafka.Tls,
+            User = kafka.User,
+            Password = kafka.Password,
+            SignIn = kafka.Mechanism switch
+            {
+                KafkaMechanism.Plain => KafkaSignIn.Plain,
+                KafkaMechanism.ScramSha256 => KafkaSignIn.ScramSha256,
+                _ => KafkaSignIn.ScramSha512,
+            },
+        };
+
+    private delegate ValueTask<Outcome> TryOut(CancellationToken stopping);
+}

@@ -1,0 +1,143 @@
+using Karya.Client;
+using Karya.Node.Tests.Execution;
+using Karya.Protocol;
+using Karya.Protocol.Messages;
+using Xunit;
+
+namespace Karya.Node.Tests.Joined;
+
+/// <summary>Plans that send messages, through a whole node that is configured for some connectors.</summary>
+public sealed class ConnectorTests : IAsyncLifetime
+{
+    private LoopbackTarget _slack = null!;
+    private NodeRig _rig = null!;
+    private KaryaClient _client = null!;
+
+    private static CancellationToken Stopping => TestContext.Current.CancellationToken;
+
+    public async ValueTask InitializeAsync()
+    {
+        _slack = await LoopbackTarget.StartAsync();
+        _slack.Answer(200, """{"ok":true}""");
+        _rig = await NodeRig.StartAsync(NodeRig.Fast with
+        {
+            Connectors = new()
+            {
+                Slack = new() { Token = "xoxb-canary", Api = $"http://{_slack.Authority}/api/" },
+                Email = new() { Host = "127.0.0.1", Port = 1, From = "karya@example.org", Domains = "example.com" },
+                Kafka = new() { BootstrapServers = "127.0.0.1:1", Topics = "orders" },
+            },
+        });
+        _client = await KaryaClient.ConnectAsync($"karya://{_rig.Node.Addresses.Tcp}", Stopping);
+    }
+
+    public async ValueTask DisposeAsync()
+    {
+        await _client.DisposeAsync();
+        await _rig.DisposeAsync();
+        await _slack.DisposeAsync();
+    }
+
+    [Fact]
+    public async Task A_slack_plan_is_posted()
+    {
+        var plan = await _client.SubmitAsync(
+            PlanOf(KaryaAction.Slack("C1", """[{"type":"divider"}]""")), Stopping);
+
+        var task = await plan.WaitAsync(cancellationToken: Stopping);
+
+        Assert.Equal(PlanTaskStatus.Success, task.Status);
+        Assert.Equal("/api/chat.postMessage", Assert.Single(_slack.Seen).PathAndQuery);
+    }
+
+    public static TheoryData<KaryaAction, ErrorCode, string> Refused => new()
+    {
+        {
+            KaryaAction.Slack("C1", "hello"), ErrorCode.InvalidText, "action.message: the message is not JSON: "
+        },
+        {
+            KaryaAction.Slack("C1", "{}"), ErrorCode.InvalidText,
+            "action.message: the message is not a JSON array of blocks"
+        },
+        {
+            KaryaAction.Slack("C1", """[{"type":"divider"},7]"""), ErrorCode.InvalidText,
+            "action.message: block 1 of the message is no object"
+        },
+        { KaryaAction.Slack("a b", "[]"), ErrorCode.InvalidName, "action.channel is \"a b\"" },
+        {
+            KaryaAction.Email("a@b\r\nRCPT TO:<x@y>", "s", "m"), ErrorCode.InvalidAddress,
+            "action.recipient: \"a@b"
+        },
+        {
+            KaryaAction.Email("a@elsewhere.test", "s", "m"), ErrorCode.InvalidAddress,
+            "action.recipient: mail to \"elsewhere.test\" is not allowed; connectors.email.domains does not name it."
+        },
+        {
+            KaryaAction.Email("a@example.com", "s\nBcc: x", "m"), ErrorCode.InvalidText,
+            "action.subject: the subject has the control character U+000A"
+        },
+        {
+            KaryaAction.Kafka("audit", "m"), ErrorCode.TopicNotAllowed,
+            "action.topic: the topic \"audit\" is not allowed; connectors.kafka.topics does not name it."
+        },
+        { KaryaAction.Kafka("../orders", "m"), ErrorCode.TopicNotAllowed, "action.topic: \"../orders\" is no topic" },
+    };
+
+    [Theory]
+    [MemberData(nameof(Refused))]
+    public async Task What_cannot_be_sent_is_refused_at_submit(KaryaAction action, ErrorCode code, string expected)
+    {
+        var refusal = await Assert.ThrowsAnyAsync<KaryaException>(
+            async () => await _client.SubmitAsync(PlanOf(action), Stopping));
+
+        Assert.Equal(code, refusal.Code);
+        Assert.StartsWith(expected, refusal.Message, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public async Task Hooks_and_chained_plans_are_judged_too()
+    {
+        var bad = KaryaAction.Slack("C1", "hello");
+        var hooked = PlanOf(KaryaAction.Slack("C1", "[]")) with
+        {
+            Hooks = [Hook.OnFailure(bad)],
+        };
+
+        var refusal = await Assert.ThrowsAnyAsync<KaryaException>(
+            async () => await _client.SubmitAsync(hooked, Stopping));
+
+        Assert.Equal(ErrorCode.InvalidText, refusal.Code);
+    }
+
+    [Fact]
+    public async Task Connectors_are_listed_and_tried_out_without_secrets()
+    {
+        var listed = await _client.GetConnectorsAsync(Stopping);
+        Assert.Equal(
+            [
+                new ConnectorStatus("rest", ConnectorState.Configured, null, null),
+                new ConnectorStatus("slack", ConnectorState.Configured, $"http://{_slack.Authority}/api/", null),
+                new ConnectorStatus("email", ConnectorState.Configured, "127.0.0.1:1", null),
+                new ConnectorStatus("kafka", ConnectorState.Configured, "127.0.0.1:1", null),
+            ],
+            listed);
+
+        Assert.Equal(ConnectorState.Working, (await _client.TestConnectorAsync("slack", Stopping)).State);
+        var email = await _client.TestConnectorAsync("email", Stopping);
+        Assert.Equal(ConnectorState.Failing, email.State);
+        Assert.Equal("e-mail: 127.0.0.1:1 refused the connection: nothing listens there.", email.Trouble);
+        var refusal = await Assert.ThrowsAnyAsync<KaryaException>(
+            async () => await _client.TestConnectorAsync("fax", Stopping));
+        Assert.StartsWith(
+            "There is no connector named \"fax\"; there are rest, slack, email, kafka.", refusal.Message,
+            StringComparison.Ordinal);
+    }
+
+    private Plan PlanOf(KaryaAction action) => new()
+    {
+        Name = "message",
+        Action = action,
+        User = _rig.Ann.ToGuid(),
+        MaxRetries = 0,
+    };
+}
