@@ -76,7 +76,8 @@ public sealed class GroupCommitTests : IDisposable
         _store.RefusesCommits = true;
         _journal.Post(_rig.Submit(1));
         await Until.TrueAsync(() => !_rig.TakesRequests(0) && !_rig.TakesRequests(1), "intake of all shards is held");
-        Assert.Equal("The journal cannot be written: Disk is told to be full.", _journal.Trouble);
+        await Until.TrueAsync( // It is said a moment after intake is held.
+            () => _journal.Trouble == "The journal cannot be written: Disk is told to be full.", "the trouble is told");
         Assert.Empty(_store.Rows);
         Assert.False(_journal.Failed.IsCompleted);
 
@@ -84,7 +85,7 @@ public sealed class GroupCommitTests : IDisposable
         _store.RefusesCommits = false;
         Assert.True(_journal.WaitDurable(0, 1));
         await Until.TrueAsync(() => _rig.TakesRequests(0) && _rig.TakesRequests(1), "intake is let go");
-        Assert.Null(_journal.Trouble);
+        await Until.TrueAsync(() => _journal.Trouble is null, "there is no trouble any more");
         Assert.Single(_store.Rows);
     }
 
