@@ -105,7 +105,7 @@ internal sealed class Node : IAsyncDisposable
         _store = store;
         _ticks = new TickClock(store.Clock);
         Metrics = new Metrics(clock);
-        _connectors = new NodeConnectors(options, clock);
+        _connectors = new NodeConnectors(options, _log, clock);
         _lease = new PartitionLease(store.LeaseLength, store.RenewLease, () => store.Lost, WakeLoops, clock);
     }
 
@@ -272,9 +272,10 @@ internal sealed class Node : IAsyncDisposable
         {
             waiters[i] = new DeadlineWaiter(_store.Clock);
             var inbox = new ShardInbox(_options.Engine.InboxCapacity, waiters[i].Wake);
-            _shards[i] = new Shard(ShardOptionsOf(i), inbox, nowMs);
+            _shards[i] = new Shard(PartOptions.OfShard(_options, i), inbox, nowMs);
         }
 
+        _connectors.Shards = _shards;
         _journal = journal = new Journal(_store, [.. _shards.Select(shard => shard.Inbox)], _shared);
         _projector = projector = new Projector(
             _store, journal, _shards, _options.Storage.Retention, _store.Clock, _shared);
@@ -315,11 +316,11 @@ internal sealed class Node : IAsyncDisposable
             _store, _shards, _loops, _ticks, _clock, _forwarder);
         _startedTimestamp = _clock.GetTimestamp();
         Parts = PartsOf(_desk, _workers, journal, projector);
-        _tcp = new Listener(NetworkOptionsOf(_options.Tcp), Parts, _loggers, _clock);
+        _tcp = new Listener(PartOptions.OfNetwork(_options.Tcp), Parts, _loggers, _clock);
         AddGauges(journal);
         var cluster = Parts.Cluster;
         _http = http = new HttpApi(
-            HttpOptionsOf(_options), _desk, () => cluster.DescribeAsync(ownOnly: false), _connectors.DescribeAsync,
+            PartOptions.OfHttp(_options), _desk, () => cluster.DescribeAsync(ownOnly: false), _connectors.DescribeAsync,
             Metrics, HealthOf(journal, projector), _loggers);
     }
 
@@ -447,37 +448,6 @@ internal sealed class Node : IAsyncDisposable
             loop.Wake();
     }
 
-    private static NetworkOptions NetworkOptionsOf(TcpOptions tcp) => new(
-        EndpointsOf(tcp.Listen), tcp.FrameBytesMax, tcp.InFlightMax, tcp.ConnectionsMax, tcp.ConnectionsPerAddressMax,
-        tcp.Idle);
-
-    private static IPEndPoint[] EndpointsOf(ListenAddress listen)
-    {
-        if (listen.Host == "*")
-            return [new IPEndPoint(IPAddress.IPv6Any, listen.Port)];
-        IPAddress[] addresses = IPAddress.TryParse(listen.Host, out var address)
-            ? [address]
-            : Dns.GetHostAddresses(listen.Host);
-        return [.. addresses.Distinct().Select(one => new IPEndPoint(one, listen.Port))];
-    }
-
-    private static Http.HttpOptions HttpOptionsOf(NodeOptions options) => new()
-    {
-        Endpoints = [new HttpEndpoint(options.Http.Listen.Host, options.Http.Listen.Port)],
-        Cors = options.Compat.Cors == CorsRule.Any ? CorsMode.Any : CorsMode.Loopback,
-        MaxChainedDepth = options.Compat.MaxChainedDepth,
-        Strict = options.Compat.Strict,
-    };
-
-    private ShardOptions ShardOptionsOf(int number) => new(
-        number,
-        _options.Engine.Partitions,
-        Math.Max(1, _options.Executor.Concurrency / _options.Engine.ShardCount),
-        Math.Max(1, _options.Executor.PerTarget / _options.Engine.ShardCount),
-        (long)_options.Engine.Horizon.TotalMilliseconds,
-        (long)_options.Storage.ProjectionInterval.TotalMilliseconds,
-        _options.Storage.ProjectionLagMax);
-
     private void AttemptStarted(in Dispatch dispatch, long nowMs)
     {
         Metrics.TaskDue(dispatch.StartedMs - dispatch.AttemptDueMs);
@@ -491,11 +461,17 @@ internal sealed class Node : IAsyncDisposable
         _attemptEnded?.Invoke(in dispatch, in outcome, nowMs);
     }
 
+    private void CallEnded(in Dispatch dispatch, in Outcome outcome, long nowMs)
+    {
+        _connectors.Breaker.Ended(dispatch, outcome);
+        AttemptEnded(dispatch, outcome, nowMs);
+    }
+
     private Execution.ExecutorOptions ExecutorOptionsOf(IFiringRight right) => new(
         _options.Executor.Concurrency)
     {
         Started = AttemptStarted,
-        Ended = AttemptEnded,
+        Ended = CallEnded,
         MayBegin = right.WaitToBeginAsync,
     };
 
@@ -508,6 +484,8 @@ internal sealed class Node : IAsyncDisposable
             "karya_waiting_for_worker_tasks", "Due tasks that wait for a worker.", status => status.WaitingForWorker);
         Metrics.Gauge("karya_tcp_connections", "Open connections of the wire protocol.", () => _tcp!.Count);
         AddGauge("karya_attempts_running", "Attempts that run.", status => status.InFlight);
+        Metrics.Gauge(
+            "karya_parked_targets", "Targets that are down, whose tasks wait.", () => _connectors.Breaker.ParkedCount);
         AddGauge("karya_projection_lag_plans", "Changed plans that the tables lack.", status => status.ChangedPlans);
         Metrics.Gauge(
             "karya_partitions", "Partitions that this node has.",

@@ -1,8 +1,10 @@
+using Karya.Engine.Shards;
 using Karya.Node.Configuration;
 using Karya.Node.Execution;
 using Karya.Node.Execution.Egress;
 using Karya.Node.Plans;
 using Karya.Protocol.Messages;
+using Microsoft.Extensions.Logging;
 
 namespace Karya.Node;
 
@@ -16,9 +18,16 @@ internal sealed class NodeConnectors : IDisposable
     private readonly EmailConnector? _email;
     private readonly KafkaConnector? _kafka;
 
-    public NodeConnectors(NodeOptions options, TimeProvider clock)
+    /// <param name="options">What is configured.</param>
+    /// <param name="log">Is told of targets that are down, and of those that are back.</param>
+    /// <param name="clock">Measures pauses.</param>
+    public NodeConnectors(NodeOptions options, ILogger log, TimeProvider clock)
     {
         _options = options;
+        var breaker = options.Executor.Breaker;
+        Breaker = new TargetBreaker(
+            new Execution.BreakerOptions(breaker.Failures, breaker.Pause), SetLimit,
+            (target, error) => Parked(log, target, error), clock);
         _gate = new EgressGate(RulesOf(options));
         var connectors = options.Connectors;
         var rest = connectors.Rest;
@@ -43,6 +52,12 @@ internal sealed class NodeConnectors : IDisposable
 
     /// <summary>What plans may ask for.</summary>
     public ActionRules Rules { get; }
+
+    /// <summary>Parks the tasks of targets that are down. It is to hear of each attempt that ended.</summary>
+    public TargetBreaker Breaker { get; }
+
+    /// <summary>All of the node, before the first attempt.</summary>
+    public IReadOnlyList<Shard> Shards { get; set; } = [];
 
     public Connectors With(SubmitChild submitChild) => new(_rest, new ChainedConnector(submitChild))
     {
@@ -110,10 +125,25 @@ internal sealed class NodeConnectors : IDisposable
 
     public void Dispose()
     {
+        Breaker.Dispose();
         _rest.Dispose();
         _slack?.Dispose();
         _email?.Dispose();
         _kafka?.Dispose();
+    }
+
+    private static void Parked(ILogger log, string target, string? error)
+    {
+        if (error is null)
+            NodeLog.TargetIsBack(log, target);
+        else
+            NodeLog.TargetIsDown(log, target, error);
+    }
+
+    private void SetLimit(uint lane, int limit)
+    {
+        foreach (var shard in Shards)
+            shard.Inbox.PostLimit(lane, limit);
     }
 
     /// <summary>Name, target, the setting that is missing, and how it is tried out.</summary>

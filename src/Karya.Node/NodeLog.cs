@@ -13,4 +13,10 @@ internal static partial class NodeLog
 
     [LoggerMessage(1002, LogLevel.Information, "Owns {Owned} of {All} partitions.")]
     public static partial void Owns(ILogger log, int owned, int all);
+
+    [LoggerMessage(1003, LogLevel.Warning, "{Target} is down, and its tasks wait: {Error}")]
+    public static partial void TargetIsDown(ILogger log, string target, string error);
+
+    [LoggerMessage(1004, LogLevel.Information, "{Target} is back, and its tasks go on.")]
+    public static partial void TargetIsBack(ILogger log, string target);
 }

@@ -48,6 +48,7 @@ public sealed class Shard : IDisposable
     private Rows<Command> _outcomes = new();
     private List<LoadedPage> _pages = [];
     private Dictionary<uint, int> _credits = [];
+    private Dictionary<uint, int> _limits = [];
     private List<PartitionChange> _changes = [];
     private int _nextRequest;
     private int _nextOutcome;
@@ -223,10 +224,13 @@ public sealed class Shard : IDisposable
             _nextOutcome = 0;
         }
 
-        var state = Inbox.Drain(ref _requests, ref _outcomes, ref _pages, ref _credits, ref _changes);
+        var state = Inbox.Drain(ref _requests, ref _outcomes, ref _pages, ref _credits, ref _limits, ref _changes);
         foreach (var (lane, credits) in _credits)
             _pulled.SetLimit(lane, credits);
         _credits.Clear();
+        foreach (var (lane, limit) in _limits)
+            _ready.SetLimit(lane, Math.Min(limit, _options.LaneInFlightMax));
+        _limits.Clear();
         _turn.DurablePosition = state.DurablePosition;
         _isDispatchStopped = state.IsDispatchStopped;
         if (state.IsJournalLost)

@@ -25,6 +25,7 @@ public sealed class ShardInbox(int capacity, Action wake)
     private Rows<Command> _outcomes = new();
     private List<LoadedPage> _pages = [];
     private Dictionary<uint, int> _credits = [];
+    private Dictionary<uint, int> _limits = [];
     private List<PartitionChange> _changes = [];
     private long _durablePosition;
     private long _projectedCount;
@@ -103,6 +104,17 @@ public sealed class ShardInbox(int capacity, Action wake)
     {
         lock (_lock)
             _credits[lane] = credits;
+        wake();
+    }
+
+    /// <summary>
+    /// How many attempts of a lane that connectors carry out may run at once, up to the shard's own limit: 0 parks its
+    /// tasks. Only the last word counts.
+    /// </summary>
+    public void PostLimit(uint lane, int limit)
+    {
+        lock (_lock)
+            _limits[lane] = limit;
         wake();
     }
 
@@ -198,7 +210,7 @@ public sealed class ShardInbox(int capacity, Action wake)
     /// </summary>
     internal InboxState Drain(
         ref Rows<Command> requests, ref Rows<Command> outcomes, ref List<LoadedPage> pages,
-        ref Dictionary<uint, int> credits, ref List<PartitionChange> changes)
+        ref Dictionary<uint, int> credits, ref Dictionary<uint, int> limits, ref List<PartitionChange> changes)
     {
         lock (_lock)
         {
@@ -212,6 +224,7 @@ public sealed class ShardInbox(int capacity, Action wake)
                 (outcomes, _outcomes) = (_outcomes, outcomes);
             (pages, _pages) = (_pages, pages);
             (credits, _credits) = (_credits, credits);
+            (limits, _limits) = (_limits, limits);
             (changes, _changes) = (_changes, changes);
             bool isProjectionWanted = _isProjectionWanted;
             _isProjectionWanted = false;

@@ -234,11 +234,29 @@ internal sealed record ExecutorOptions
     /// </summary>
     public int PerTarget { get; init; } = 64;
 
+    public BreakerOptions Breaker { get; init; } = new();
+
     /// <summary>
     /// How long running attempts may go on after a stop was asked for; 30 s. Longer avoids repeating them after the
     /// restart, shorter stops sooner.
     /// </summary>
     public TimeSpan Drain { get; init; } = TimeSpan.FromSeconds(30);
+}
+
+/// <summary>Section <c>executor.breaker</c>: when a target that is down is left alone.</summary>
+internal sealed record BreakerOptions
+{
+    /// <summary>
+    /// Failures in a row, of the kind that says that the target is down, after which its tasks wait instead of using
+    /// their attempts up; 20. 0 never parks; fewer parks sooner, and after shorter hiccups.
+    /// </summary>
+    public int Failures { get; init; } = 20;
+
+    /// <summary>
+    /// Until it is tried again; 5 s, doubled up to a minute while it stays down. Shorter notices sooner that it is
+    /// back, longer spares it.
+    /// </summary>
+    public TimeSpan Pause { get; init; } = TimeSpan.FromSeconds(5);
 }
 
 /// <summary>Section <c>retry</c>: the pauses between attempts of one task.</summary>

@@ -165,6 +165,12 @@ internal static class OptionTable
         Option.Number(
             "executor.perTarget", 1, 65_536, o => o.Executor.PerTarget,
             (o, value) => o with { Executor = o.Executor with { PerTarget = value } }),
+        Option.Number(
+            "executor.breaker.failures", 0, 1_000_000, o => o.Executor.Breaker.Failures,
+            (o, value) => WithBreaker(o, o.Executor.Breaker with { Failures = value })),
+        Option.Duration(
+            "executor.breaker.pause", TimeSpan.FromMilliseconds(100), TimeSpan.FromHours(1),
+            o => o.Executor.Breaker.Pause, (o, value) => WithBreaker(o, o.Executor.Breaker with { Pause = value })),
         Option.Duration(
             "executor.drain", TimeSpan.Zero, TimeSpan.FromHours(1), o => o.Executor.Drain,
             (o, value) => o with { Executor = o.Executor with { Drain = value } }),
@@ -172,6 +178,9 @@ internal static class OptionTable
 
     private static NodeOptions WithPostgres(NodeOptions options, PostgresOptions postgres) =>
         options with { Storage = options.Storage with { Postgres = postgres } };
+
+    private static NodeOptions WithBreaker(NodeOptions options, BreakerOptions breaker) =>
+        options with { Executor = options.Executor with { Breaker = breaker } };
 
     private static IEnumerable<string> SectionsOf(string key)
     {

@@ -103,7 +103,7 @@ internal sealed class EmailConnector : IConnector, IDisposable
         }
         catch (Exception) when (deadline.Token.IsCancellationRequested)
         {
-            return Outcome.Failed(string.Create(
+            return Outcome.Down(string.Create(
                 CultureInfo.InvariantCulture,
                 $"e-mail: timeout: {_options.Host} did not take the mail within {TimeLimit.TotalSeconds} s."));
         }
@@ -140,12 +140,12 @@ internal sealed class EmailConnector : IConnector, IDisposable
                 Retryable: (int)command.StatusCode < 500),
             AuthenticationException => Outcome.FailedForGood(
                 $"e-mail: {server} did not accept connectors.email.user and its password: {exception.Message}"),
-            SslHandshakeException => Outcome.Failed(
+            SslHandshakeException => Outcome.Down(
                 $"e-mail: TLS with {server} failed: {exception.GetBaseException().Message}"),
             NotSupportedException => Outcome.FailedForGood(
                 $"e-mail: {server} does not offer what connectors.email.security asks for: {exception.Message}"),
-            SocketException socket => Outcome.Failed($"e-mail: {RestFailure.DescribeSocket(socket, server)}"),
-            _ => Outcome.Failed($"e-mail: {server}: {exception.GetBaseException().Message}"),
+            SocketException socket => Outcome.Down($"e-mail: {RestFailure.DescribeSocket(socket, server)}"),
+            _ => Outcome.Down($"e-mail: {server}: {exception.GetBaseException().Message}"),
         };
     }
 

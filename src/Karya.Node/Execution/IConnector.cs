@@ -33,7 +33,16 @@ public readonly record struct Outcome(string? Error, bool Retryable, int RetryAf
 
     public bool IsSuccess => Error is null;
 
+    /// <summary>
+    /// The target could not be reached, did not answer in time, or says that it cannot work now: other attempts would
+    /// fare no better at present.
+    /// </summary>
+    public bool IsTargetDown { get; init; }
+
     public static Outcome Failed(string error) => new(error, true);
+
+    public static Outcome Down(string error, int retryAfterMs = 0) =>
+        new(error, true, retryAfterMs) { IsTargetDown = true };
 
     public static Outcome FailedForGood(string error) => new(error, false);
 }

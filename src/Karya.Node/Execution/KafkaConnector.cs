@@ -75,13 +75,14 @@ internal sealed class KafkaConnector(KafkaOptions options, EgressGate gate) : IC
         }
         catch (SocketException e)
         {
-            return Outcome.Failed($"Kafka: {options.Servers} cannot be looked up: {e.Message}");
+            return Outcome.Down($"Kafka: {options.Servers} cannot be looked up: {e.Message}");
         }
         catch (KafkaException e)
         {
             if (e.Error.IsFatal)
                 DropProducer();
-            return new Outcome($"Kafka: {Describe(e.Error)}", Retryable: !IsForGood(e.Error.Code));
+            bool isForGood = IsForGood(e.Error.Code);
+            return new Outcome($"Kafka: {Describe(e.Error)}", !isForGood) { IsTargetDown = !isForGood };
         }
     }
 

@@ -75,7 +75,7 @@ internal sealed class RestConnector : IConnector, IDisposable
         {
             using var response = await _invoker.SendAsync(request, call.Deadline);
             if (!_options.FollowRedirects || !IsRedirect(request, response, out string? location))
-                return (await JudgeAsync(response, call.Url, call.Deadline), null);
+                return (await JudgeAsync(response, call), null);
             await GatedHttp.SkipBodyAsync(response, _options.ResponseBytesMax, call.Deadline);
             if (redirects == RedirectsMax)
                 return (Refused($"'{call.Url}' and {RedirectsMax} more lead on"), null);
@@ -89,14 +89,14 @@ internal sealed class RestConnector : IConnector, IDisposable
         }
         catch (Exception) when (call.Deadline.IsCancellationRequested)
         {
-            return (Outcome.Failed(Invocation(string.Create(
+            return (Outcome.Down(Invocation(string.Create(
                 CultureInfo.InvariantCulture, $"timeout: no complete answer within {call.TimeoutMs} ms."))), null);
         }
         catch (Exception e)
         {
             return (RestFailure.DenialIn(e) is { } denied
                 ? Outcome.FailedForGood(Invocation(denied.Message))
-                : Outcome.Failed(Invocation(RestFailure.Describe(e, request.RequestUri!))), null);
+                : Outcome.Down(Invocation(RestFailure.Describe(e, request.RequestUri!))), null);
         }
     }
 
@@ -140,18 +140,22 @@ internal sealed class RestConnector : IConnector, IDisposable
             call.Attempt, rest with { JsonBody = null, Headers = headers }, to.AbsoluteUri, out next, out refusal);
     }
 
-    private async ValueTask<Outcome> JudgeAsync(HttpResponseMessage response, string url, CancellationToken deadline)
+    private async ValueTask<Outcome> JudgeAsync(HttpResponseMessage response, Call call)
     {
         if (response.IsSuccessStatusCode)
         {
-            await GatedHttp.SkipBodyAsync(response, _options.ResponseBytesMax, deadline);
+            await GatedHttp.SkipBodyAsync(response, _options.ResponseBytesMax, call.Deadline);
             return Outcome.Success;
         }
 
-        string body = await GatedHttp.ReadBodyAsync(response, _options.ResponseBytesMax, deadline);
+        string body = await GatedHttp.ReadBodyAsync(response, _options.ResponseBytesMax, call.Deadline);
         string error = string.Create(
-            CultureInfo.InvariantCulture, $"REST call failed --- [{(int)response.StatusCode} | {url}] | {body}");
-        return new Outcome(error, Retryable: true, RetryAfter.Of(response, _time.GetUtcNow()));
+            CultureInfo.InvariantCulture, $"REST call failed --- [{(int)response.StatusCode} | {call.Url}] | {body}");
+        bool isRetryable = call.Action.RetriesAnyStatus || RestFailure.MayPassBy(response.StatusCode);
+        return new Outcome(error, isRetryable, RetryAfter.Of(response, _time.GetUtcNow()))
+        {
+            IsTargetDown = RestFailure.IsDown(response.StatusCode),
+        };
     }
 
     private static Outcome Refused(string why) =>

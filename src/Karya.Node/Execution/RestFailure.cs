@@ -1,3 +1,4 @@
+using System.Net;
 using System.Net.Sockets;
 using Karya.Node.Execution.Egress;
 
@@ -6,6 +7,16 @@ namespace Karya.Node.Execution;
 /// <summary>Says in plain words why a call brought no answer.</summary>
 internal static class RestFailure
 {
+    private const HttpStatusCode TooEarly = (HttpStatusCode)425;
+
+    /// <summary>A status after which another attempt may succeed.</summary>
+    public static bool MayPassBy(HttpStatusCode status) => (int)status >= 500 || status is HttpStatusCode.RequestTimeout
+        or TooEarly or HttpStatusCode.TooManyRequests;
+
+    /// <summary>A status that speaks of the whole target, not of one request.</summary>
+    public static bool IsDown(HttpStatusCode status) => status is HttpStatusCode.TooManyRequests
+        or HttpStatusCode.BadGateway or HttpStatusCode.ServiceUnavailable or HttpStatusCode.GatewayTimeout;
+
     /// <summary>The target may not be called from here, and another attempt would find the same.</summary>
     public static EgressDeniedException? DenialIn(Exception exception)
     {

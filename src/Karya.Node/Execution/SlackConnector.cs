@@ -94,7 +94,7 @@ internal sealed class SlackConnector : IConnector, IDisposable
         }
         catch (Exception) when (deadline.Token.IsCancellationRequested)
         {
-            return Outcome.Failed(string.Create(
+            return Outcome.Down(string.Create(
                 CultureInfo.InvariantCulture,
                 $"Slack: timeout: no complete answer within {TimeLimit.TotalSeconds} s."));
         }
@@ -102,7 +102,7 @@ internal sealed class SlackConnector : IConnector, IDisposable
         {
             return RestFailure.DenialIn(e) is { } denied
                 ? Outcome.FailedForGood($"Slack: {denied.Message}")
-                : Outcome.Failed($"Slack: {RestFailure.Describe(e, request.RequestUri!)}");
+                : Outcome.Down($"Slack: {RestFailure.Describe(e, request.RequestUri!)}");
         }
     }
 
@@ -115,7 +115,10 @@ internal sealed class SlackConnector : IConnector, IDisposable
             bool passesBy = status >= 500 || response.StatusCode is HttpStatusCode.TooManyRequests
                 or HttpStatusCode.RequestTimeout;
             return new Outcome(
-                string.Create(CultureInfo.InvariantCulture, $"Slack answered {status}: {body}"), passesBy, pauseMs);
+                string.Create(CultureInfo.InvariantCulture, $"Slack answered {status}: {body}"), passesBy, pauseMs)
+            {
+                IsTargetDown = RestFailure.IsDown(response.StatusCode),
+            };
         }
 
         var (isOk, error) = Read(body);

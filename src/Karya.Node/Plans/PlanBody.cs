@@ -47,6 +47,12 @@ public sealed record RestAction(
     string? JsonBody,
     long TimeoutMs) : PlanAction
 {
+    /// <summary>
+    /// Whatever status comes that is no success, another attempt is made, as clients of /v1 expect. False: only after
+    /// one that may pass by, which is 408, 425, 429 and 5xx.
+    /// </summary>
+    public bool RetriesAnyStatus { get; init; } = true;
+
     public const int TimeoutMsDefault = 2000;
 }
 

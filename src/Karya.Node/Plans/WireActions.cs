@@ -19,7 +19,10 @@ internal static class WireActions
             rest.Method,
             rest.Headers,
             rest.Body,
-            rest.TimeoutMs > 0 ? rest.TimeoutMs : RestAction.TimeoutMsDefault),
+            rest.TimeoutMs > 0 ? rest.TimeoutMs : RestAction.TimeoutMsDefault)
+        {
+            RetriesAnyStatus = false,
+        },
         Wire.SlackAction slack => new SlackAction(slack.Channel, slack.Message),
         Wire.EmailAction email => new EmailAction(email.Recipient, email.Subject, email.Message),
         Wire.KafkaAction kafka => new KafkaAction(kafka.Topic, kafka.Key, kafka.Message),

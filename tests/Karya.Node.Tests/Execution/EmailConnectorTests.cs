@@ -132,7 +132,7 @@ public sealed class EmailConnectorTests : IAsyncLifetime
             new EgressGate(EgressRules.Local), TimeProvider.System);
 
         Assert.Equal(
-            Outcome.Failed("e-mail: 127.0.0.1:1 refused the connection: nothing listens there."),
+            Outcome.Down("e-mail: 127.0.0.1:1 refused the connection: nothing listens there."),
             await SendAsync(connector, "ann@example.com", "s", "m"));
     }
 

@@ -207,7 +207,7 @@ public sealed class RestConnectorTests : IAsyncLifetime
         _target.Answer(503, "busy: ünavailable");
         var outcome = await CallAsync(Get("/ping"));
         Assert.Equal(
-            Outcome.Failed($"REST call failed --- [503 | http://{_target.Authority}/ping] | busy: ünavailable"),
+            Outcome.Down($"REST call failed --- [503 | http://{_target.Authority}/ping] | busy: ünavailable"),
             outcome);
     }
 
@@ -240,7 +240,7 @@ public sealed class RestConnectorTests : IAsyncLifetime
         _time.Advance(TimeSpan.FromMilliseconds(1));
 
         Assert.Equal(
-            Outcome.Failed(string.Create(
+            Outcome.Down(string.Create(
                 CultureInfo.InvariantCulture,
                 $"REST INVOCATION FAILED --- error : timeout: no complete answer within {expectedMs} ms.")),
             await Expect.SoonAsync(call, "the call times out"));
@@ -358,6 +358,29 @@ public sealed class RestConnectorTests : IAsyncLifetime
         await Expect.SoonAsync(hungUp.Task, "the connector hangs up");
     }
 
+    [Theory]
+    [InlineData(400, false, false)]
+    [InlineData(401, false, false)]
+    [InlineData(404, false, false)]
+    [InlineData(408, true, false)]
+    [InlineData(409, false, false)]
+    [InlineData(425, true, false)]
+    [InlineData(429, true, true)]
+    [InlineData(500, true, false)]
+    [InlineData(502, true, true)]
+    [InlineData(503, true, true)]
+    [InlineData(504, true, true)]
+    [InlineData(599, true, false)]
+    public async Task A_status_decides_whether_it_is_tried_again_but_for_plans_of_v1(
+        int status, bool isRetryable, bool isDown)
+    {
+        _target.Answer(status, "");
+
+        var outcome = await CallAsync(Get("/") with { RetriesAnyStatus = false });
+        Assert.Equal((isRetryable, isDown), (outcome.Retryable, outcome.IsTargetDown));
+        Assert.True((await CallAsync(Get("/"))).Retryable);
+    }
+
     [Fact]
     public async Task A_compressed_body_is_not_inflated()
     {
@@ -388,7 +411,7 @@ public sealed class RestConnectorTests : IAsyncLifetime
         string authority = bound.LocalEndPoint!.ToString()!;
 
         Assert.Equal(
-            Outcome.Failed(
+            Outcome.Down(
                 $"REST INVOCATION FAILED --- error : {authority} refused the connection: nothing listens there."),
             await CallAsync(Get("/") with { BaseUrl = authority }));
     }
@@ -443,7 +466,7 @@ public sealed class RestConnectorTests : IAsyncLifetime
         await using var target = new RawTarget("");
         var outcome = await CallAsync(Post(target.Authority));
         Assert.Equal(
-            Outcome.Failed(
+            Outcome.Down(
                 $"REST INVOCATION FAILED --- error : {target.Authority} closed the connection before it had answered."),
             outcome);
     }

@@ -82,7 +82,8 @@ public sealed class SlackConnectorTests : IAsyncLifetime
         _slack.Answer(status, "slow down", ("Retry-After", "30"));
 
         Assert.Equal(
-            new Outcome($"Slack answered {status}: slow down", isRetryable, pauseMs), await PostAsync("C1", Blocks));
+            new Outcome($"Slack answered {status}: slow down", isRetryable, pauseMs) { IsTargetDown = pauseMs > 0 },
+            await PostAsync("C1", Blocks));
     }
 
     [Theory]
@@ -124,7 +125,7 @@ public sealed class SlackConnectorTests : IAsyncLifetime
 
         _time.Advance(TimeSpan.FromSeconds(10));
 
-        Assert.Equal(Outcome.Failed("Slack: timeout: no complete answer within 10 s."), await posted);
+        Assert.Equal(Outcome.Down("Slack: timeout: no complete answer within 10 s."), await posted);
     }
 
     [Fact]

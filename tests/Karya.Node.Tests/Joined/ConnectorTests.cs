@@ -133,6 +133,49 @@ public sealed class ConnectorTests : IAsyncLifetime
             StringComparison.Ordinal);
     }
 
+    /// <summary>Two of four places of a shard may go to one target; the dead one takes them, and no more.</summary>
+    [Fact]
+    public async Task One_dead_target_delays_no_other_and_does_not_use_up_the_attempts_of_what_waits_for_it()
+    {
+        await using var rig = await NodeRig.StartAsync(NodeRig.Fast with
+        {
+            Executor = new()
+            {
+                Concurrency = 8,
+                PerTarget = 4,
+                Breaker = new() { Failures = 4, Pause = TimeSpan.FromHours(1) },
+            },
+        });
+        await using var client = await KaryaClient.ConnectAsync($"karya://{rig.Node.Addresses.Tcp}", Stopping);
+        var dead = new List<PlanHandle>();
+        for (int i = 0; i < 40; i++)
+            dead.Add(await client.SubmitAsync(CallOf(rig, "http://127.0.0.1:1/") with { MaxRetries = 5 }, Stopping));
+        await Until.AskAsync(
+            async () => await PostgresRig.GaugeAsync(rig.Node, "karya_parked_targets"), parked => parked == 1,
+            "the dead target is parked");
+
+        var living = await client.SubmitAsync(CallOf(rig, $"http://{rig.Target.Authority}/"), Stopping);
+        Assert.Equal(PlanTaskStatus.Success, (await living.WaitAsync(cancellationToken: Stopping)).Status);
+
+        int attempts = 0;
+        foreach (var plan in dead)
+        {
+            var task = (await plan.GetAsync(Stopping))!.Task;
+            attempts += task.Attempts;
+            Assert.NotEqual(PlanTaskStatus.Failure, task.Status);
+        }
+
+        Assert.InRange(attempts, 4, 16); // Those that ran when it was parked, of 240.
+    }
+
+    private static Plan CallOf(NodeRig rig, string url) => new()
+    {
+        Name = "call",
+        Action = KaryaAction.Http(HttpMethod.Get, url),
+        User = rig.Ann.ToGuid(),
+        MaxRetries = 0,
+    };
+
     private Plan PlanOf(KaryaAction action) => new()
     {
         Name = "message",
