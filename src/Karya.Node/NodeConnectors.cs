@@ -30,9 +30,8 @@ internal sealed class NodeConnectors : IDisposable
             (target, error) => Parked(log, target, error), clock);
         _gate = new EgressGate(RulesOf(options));
         var connectors = options.Connectors;
-        var rest = connectors.Rest;
-        _rest = new RestConnector(
-            new Execution.RestOptions(rest.ResponseBytesMax, rest.FollowRedirects), _gate, clock);
+        var secrets = SecretsOf(options.Secrets);
+        _rest = new RestConnector(RestOf(connectors.Rest) with { Secrets = secrets }, _gate, clock);
         if (connectors.Slack.IsSet)
         {
             var slack = connectors.Slack;
@@ -47,6 +46,7 @@ internal sealed class NodeConnectors : IDisposable
         {
             MailDomains = ConnectorTable.Entries(connectors.Email.Domains),
             Topics = ConnectorTable.Entries(connectors.Kafka.Topics),
+            Secrets = secrets,
         };
     }
 
@@ -169,6 +169,17 @@ internal sealed class NodeConnectors : IDisposable
         return new EgressRules(
             [.. ConnectorTable.Entries(allow).Select(ConnectorTable.ReadNetwork)], allow.Length == 0 && isAlone);
     }
+
+    private static PlanSecrets SecretsOf(SecretsOptions secrets) => new(
+        ConnectorTable.Entries(secrets.Environment),
+        secrets.Folder.Length == 0 ? "" : Path.TrimEndingDirectorySeparator(Path.GetFullPath(secrets.Folder)),
+        Environment.GetEnvironmentVariable);
+
+    private static Execution.RestOptions RestOf(Configuration.RestOptions rest) =>
+        new(rest.ResponseBytesMax, rest.FollowRedirects)
+        {
+            Signer = SigningKey.TryRead(rest.SigningKey, out byte[] key) ? new WebhookSigner(key) : null,
+        };
 
     private static Execution.EmailOptions EmailOf(Configuration.EmailOptions email) => new(
         email.Host, email.Port, SecurityOf(email.Security), email.From)

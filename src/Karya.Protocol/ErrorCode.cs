@@ -46,6 +46,7 @@ public enum ErrorCode
     TooManyPlans = 52,
     InvalidId = 53,
     TopicNotAllowed = 54,
+    UnknownSecret = 55,
 
     UserNotFound = 60,
     PlanNotFound = 61,

@@ -4,11 +4,14 @@ using Karya.Node.Plans;
 
 namespace Karya.Node.Configuration;
 
-/// <summary>The options of section <c>connectors</c>, a part of <see cref="OptionTable"/>.</summary>
+/// <summary>
+/// The options of sections <c>connectors</c> and <c>secrets</c>, a part of <see cref="OptionTable"/>.
+/// </summary>
 internal static class ConnectorTable
 {
     private const string AutoText = "auto";
     private const string AnyText = "any";
+    private const string SecretForm = "a text, best ${env:NAME} or ${file:path}";
 
     private static readonly (string Text, MailSecurity Value)[] Securities =
         [("starttls", MailSecurity.StartTls), ("tls", MailSecurity.Tls), ("none", MailSecurity.None)];
@@ -29,6 +32,7 @@ internal static class ConnectorTable
         .. Slack(),
         .. Email(),
         .. Kafka(),
+        .. Secrets(),
     ];
 
     /// <summary>The entries of a list that was checked.</summary>
@@ -62,12 +66,16 @@ internal static class ConnectorTable
         Option.Switch(
             "connectors.rest.followRedirects", o => o.Connectors.Rest.FollowRedirects,
             (o, value) => WithRest(o, o.Connectors.Rest with { FollowRedirects = value })),
+        Option.Secret(
+            "connectors.rest.signingKey", SigningKey.Form, JudgeSigningKey,
+            o => o.Connectors.Rest.SigningKey,
+            (o, value) => WithRest(o, o.Connectors.Rest with { SigningKey = value })),
     ];
 
     private static Option[] Slack() =>
     [
         Option.Secret(
-            "connectors.slack.token", o => o.Connectors.Slack.Token,
+            "connectors.slack.token", SecretForm, JudgeSecret, o => o.Connectors.Slack.Token,
             (o, value) => WithSlack(o, o.Connectors.Slack with { Token = value })),
         Option.Text(
             "connectors.slack.api", Option.NoneText, "a URL of http or https that ends with /", JudgeApi,
@@ -92,7 +100,7 @@ internal static class ConnectorTable
             "connectors.email.user", Option.NoneText, "a name", _ => null, o => o.Connectors.Email.User,
             (o, value) => WithEmail(o, o.Connectors.Email with { User = value })),
         Option.Secret(
-            "connectors.email.password", o => o.Connectors.Email.Password,
+            "connectors.email.password", SecretForm, JudgeSecret, o => o.Connectors.Email.Password,
             (o, value) => WithEmail(o, o.Connectors.Email with { Password = value })),
         Option.Text(
             "connectors.email.domains", AnyText, "domains with commas between them",
@@ -117,11 +125,22 @@ internal static class ConnectorTable
             "connectors.kafka.user", Option.NoneText, "a name", _ => null, o => o.Connectors.Kafka.User,
             (o, value) => WithKafka(o, o.Connectors.Kafka with { User = value })),
         Option.Secret(
-            "connectors.kafka.password", o => o.Connectors.Kafka.Password,
+            "connectors.kafka.password", SecretForm, JudgeSecret, o => o.Connectors.Kafka.Password,
             (o, value) => WithKafka(o, o.Connectors.Kafka with { Password = value })),
         Option.Choice(
             "connectors.kafka.mechanism", Mechanisms, o => o.Connectors.Kafka.Mechanism,
             (o, value) => WithKafka(o, o.Connectors.Kafka with { Mechanism = value })),
+    ];
+
+    private static Option[] Secrets() =>
+    [
+        Option.Text(
+            "secrets.environment", Option.NoneText, "names with commas between them, each of which may end with *",
+            text => FirstMistake(text, JudgeVariable), o => o.Secrets.Environment,
+            (o, value) => o with { Secrets = o.Secrets with { Environment = value } }),
+        Option.Text(
+            "secrets.folder", Option.NoneText, "a folder", JudgeFolder, o => o.Secrets.Folder,
+            (o, value) => o with { Secrets = o.Secrets with { Folder = value } }),
     ];
 
     private static string? FirstMistake(string list, Func<string, string?> judge)
@@ -131,6 +150,21 @@ internal static class ConnectorTable
             ? "names nothing"
             : entries.Select(judge).FirstOrDefault(mistake => mistake is not null);
     }
+
+    private static string? JudgeSecret(string text) =>
+        text.Any(char.IsControl) ? "has control characters; it must be one line" : null;
+
+    private static string? JudgeSigningKey(string text) =>
+        SigningKey.TryRead(text, out _) ? null : $"is no signing key; write {SigningKey.Form}";
+
+    private static string? JudgeVariable(string text) =>
+        text.TrimEnd('*').All(c => char.IsAsciiLetterOrDigit(c) || c == '_') && text.Count(c => c == '*') <= 1
+            ? null
+            : $"\"{Option.Shown(text)}\" is no name of a variable";
+
+    private static string? JudgeFolder(string text) => Directory.Exists(text)
+        ? null
+        : $"\"{Option.Shown(text)}\" is no folder, or may not be read";
 
     private static string? JudgeNetwork(string text) => TryReadNetwork(text, out _)
         ? null

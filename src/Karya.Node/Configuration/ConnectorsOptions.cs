@@ -39,6 +39,15 @@ internal sealed record RestOptions
     /// target then chooses where requests go.
     /// </summary>
     public bool FollowRedirects { get; init; }
+
+    /// <summary>
+    /// The key by which requests are signed, as Standard Webhooks writes it, references resolved; empty (written
+    /// <c>none</c>) for no signatures. Whoever has it can sign in this node's name.
+    /// </summary>
+    public string SigningKey { get; init; } = "";
+
+    /// <summary>Without the key, wherever options are printed.</summary>
+    public override string ToString() => $"{ResponseBytesMax} B, redirects {FollowRedirects}";
 }
 
 /// <summary>Section <c>connectors.slack</c>.</summary>

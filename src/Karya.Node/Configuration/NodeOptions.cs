@@ -27,6 +27,8 @@ internal sealed record NodeOptions
 
     public ConnectorsOptions Connectors { get; init; } = new();
 
+    public SecretsOptions Secrets { get; init; } = new();
+
     public RetryOptions Retry { get; init; } = new();
 
     public CompatOptions Compat { get; init; } = new();

@@ -227,12 +227,13 @@ internal sealed partial record Option(string Key, string Limits, Func<NodeOption
         });
 
     /// <summary>A text with references that nobody is shown, or <c>none</c> for an empty one.</summary>
+    /// <param name="form">What is allowed.</param>
+    /// <param name="judge">What is wrong with a text, without showing it; null when nothing is.</param>
     public static Option Secret(
-        string key, Func<NodeOptions, string> get, Func<NodeOptions, string, NodeOptions> with)
+        string key, string form, Func<string, string?> judge, Func<NodeOptions, string> get,
+        Func<NodeOptions, string, NodeOptions> with)
     {
-        var option = Text(
-            key, NoneText, "a text, best ${env:NAME} or ${file:path}",
-            text => text.Any(char.IsControl) ? "has control characters; it must be one line" : null, get, with);
+        var option = Text(key, NoneText, form, judge, get, with);
         return option with
         {
             Show = options => get(options).Length == 0 ? NoneText : "(set)",

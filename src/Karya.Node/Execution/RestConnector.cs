@@ -8,7 +8,14 @@ namespace Karya.Node.Execution;
 
 /// <param name="ResponseBytesMax">Bytes of a response body that are read. The rest is not waited for.</param>
 /// <param name="FollowRedirects">Follow up to five redirects of a GET, each through the gate.</param>
-internal sealed record RestOptions(int ResponseBytesMax = 64 * 1024, bool FollowRedirects = false);
+internal sealed record RestOptions(int ResponseBytesMax = 64 * 1024, bool FollowRedirects = false)
+{
+    /// <summary>Requests are signed with it; null: they are not.</summary>
+    public WebhookSigner? Signer { get; init; }
+
+    /// <summary>What references in headers and bodies stand for.</summary>
+    public PlanSecrets Secrets { get; init; } = PlanSecrets.None;
+}
 
 /// <summary>Calls URLs. Thread-safe; connections are pooled and shared by all attempts.</summary>
 /// <remarks>
@@ -41,24 +48,12 @@ internal sealed class RestConnector : IConnector, IDisposable
         _invoker = GatedHttp.NewInvoker(gate);
     }
 
-    public async ValueTask<Outcome> RunAsync(Attempt attempt, PlanAction action, CancellationToken stopping)
+    public ValueTask<Outcome> RunAsync(Attempt attempt, PlanAction action, CancellationToken stopping)
     {
         var rest = (RestAction)action;
-        string url = RestTarget.UrlOf(rest);
-        if (!RestRequest.TryBuild(attempt, rest, url, out var request, out string? problem))
-            return Outcome.FailedForGood(Invocation(problem));
-
-        long timeoutMs = rest.TimeoutMs <= 0 ? RestAction.TimeoutMsDefault : Math.Min(rest.TimeoutMs, TimeoutMsMax);
-        using var deadline = _deadlines.Start(TimeSpan.FromMilliseconds(timeoutMs), stopping);
-        var call = new Call(attempt, rest, url, timeoutMs, deadline.Token, stopping);
-        for (int redirects = 0; ; redirects++)
-        {
-            var (outcome, next) = await StepAsync(call, request, redirects);
-            request.Dispose();
-            if (next is null)
-                return outcome;
-            request = next;
-        }
+        return _options.Secrets.IsOn && HasReferences(rest)
+            ? RunWithSecretsAsync(attempt, rest, stopping)
+            : CallAsync(attempt, rest, stopping);
     }
 
     public void Dispose()
@@ -79,7 +74,7 @@ internal sealed class RestConnector : IConnector, IDisposable
             await GatedHttp.SkipBodyAsync(response, _options.ResponseBytesMax, call.Deadline);
             if (redirects == RedirectsMax)
                 return (Refused($"'{call.Url}' and {RedirectsMax} more lead on"), null);
-            return TryFollow(call, request.RequestUri!, location, out var next, out string? refusal)
+            return TryFollow(call, request.RequestUri!, location, Signing(), out var next, out string? refusal)
                 ? (Outcome.Success, next)
                 : (Refused(refusal), null);
         }
@@ -100,6 +95,51 @@ internal sealed class RestConnector : IConnector, IDisposable
         }
     }
 
+    private static bool HasReferences(RestAction rest) =>
+        rest.JsonBody?.Contains("${", StringComparison.Ordinal) == true
+        || rest.Headers.Any(header => header.Value.Contains("${", StringComparison.Ordinal));
+
+    /// <summary>The values are in the request, and nowhere else: a target that repeats them is quoted without.</summary>
+    private async ValueTask<Outcome> RunWithSecretsAsync(Attempt attempt, RestAction rest, CancellationToken stopping)
+    {
+        var used = new List<UsedSecret>();
+        string? problem = null;
+        string? body = rest.JsonBody is null ? null : Resolve(rest.JsonBody);
+        var headers = rest.Headers.Select(header => KeyValuePair.Create(header.Key, Resolve(header.Value))).ToArray();
+        if (problem is not null)
+            return Outcome.Failed(Invocation($"secret: {problem}"));
+        var outcome = await CallAsync(attempt, rest with { JsonBody = body, Headers = headers }, stopping);
+        return outcome.Error is null ? outcome : outcome with { Error = PlanSecrets.Redact(outcome.Error, used) };
+
+        string Resolve(string text)
+        {
+            string resolved = _options.Secrets.Resolve(text, used, out string? why);
+            problem ??= why;
+            return resolved;
+        }
+    }
+
+    private async ValueTask<Outcome> CallAsync(Attempt attempt, RestAction rest, CancellationToken stopping)
+    {
+        string url = RestTarget.UrlOf(rest);
+        if (!RestRequest.TryBuild(attempt, rest, url, Signing(), out var request, out string? problem))
+            return Outcome.FailedForGood(Invocation(problem));
+
+        long timeoutMs = rest.TimeoutMs <= 0 ? RestAction.TimeoutMsDefault : Math.Min(rest.TimeoutMs, TimeoutMsMax);
+        using var deadline = _deadlines.Start(TimeSpan.FromMilliseconds(timeoutMs), stopping);
+        var call = new Call(attempt, rest, url, timeoutMs, deadline.Token, stopping);
+        for (int redirects = 0; ; redirects++)
+        {
+            var (outcome, next) = await StepAsync(call, request, redirects);
+            request.Dispose();
+            if (next is null)
+                return outcome;
+            request = next;
+        }
+    }
+
+    private Signing? Signing() => _options.Signer is { } signer ? new Signing(signer, _time.GetUtcNow()) : null;
+
     private static bool IsRedirect(
         HttpRequestMessage request, HttpResponseMessage response, [NotNullWhen(true)] out string? location)
     {
@@ -117,7 +157,7 @@ internal sealed class RestConnector : IConnector, IDisposable
 
     /// <summary>The next request. It is checked like the first, and its connection by the gate.</summary>
     private static bool TryFollow(
-        Call call, Uri from, string location,
+        Call call, Uri from, string location, Signing? signing,
         [NotNullWhen(true)] out HttpRequestMessage? next, [NotNullWhen(false)] out string? refusal)
     {
         next = null;
@@ -137,7 +177,8 @@ internal sealed class RestConnector : IConnector, IDisposable
         bool isSame = to.Scheme == from.Scheme && to.Authority == from.Authority;
         var headers = isSame ? rest.Headers : [.. rest.Headers.Where(header => !ForTheFirstOnly.Contains(header.Key))];
         return RestRequest.TryBuild(
-            call.Attempt, rest with { JsonBody = null, Headers = headers }, to.AbsoluteUri, out next, out refusal);
+            call.Attempt, rest with { JsonBody = null, Headers = headers }, to.AbsoluteUri, signing, out next,
+            out refusal);
     }
 
     private async ValueTask<Outcome> JudgeAsync(HttpResponseMessage response, Call call)

@@ -26,11 +26,13 @@ internal static class RestRequest
         "karya-task-id", "karya-plan-id", "karya-attempt", "karya-epoch",
     };
 
+    /// <param name="signing">By whom the request is signed, and when; null when it is not.</param>
     /// <param name="problem">Says what is wrong with the action; another attempt would fail in the same way.</param>
     public static bool TryBuild(
         Attempt attempt,
         RestAction action,
         string url,
+        Signing? signing,
         [NotNullWhen(true)] out HttpRequestMessage? request,
         [NotNullWhen(false)] out string? problem)
     {
@@ -43,11 +45,9 @@ internal static class RestRequest
             return false;
         }
 
-        var building = new HttpRequestMessage(method, uri)
-        {
-            Content = new ByteArrayContent(action.JsonBody is null ? [] : Encoding.UTF8.GetBytes(action.JsonBody)),
-        };
-        problem = AddHeaders(building, building.Content, action.Headers);
+        byte[] body = action.JsonBody is null ? [] : Encoding.UTF8.GetBytes(action.JsonBody);
+        var building = new HttpRequestMessage(method, uri) { Content = new ByteArrayContent(body) };
+        problem = AddHeaders(building, building.Content, action.Headers, signing is not null);
         if (problem is not null)
         {
             building.Dispose();
@@ -55,6 +55,7 @@ internal static class RestRequest
         }
 
         AddOwnHeaders(building, attempt);
+        signing?.Signer.Sign(building, attempt.Key.ToTaskId().ToString("D"), signing.Value.Now, body);
         request = building;
         return true;
     }
@@ -91,12 +92,13 @@ internal static class RestRequest
     };
 
     private static string? AddHeaders(
-        HttpRequestMessage request, HttpContent content, IReadOnlyList<KeyValuePair<string, string>> headers)
+        HttpRequestMessage request, HttpContent content, IReadOnlyList<KeyValuePair<string, string>> headers,
+        bool isSigned)
     {
         var hasContentType = false;
         foreach (var (name, value) in headers)
         {
-            if (Ours.Contains(name) || IsKeepAlive(name, value))
+            if (Ours.Contains(name) || IsKeepAlive(name, value) || (isSigned && WebhookSigner.IsOwn(name)))
                 continue;
             if (ProblemWith(name, value) is { } problem)
                 return problem;

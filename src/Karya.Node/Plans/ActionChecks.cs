@@ -46,7 +46,7 @@ internal static class ActionChecks
             case ActionKind.None:
                 break; // Refused.
             case ActionKind.Rest:
-                lane = ReadRest(ref reader);
+                lane = ReadRest(ref reader, rules.Secrets);
                 break;
             case ActionKind.Chain:
                 lane = Lanes.Chained;
@@ -104,7 +104,7 @@ internal static class ActionChecks
         return Lanes.OfTask(name);
     }
 
-    private static uint ReadRest(ref WireReader reader)
+    private static uint ReadRest(ref WireReader reader, PlanSecrets secrets)
     {
         var method = reader.ReadUtf8("action.method", 16);
         bool isMethod = method.SequenceEqual("GET"u8) || method.SequenceEqual("POST"u8) || method.SequenceEqual("PUT"u8)
@@ -128,9 +128,14 @@ internal static class ActionChecks
 
         int headers = reader.ReadArray("action.headers", 0, ProtocolLimits.HeadersMax, itemSlots: 2);
         for (int i = 0; i < headers && !reader.HasFailed; i++)
-            ReadHeader(ref reader, i);
+            ReadHeader(ref reader, secrets, i);
         if (!reader.TryReadNil())
-            reader.ReadUtf8("action.body", ProtocolLimits.PayloadBytesMax);
+        {
+            var body = reader.ReadUtf8("action.body", ProtocolLimits.PayloadBytesMax);
+            if (secrets.IsOn)
+                CheckSecrets(ref reader, secrets, "action.body", body);
+        }
+
         reader.ReadInt64("action.timeout", 0, RestTimeoutMsMax);
         return lane;
     }
@@ -138,7 +143,7 @@ internal static class ActionChecks
     /// <summary>One hour: what takes longer is a task for a worker.</summary>
     private const long RestTimeoutMsMax = 3_600_000;
 
-    private static void ReadHeader(ref WireReader reader, int index)
+    private static void ReadHeader(ref WireReader reader, PlanSecrets secrets, int index)
     {
         reader.ReadArray("action.header", 2, 2);
         var name = reader.ReadUtf8("action.header.name", ProtocolLimits.HeaderNameBytesMax);
@@ -163,6 +168,17 @@ internal static class ActionChecks
                 ErrorCode.InvalidHeader, "action.headers",
                 $"action.headers[{index}], {Quote(name)}, cannot be set: it is decided by how the request is sent.");
         }
+        else
+        {
+            CheckSecrets(ref reader, secrets, "action.headers", value);
+        }
+    }
+
+    private static void CheckSecrets(
+        ref WireReader reader, PlanSecrets secrets, string slot, ReadOnlySpan<byte> text)
+    {
+        if (text.IndexOf("${"u8) >= 0 && secrets.ProblemWith(Encoding.UTF8.GetString(text)) is { } problem)
+            reader.Refuse(ErrorCode.UnknownSecret, slot, $"{slot}: {problem}");
     }
 
     private static bool IsFraming(ReadOnlySpan<byte> name)

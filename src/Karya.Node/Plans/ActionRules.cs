@@ -16,6 +16,9 @@ internal sealed record ActionRules(bool Slack, bool Email, bool Kafka)
     /// <summary>Topics that may be published to; an entry may end with <c>*</c>.</summary>
     public IReadOnlyList<string> Topics { get; init; } = ["*"];
 
+    /// <summary>What references in plans may stand for.</summary>
+    public PlanSecrets Secrets { get; init; } = PlanSecrets.None;
+
     public bool Has(ActionKind kind) => kind switch
     {
         ActionKind.Slack => Slack,

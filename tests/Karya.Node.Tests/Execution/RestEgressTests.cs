@@ -125,5 +125,28 @@ public sealed class RestEgressTests : IAsyncLifetime
         Assert.False(outcome.Retryable);
     }
 
+    [Fact]
+    public async Task A_request_is_signed_where_there_is_a_key_and_a_plan_cannot_sign_for_us()
+    {
+        Assert.True(SigningKey.TryRead("whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw", out byte[] key));
+        var signer = new WebhookSigner(key);
+        using var connector = new RestConnector(
+            new RestOptions { Signer = signer }, new EgressGate(EgressRules.Local), _time);
+        var action = Get("/") with
+        {
+            Method = "POST",
+            JsonBody = "größe",
+            Headers = [new("webhook-id", "forged"), new("Webhook-Signature", "forged")],
+        };
+
+        Assert.Equal(Outcome.Success, await connector.RunAsync(ThirdAttempt, action, CancellationToken.None));
+
+        var headers = Assert.Single(_target.Seen).Headers;
+        string id = ThirdAttempt.Key.ToTaskId().ToString("D");
+        Assert.Equal(id, headers["webhook-id"]);
+        Assert.Equal(
+            signer.SignatureOf(id, headers["webhook-timestamp"], "größe"u8), headers["webhook-signature"]);
+    }
+
     private RestAction Get(string path) => new(false, _target.Authority + path, "GET", [], null, 2000);
 }

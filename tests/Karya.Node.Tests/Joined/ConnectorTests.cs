@@ -1,7 +1,9 @@
+using System.Text;
 using Karya.Client;
 using Karya.Node.Tests.Execution;
 using Karya.Protocol;
 using Karya.Protocol.Messages;
+using Microsoft.AspNetCore.Http;
 using Xunit;
 
 namespace Karya.Node.Tests.Joined;
@@ -166,6 +168,62 @@ public sealed class ConnectorTests : IAsyncLifetime
         }
 
         Assert.InRange(attempts, 4, 16); // Those that ran when it was parked, of 240.
+    }
+
+    /// <summary>A marker in the place of secrets is looked for wherever the node shows, writes or stores something.</summary>
+    [Fact]
+    public async Task A_secret_is_in_the_request_and_nowhere_else()
+    {
+        const string Canary = "canary-7f3a91";
+        using var folder = new StoreFolder();
+        string secrets = Path.GetDirectoryName(folder.File)!;
+        await File.WriteAllTextAsync(Path.Combine(secrets, "token"), Canary, Stopping);
+        using var log = new CapturedLog();
+        await using var rig = await NodeRig.StartAsync(
+            NodeRig.Fast with
+            {
+                Secrets = new() { Folder = secrets },
+                Connectors = new() { Slack = new() { Token = Canary, Api = $"http://{_slack.Authority}/api/" } },
+            },
+            loggers: log);
+        rig.Target.Respond = async http =>
+        {
+            http.Response.StatusCode = 500;
+            await http.Response.WriteAsync($"you sent {http.Request.Headers.Authorization}");
+        };
+        _slack.Answer(200, """{"ok":false,"error":"invalid_auth"}""");
+        await using var client = await KaryaClient.ConnectAsync($"karya://{rig.Node.Addresses.Tcp}", Stopping);
+        var call = new Plan
+        {
+            Action = KaryaAction.Http(
+                HttpMethod.Post, $"http://{rig.Target.Authority}/", """{"token":"${file:token}"}""",
+                [new("Authorization", "Bearer ${file:token}")]),
+            User = rig.Ann.ToGuid(),
+            MaxRetries = 0,
+        };
+        var plan = await client.SubmitAsync(call, Stopping);
+        var post = await client.SubmitAsync(
+            call with { Action = KaryaAction.Slack("C1", "[]") }, Stopping);
+        Assert.Equal(PlanTaskStatus.Failure, (await plan.WaitAsync(cancellationToken: Stopping)).Status);
+        Assert.Equal(PlanTaskStatus.Failure, (await post.WaitAsync(cancellationToken: Stopping)).Status);
+        var seen = Assert.Single(rig.Target.Seen);
+        Assert.Equal(($"Bearer {Canary}", $$"""{"token":"{{Canary}}"}"""), (seen.Headers["Authorization"], seen.Body));
+
+        var shown = new List<string> { log.Text };
+        foreach (string path in (string[])
+            [$"/v1/plan/{plan.Id}", $"/v1/plan/{plan.Id}/summary", "/api/dead-letters", "/api/connectors", "/metrics"])
+        {
+            shown.Add((await rig.HttpAsync(path)).Text);
+        }
+
+        shown.Add((await client.GetConnectorsAsync(Stopping)).Aggregate("", (text, one) => text + one));
+        shown.Add(rig.Node.Options.ToString());
+        await rig.StopAsync();
+        foreach (string file in Directory.GetFiles(Path.GetDirectoryName(rig.Folder.File)!))
+            shown.Add(Encoding.Latin1.GetString(await File.ReadAllBytesAsync(file, Stopping)));
+
+        Assert.Contains(shown, text => text.Contains("you sent Bearer ${file:token}", StringComparison.Ordinal));
+        Assert.All(shown, text => Assert.DoesNotContain(Canary, text, StringComparison.Ordinal));
     }
 
     private static Plan CallOf(NodeRig rig, string url) => new()

@@ -2,6 +2,7 @@ using Karya.Engine;
 using Karya.Node.Configuration;
 using Karya.Node.Plans;
 using Karya.Node.Tests.Execution;
+using Microsoft.Extensions.Logging;
 using Microsoft.Extensions.Logging.Abstractions;
 using Xunit;
 
@@ -18,8 +19,11 @@ internal sealed class NodeRig : IAsyncDisposable
     private readonly NodeOptions _options;
     private readonly TimeProvider _clock;
 
-    private NodeRig(NodeOptions? options, TimeProvider? clock, LoopbackTarget target)
+    private readonly ILoggerFactory _loggers;
+
+    private NodeRig(NodeOptions? options, TimeProvider? clock, ILoggerFactory? loggers, LoopbackTarget target)
     {
+        _loggers = loggers ?? NullLoggerFactory.Instance;
         _clock = clock ?? TimeProvider.System;
         options ??= Fast;
         _options = options with { Storage = options.Storage with { Path = _folder.File } };
@@ -54,9 +58,10 @@ internal sealed class NodeRig : IAsyncDisposable
     /// <summary>What anything that waits in a test is called off by.</summary>
     public static CancellationToken Stopping => TestContext.Current.CancellationToken;
 
-    public static async Task<NodeRig> StartAsync(NodeOptions? options = null, TimeProvider? clock = null)
+    public static async Task<NodeRig> StartAsync(
+        NodeOptions? options = null, TimeProvider? clock = null, ILoggerFactory? loggers = null)
     {
-        var rig = new NodeRig(options, clock, await LoopbackTarget.StartAsync());
+        var rig = new NodeRig(options, clock, loggers, await LoopbackTarget.StartAsync());
         await rig.Node.StartAsync(Stopping);
         rig.Ann = (await rig.Desk.CreateUserAsync("ann", Stopping)).Id;
         return rig;
@@ -141,5 +146,5 @@ internal sealed class NodeRig : IAsyncDisposable
         _folder.Dispose();
     }
 
-    private Node NewNode() => new(_options, _clock, NullLoggerFactory.Instance, Store);
+    private Node NewNode() => new(_options, _clock, _loggers, Store);
 }
