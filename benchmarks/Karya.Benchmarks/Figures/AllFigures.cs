@@ -24,6 +24,8 @@ internal static class AllFigures
         new("postgres.recovery.first", "ms", RecoveryFigures.FirstStart),
         new("postgres.recovery.start", "ms", RecoveryFigures.StartUp),
         .. WireFigures.List,
+        new("rest.life.sqlite", "1/s", RestFigures.OnSqlite),
+        new("rest.life.postgres", "1/s", RestFigures.OnPostgres),
         new("worker.life", "1/s", WorkerFigures.Life),
         new("worker.late.p50", "ms", () => WorkerFigures.Late(0.5)),
         new("worker.late.p99", "ms", () => WorkerFigures.Late(0.99)),

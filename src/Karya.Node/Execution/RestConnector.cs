@@ -99,8 +99,9 @@ internal sealed class RestConnector : IConnector, IDisposable
         rest.JsonBody?.Contains("${", StringComparison.Ordinal) == true
         || rest.Headers.Any(header => header.Value.Contains("${", StringComparison.Ordinal));
 
-    /// <summary>The values are in the request, and nowhere else: a target that repeats them is quoted without.</summary>
-    private async ValueTask<Outcome> RunWithSecretsAsync(Attempt attempt, RestAction rest, CancellationToken stopping)
+    /// <summary>The values are in the request and nowhere else: a target that repeats them is quoted without.</summary>
+    private async ValueTask<Outcome> RunWithSecretsAsync(
+        Attempt attempt, RestAction rest, CancellationToken stopping)
     {
         var used = new List<UsedSecret>();
         string? problem = null;
@@ -138,7 +139,8 @@ internal sealed class RestConnector : IConnector, IDisposable
         }
     }
 
-    private Signing? Signing() => _options.Signer is { } signer ? new Signing(signer, _time.GetUtcNow()) : null;
+    private Signing? Signing() =>
+        _options.Signer is { } signer ? new Signing(signer, _time.GetUtcNow()) : null;
 
     private static bool IsRedirect(
         HttpRequestMessage request, HttpResponseMessage response, [NotNullWhen(true)] out string? location)

@@ -24,14 +24,14 @@ internal delegate void TargetParked(string target, string? error);
 ///    ▲                          ▲                       │
 ///    └─ any answer ends a row   └────── failure ────────┘   (a pause twice as long)
 /// </code>
-/// Open: nothing of the lane starts, so that what is due waits without costing attempts. Half open: one attempt per shard.
-/// Only what says that the target as a whole is down counts (<see cref="Outcome.IsTargetDown"/>). Called by all worker
-/// loops at once; while nothing fails it costs a look at an empty dictionary.
+/// Open: nothing of the lane starts, so that what is due waits without costing attempts. Half open: one attempt per
+/// shard. Only what says that the target as a whole is down counts (<see cref="Outcome.IsTargetDown"/>). Called by all
+/// worker loops at once; while nothing fails it costs a look at an empty dictionary.
 /// </remarks>
 internal sealed class TargetBreaker(
     BreakerOptions options, Action<uint, int> setLimit, TargetParked parked, TimeProvider clock) : IDisposable
 {
-    /// <summary>Targets that are known to have failed last; beyond it those that are not parked are forgotten.</summary>
+    /// <summary>That are known to have failed last; beyond it those that are not parked are forgotten.</summary>
     private const int TargetsMax = 10_000;
 
     private static readonly TimeSpan PauseMax = TimeSpan.FromMinutes(1);
@@ -74,7 +74,8 @@ internal sealed class TargetBreaker(
                 : options.Pause;
             target.State = State.Open;
             setLimit(lane, 0);
-            target.Timer ??= clock.CreateTimer(_ => Probe(lane, target), null, Timeout.InfiniteTimeSpan, Timeout.InfiniteTimeSpan);
+            target.Timer ??= clock.CreateTimer(
+                _ => Probe(lane, target), null, Timeout.InfiniteTimeSpan, Timeout.InfiniteTimeSpan);
             target.Timer.Change(target.Pause, Timeout.InfiniteTimeSpan);
             if (isProbe)
                 return;

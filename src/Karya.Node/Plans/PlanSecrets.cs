@@ -8,8 +8,9 @@ namespace Karya.Node.Plans;
 internal readonly record struct UsedSecret(string Reference, string Value);
 
 /// <summary>
-/// What <c>${env:NAME}</c> and <c>${file:path}</c> in plans stand for. Plans are stored and shown with the references; the
-/// values are looked up when an attempt is made, and only what the operator has named can be referred to. Thread-safe.
+/// What <c>${env:NAME}</c> and <c>${file:path}</c> in plans stand for. Plans are stored and shown with the references;
+/// the values are looked up when an attempt is made, and only what the operator has named can be referred to.
+/// Thread-safe.
 /// </summary>
 /// <param name="names">Variables that may be referred to; an entry may end with <c>*</c>.</param>
 /// <param name="folder">Below which files may be referred to, as a full path; empty for none.</param>
@@ -73,7 +74,8 @@ internal sealed partial class PlanSecrets(
 
     private string? Variable(string name, out string problem)
     {
-        problem = $"{Quoted.Shorten(name)} is no variable that plans may refer to; secrets.environment does not name it.";
+        problem = $"{Quoted.Shorten(name)} is no variable that plans may refer to; secrets.environment does not name "
+            + "it.";
         bool isNamed = names.Any(entry => entry.EndsWith('*')
             ? name.StartsWith(entry.AsSpan(0, entry.Length - 1), StringComparison.Ordinal)
             : name == entry);

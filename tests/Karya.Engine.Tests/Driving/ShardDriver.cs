@@ -190,6 +190,9 @@ internal sealed class ShardDriver : IDisposable
     /// <summary>How many attempts of a lane workers take at once.</summary>
     public void SetCredits(uint lane, int credits) => _inbox.PostCredits(lane, credits);
 
+    /// <summary>How many attempts of a lane connectors carry out at once.</summary>
+    public void SetLimit(uint lane, int limit) => _inbox.PostLimit(lane, limit);
+
     public Answer Trigger(PlanId plan)
     {
         var answer = new Answer();

@@ -25,9 +25,9 @@ public sealed class ShardTests : IDisposable
         Assert.True(inbox.TryPost(new Command { Kind = CommandKind.Cancel }));
 
         var (requests, outcomes, pages) = (new Rows<Command>(), new Rows<Command>(), new List<LoadedPage>());
-        var credits = new Dictionary<uint, int>();
+        var (credits, limits) = (new Dictionary<uint, int>(), new Dictionary<uint, int>());
         List<PartitionChange> changes = [];
-        inbox.Drain(ref requests, ref outcomes, ref pages, ref credits, ref changes);
+        inbox.Drain(ref requests, ref outcomes, ref pages, ref credits, ref limits, ref changes);
         Assert.True(inbox.TryPost(large));
     }
 
@@ -140,9 +140,9 @@ public sealed class ShardTests : IDisposable
         var requests = new Engine.Journal.Rows<Command>();
         var outcomes = new Engine.Journal.Rows<Command>();
         List<Engine.Shards.LoadedPage> pages = [];
-        var credits = new Dictionary<uint, int>();
+        var (credits, limits) = (new Dictionary<uint, int>(), new Dictionary<uint, int>());
         List<PartitionChange> changes = [];
-        inbox.Drain(ref requests, ref outcomes, ref pages, ref credits, ref changes);
+        inbox.Drain(ref requests, ref outcomes, ref pages, ref credits, ref limits, ref changes);
         Assert.Equal(2, requests.Count);
         Assert.Equal(1, outcomes.Count);
         Assert.True(inbox.TryPost(default));

@@ -170,7 +170,7 @@ public sealed class ConnectorTests : IAsyncLifetime
         Assert.InRange(attempts, 4, 16); // Those that ran when it was parked, of 240.
     }
 
-    /// <summary>A marker in the place of secrets is looked for wherever the node shows, writes or stores something.</summary>
+    /// <summary>A marker in the place of secrets is looked for wherever the node shows or writes something.</summary>
     [Fact]
     public async Task A_secret_is_in_the_request_and_nowhere_else()
     {
