@@ -33,11 +33,7 @@ internal sealed class NodeConnectors : IDisposable
         var secrets = SecretsOf(options.Secrets);
         _rest = new RestConnector(RestOf(connectors.Rest) with { Secrets = secrets }, _gate, clock);
         if (connectors.Slack.IsSet)
-        {
-            var slack = connectors.Slack;
-            _slack = new SlackConnector(new Execution.SlackOptions(slack.Token, new Uri(slack.Api)), _gate, clock);
-        }
-
+            _slack = new SlackConnector(SlackOf(connectors.Slack), _gate, clock);
         if (connectors.Email.IsSet)
             _email = new EmailConnector(EmailOf(connectors.Email), _gate, clock);
         if (connectors.Kafka.IsSet)
@@ -48,6 +44,7 @@ internal sealed class NodeConnectors : IDisposable
             Topics = ConnectorTable.Entries(connectors.Kafka.Topics),
             Secrets = secrets,
         };
+        Guard(options.Http.Listen.Port, options.Tcp.Listen.Port); // Until those are known that are taken for port 0.
     }
 
     /// <summary>What plans may ask for.</summary>
@@ -66,28 +63,8 @@ internal sealed class NodeConnectors : IDisposable
         Kafka = _kafka,
     };
 
-    /// <summary>From now on nothing connects to the node itself, or to what it stores things in.</summary>
-    public void Guard(NodeAddresses addresses)
-    {
-        var own = new List<OwnServer>
-        {
-            new(_options.Http.Listen.Host, addresses.Http.Port, "the node's own HTTP"),
-            new(_options.Tcp.Listen.Host, addresses.Tcp.Port, "the node's own wire protocol"),
-        };
-        if (_options.Storage.Postgres.IsSet)
-        {
-            own.AddRange(ConnectionString.ServersOf(_options.Storage.Postgres.ConnectionString).Select(
-                server => new OwnServer(server.Host, server.Port, "the node's own Postgres")));
-        }
-
-        if (_options.Cluster.IsSet)
-        {
-            own.AddRange(RedisConfiguration.ServersOf(_options.Cluster.Redis).Select(
-                server => new OwnServer(server.Host, server.Port, "the node's own Redis")));
-        }
-
-        _gate.OwnServers = own;
-    }
+    /// <summary>From now on nothing connects to the node itself, where it listens.</summary>
+    public void Guard(NodeAddresses addresses) => Guard(addresses.Http.Port, addresses.Tcp.Port);
 
     /// <summary>What there is, and how the one of a name does when it is tried out.</summary>
     /// <exception cref="DeskException">There is none of that name, or the node is not configured for it.</exception>
@@ -132,6 +109,28 @@ internal sealed class NodeConnectors : IDisposable
         _kafka?.Dispose();
     }
 
+    private void Guard(int httpPort, int tcpPort)
+    {
+        var own = new List<OwnServer>
+        {
+            new(_options.Http.Listen.Host, httpPort, "the node's own HTTP"),
+            new(_options.Tcp.Listen.Host, tcpPort, "the node's own wire protocol"),
+        };
+        if (_options.Storage.Postgres.IsSet)
+        {
+            own.AddRange(ConnectionString.ServersOf(_options.Storage.Postgres.ConnectionString).Select(
+                server => new OwnServer(server.Host, server.Port, "the node's own Postgres")));
+        }
+
+        if (_options.Cluster.IsSet)
+        {
+            own.AddRange(RedisConfiguration.ServersOf(_options.Cluster.Redis).Select(
+                server => new OwnServer(server.Host, server.Port, "the node's own Redis")));
+        }
+
+        _gate.OwnServers = own;
+    }
+
     private static void Parked(ILogger log, string target, string? error)
     {
         if (error is null)
@@ -152,7 +151,7 @@ internal sealed class NodeConnectors : IDisposable
         var connectors = _options.Connectors;
         yield return ("rest", null, null, _ => ValueTask.FromResult(Outcome.Success));
         yield return (
-            "slack", connectors.Slack.Api, _slack is null ? "connectors.slack.token" : null,
+            "slack", SlackOf(connectors.Slack).Api.ToString(), _slack is null ? "connectors.slack.token" : null,
             _slack is null ? null : _slack.TestAsync);
         yield return (
             "email", connectors.Email.ToString(), _email is null ? "connectors.email.host" : null,
@@ -180,6 +179,9 @@ internal sealed class NodeConnectors : IDisposable
         {
             Signer = SigningKey.TryRead(rest.SigningKey, out byte[] key) ? new WebhookSigner(key) : null,
         };
+
+    private static Execution.SlackOptions SlackOf(Configuration.SlackOptions slack) => new(
+        slack.Token, slack.Api.Length == 0 ? Execution.SlackOptions.ApiDefault : new Uri(slack.Api));
 
     private static Execution.EmailOptions EmailOf(Configuration.EmailOptions email) => new(
         email.Host, email.Port, SecurityOf(email.Security), email.From)

@@ -78,7 +78,7 @@ internal static class ConnectorTable
             "connectors.slack.token", SecretForm, JudgeSecret, o => o.Connectors.Slack.Token,
             (o, value) => WithSlack(o, o.Connectors.Slack with { Token = value })),
         Option.Text(
-            "connectors.slack.api", Option.NoneText, "a URL of http or https that ends with /", JudgeApi,
+            "connectors.slack.api", AutoText, "a URL of http or https that ends with /", JudgeApi,
             o => o.Connectors.Slack.Api, (o, value) => WithSlack(o, o.Connectors.Slack with { Api = value })),
     ];
 

@@ -59,13 +59,16 @@ internal sealed record SlackOptions
     /// </summary>
     public string Token { get; init; } = "";
 
-    /// <summary>Where the Slack Web API is; https://slack.com/api/. Another for a gateway in between.</summary>
-    public string Api { get; init; } = "https://slack.com/api/";
+    /// <summary>
+    /// Where the Slack Web API is; empty (written <c>auto</c>) is https://slack.com/api/. Another for a gateway in
+    /// between.
+    /// </summary>
+    public string Api { get; init; } = "";
 
     public bool IsSet => Token.Length > 0;
 
     /// <summary>Without the token, wherever options are printed.</summary>
-    public override string ToString() => IsSet ? Api : Option.NoneText;
+    public override string ToString() => IsSet ? "set" : Option.NoneText;
 }
 
 /// <summary>How the way to a mail server is encrypted.</summary>

@@ -84,6 +84,10 @@ internal sealed class KafkaConnector(KafkaOptions options, EgressGate gate) : IC
             bool isForGood = IsForGood(e.Error.Code);
             return new Outcome($"Kafka: {Describe(e.Error)}", !isForGood) { IsTargetDown = !isForGood };
         }
+        catch (Exception e) // Another attempt has just dropped the producer, say.
+        {
+            return Outcome.Failed($"Kafka: {e.Message}");
+        }
     }
 
     /// <summary>Asks a broker who the others are.</summary>

@@ -1,5 +1,3 @@
-using Karya.Protocol.Messages;
-
 namespace Karya.Node.Plans;
 
 /// <summary>Which actions this node can carry out, beyond those that every node can: the others are refused.</summary>
@@ -18,12 +16,4 @@ internal sealed record ActionRules(bool Slack, bool Email, bool Kafka)
 
     /// <summary>What references in plans may stand for.</summary>
     public PlanSecrets Secrets { get; init; } = PlanSecrets.None;
-
-    public bool Has(ActionKind kind) => kind switch
-    {
-        ActionKind.Slack => Slack,
-        ActionKind.Email => Email,
-        ActionKind.Kafka => Kafka,
-        _ => true,
-    };
 }

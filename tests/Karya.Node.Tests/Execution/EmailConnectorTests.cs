@@ -5,6 +5,7 @@ using Karya.LocalServers;
 using Karya.Node.Execution;
 using Karya.Node.Execution.Egress;
 using Karya.Node.Plans;
+using Karya.Node.Tests.Execution.Egress;
 using MimeKit;
 using SmtpServer;
 using SmtpServer.ComponentModel;
@@ -129,7 +130,7 @@ public sealed class EmailConnectorTests : IAsyncLifetime
     {
         using var connector = new EmailConnector(
             new EmailOptions("127.0.0.1", 1, EmailSecurity.None, "karya@example.org"),
-            new EgressGate(EgressRules.Local), TimeProvider.System);
+            new EgressGate(Rules.Local), TimeProvider.System);
 
         Assert.Equal(
             Outcome.Down("e-mail: 127.0.0.1:1 refused the connection: nothing listens there."),
@@ -175,7 +176,7 @@ public sealed class EmailConnectorTests : IAsyncLifetime
 
     private EmailConnector NewConnector(EmailSecurity security, params string[] domains) => new(
         new EmailOptions("127.0.0.1", _port, security, "Karya <karya@example.org>") { Domains = domains },
-        new EgressGate(EgressRules.Local), TimeProvider.System);
+        new EgressGate(Rules.Local), TimeProvider.System);
 
     private static ValueTask<Outcome> SendAsync(
         EmailConnector connector, string recipient, string subject, string message) => connector.RunAsync(

@@ -4,6 +4,7 @@ using Karya.Engine;
 using Karya.Node.Execution;
 using Karya.Node.Execution.Egress;
 using Karya.Node.Plans;
+using Karya.Node.Tests.Execution.Egress;
 using Xunit;
 
 namespace Karya.Node.Tests.Execution;
@@ -101,7 +102,7 @@ public sealed class KafkaConnectorTests : IDisposable
         connector.RunAsync(Second, action, TestContext.Current.CancellationToken);
 
     private KafkaConnector NewConnector(params string[] topics) =>
-        new(new KafkaOptions(_servers, topics), new EgressGate(EgressRules.Local));
+        new(new KafkaOptions(_servers, topics), new EgressGate(Rules.Local));
 
     private Message<byte[], byte[]> Consume(string topic)
     {

@@ -7,6 +7,7 @@ using Karya.Engine;
 using Karya.Node.Execution;
 using Karya.Node.Execution.Egress;
 using Karya.Node.Plans;
+using Karya.Node.Tests.Execution.Egress;
 using Microsoft.Extensions.Time.Testing;
 using Xunit;
 
@@ -29,7 +30,7 @@ public sealed class RestConnectorTests : IAsyncLifetime
     {
         _target = await LoopbackTarget.StartAsync();
         _connector = new RestConnector(
-            new RestOptions(), new EgressGate(EgressRules.Local), _time);
+            new RestOptions(), new EgressGate(Rules.Local), _time);
     }
 
     public async ValueTask DisposeAsync()
@@ -259,7 +260,7 @@ public sealed class RestConnectorTests : IAsyncLifetime
             await Task.Delay(Timeout.Infinite, stopping);
         });
         using var connector = new RestConnector(
-            new RestOptions(), new EgressGate(EgressRules.Local), TimeProvider.System);
+            new RestOptions(), new EgressGate(Rules.Local), TimeProvider.System);
 
         var call = connector.RunAsync(
             ThirdAttempt, Get("/") with { BaseUrl = target.Authority, TimeoutMs = 50 }, CancellationToken.None);
@@ -279,7 +280,7 @@ public sealed class RestConnectorTests : IAsyncLifetime
                 await socket.SendAsync("x"u8.ToArray(), stopping);
         });
         using var connector = new RestConnector(
-            new RestOptions(), new EgressGate(EgressRules.Local), TimeProvider.System);
+            new RestOptions(), new EgressGate(Rules.Local), TimeProvider.System);
 
         var call = connector.RunAsync(
             ThirdAttempt, Get("/") with { BaseUrl = target.Authority, TimeoutMs = 60 }, CancellationToken.None);
@@ -321,7 +322,7 @@ public sealed class RestConnectorTests : IAsyncLifetime
     public async Task A_body_over_the_limit_is_cut_and_the_status_counts(int status, bool success)
     {
         using var connector = new RestConnector(
-            new RestOptions(ResponseBytesMax: 10), new EgressGate(EgressRules.Local), _time);
+            new RestOptions(ResponseBytesMax: 10), new EgressGate(Rules.Local), _time);
         _target.Answer(status, "0123456789abc");
 
         var outcome = await connector.RunAsync(ThirdAttempt, Get("/"), CancellationToken.None);
@@ -334,7 +335,7 @@ public sealed class RestConnectorTests : IAsyncLifetime
     public async Task A_body_of_exactly_the_limit_is_whole()
     {
         using var connector = new RestConnector(
-            new RestOptions(ResponseBytesMax: 10), new EgressGate(EgressRules.Local), _time);
+            new RestOptions(ResponseBytesMax: 10), new EgressGate(Rules.Local), _time);
         _target.Answer(500, "0123456789");
         var outcome = await connector.RunAsync(ThirdAttempt, Get("/"), CancellationToken.None);
         Assert.EndsWith("| 0123456789", outcome.Error, StringComparison.Ordinal);

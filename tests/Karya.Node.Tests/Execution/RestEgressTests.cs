@@ -2,6 +2,7 @@ using Karya.Engine;
 using Karya.Node.Execution;
 using Karya.Node.Execution.Egress;
 using Karya.Node.Plans;
+using Karya.Node.Tests.Execution.Egress;
 using Microsoft.Extensions.Time.Testing;
 using Xunit;
 
@@ -28,7 +29,7 @@ public sealed class RestEgressTests : IAsyncLifetime
     public async Task Redirects_are_followed_only_where_allowed_and_only_for_get(bool follow)
     {
         using var connector = new RestConnector(
-            new RestOptions(FollowRedirects: follow), new EgressGate(EgressRules.Local), _time);
+            new RestOptions(FollowRedirects: follow), new EgressGate(Rules.Local), _time);
         _target.Respond = http =>
         {
             if (http.Request.Path == "/from")
@@ -50,7 +51,7 @@ public sealed class RestEgressTests : IAsyncLifetime
     public async Task A_loop_of_redirects_ends_after_five()
     {
         using var connector = new RestConnector(
-            new RestOptions(FollowRedirects: true), new EgressGate(EgressRules.Local), _time);
+            new RestOptions(FollowRedirects: true), new EgressGate(Rules.Local), _time);
         _target.Answer(302, "", ("Location", "/again"));
         var outcome = await connector.RunAsync(ThirdAttempt, Get("/again"), CancellationToken.None);
         Assert.Equal(
@@ -70,7 +71,7 @@ public sealed class RestEgressTests : IAsyncLifetime
     public async Task A_redirect_is_checked_as_the_first_address_is(string location, string expected)
     {
         using var connector = new RestConnector(
-            new RestOptions(FollowRedirects: true), new EgressGate(EgressRules.Local), _time);
+            new RestOptions(FollowRedirects: true), new EgressGate(Rules.Local), _time);
         _target.Answer(302, "", ("Location", location));
 
         var outcome = await connector.RunAsync(ThirdAttempt, Get("/"), CancellationToken.None);
@@ -85,7 +86,7 @@ public sealed class RestEgressTests : IAsyncLifetime
     {
         await using var other = await LoopbackTarget.StartAsync();
         using var connector = new RestConnector(
-            new RestOptions(FollowRedirects: true), new EgressGate(EgressRules.Local), _time);
+            new RestOptions(FollowRedirects: true), new EgressGate(Rules.Local), _time);
         _target.Answer(307, "", ("Location", $"http://{other.Authority}/there"));
         var action = Get("/") with
         {
@@ -131,7 +132,7 @@ public sealed class RestEgressTests : IAsyncLifetime
         Assert.True(SigningKey.TryRead("whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw", out byte[] key));
         var signer = new WebhookSigner(key);
         using var connector = new RestConnector(
-            new RestOptions { Signer = signer }, new EgressGate(EgressRules.Local), _time);
+            new RestOptions { Signer = signer }, new EgressGate(Rules.Local), _time);
         var action = Get("/") with
         {
             Method = "POST",

@@ -3,6 +3,7 @@ using Karya.Engine;
 using Karya.Node.Execution;
 using Karya.Node.Execution.Egress;
 using Karya.Node.Plans;
+using Karya.Node.Tests.Execution.Egress;
 using Microsoft.Extensions.Time.Testing;
 using Xunit;
 
@@ -27,7 +28,7 @@ public sealed class SlackConnectorTests : IAsyncLifetime
         _slack.Answer(200, """{"ok":true,"channel":"C1","ts":"1503435956.000247"}""");
         _connector = new SlackConnector(
             new SlackOptions("xoxb-canary", new Uri($"http://{_slack.Authority}/api/")),
-            new EgressGate(EgressRules.Local), _time);
+            new EgressGate(Rules.Local), _time);
     }
 
     public async ValueTask DisposeAsync()

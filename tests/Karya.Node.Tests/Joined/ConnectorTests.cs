@@ -112,6 +112,20 @@ public sealed class ConnectorTests : IAsyncLifetime
     }
 
     [Fact]
+    public async Task A_plan_cannot_call_the_node_itself()
+    {
+        foreach (int port in (int[])[_rig.Node.Addresses.Http.Port, _rig.Node.Addresses.Tcp.Port])
+        {
+            var plan = await _client.SubmitAsync(CallOf(_rig, $"http://127.0.0.1:{port}/livez"), Stopping);
+
+            Assert.Equal(PlanTaskStatus.Failure, (await plan.WaitAsync(cancellationToken: Stopping)).Status);
+
+            var errors = await _rig.SummarizeAsync(Engine.PlanId.From(plan.Id));
+            Assert.Contains("(own listener)", Assert.Single(errors.Errors).Text, StringComparison.Ordinal);
+        }
+    }
+
+    [Fact]
     public async Task Connectors_are_listed_and_tried_out_without_secrets()
     {
         var listed = await _client.GetConnectorsAsync(Stopping);

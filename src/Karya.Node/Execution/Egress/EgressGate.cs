@@ -25,7 +25,7 @@ internal sealed class EgressGate(EgressRules rules, ResolveHost? resolve = null)
 
     private readonly ResolveHost _resolve = resolve ?? ((host, stopping) => Dns.GetHostAddressesAsync(host, stopping));
 
-    /// <summary>Never called, whatever the rules allow. Set once, when all of them listen.</summary>
+    /// <summary>Never called, whatever the rules allow.</summary>
     public IReadOnlyList<OwnServer> OwnServers { get; set; } = [];
 
     /// <summary>The socket, connected; the caller's.</summary>

@@ -10,9 +10,6 @@ internal sealed record EgressRules(IReadOnlyList<IPNetwork> Allowed, bool Allows
     /// <summary>Where plans may not go is written down here, for messages.</summary>
     public const string Setting = "connectors.egress.allow";
 
-    /// <summary>Everything that is public, and this machine; for tests.</summary>
-    public static EgressRules Local { get; } = new([], AllowsLoopback: true);
-
     /// <summary>Why an address may not be called; null when it may.</summary>
     public string? Judge(IPAddress address)
     {

@@ -98,7 +98,7 @@ public sealed class EgressGateTests : IDisposable
     [InlineData("127.0.0.1", "::ffff:127.0.0.1")]
     public async Task The_nodes_own_servers_are_never_called(string listens, string called)
     {
-        var gate = new EgressGate(EgressRules.Local)
+        var gate = new EgressGate(Rules.Local)
         {
             OwnServers = [new OwnServer(listens, Port, "the node's own HTTP")],
         };
@@ -114,7 +114,7 @@ public sealed class EgressGateTests : IDisposable
     public async Task A_name_without_an_address_is_no_refusal()
     {
         var gate = new EgressGate(
-            EgressRules.Local, (_, _) => throw new SocketException((int)SocketError.HostNotFound));
+            Rules.Local, (_, _) => throw new SocketException((int)SocketError.HostNotFound));
 
         await Assert.ThrowsAsync<SocketException>(
             async () => await gate.ConnectAsync("nowhere.test", Port, Stopping));
@@ -126,7 +126,7 @@ public sealed class EgressGateTests : IDisposable
     {
         _names.Add(name, new Queue<IPAddress[]>(
             answers.Select(addresses => addresses.Select(IPAddress.Parse).ToArray())));
-        return new EgressGate(EgressRules.Local, (host, _) =>
+        return new EgressGate(Rules.Local, (host, _) =>
         {
             var left = _names[host];
             return Task.FromResult(left.Count > 1 ? left.Dequeue() : left.Peek());
