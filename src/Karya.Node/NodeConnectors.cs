@@ -37,11 +37,11 @@ internal sealed class NodeConnectors : IDisposable
         if (connectors.Email.IsSet)
             _email = new EmailConnector(EmailOf(connectors.Email), _gate, clock);
         if (connectors.Kafka.IsSet)
-            _kafka = new KafkaConnector(KafkaOf(connectors.Kafka), _gate);
+            _kafka = new KafkaConnector(KafkaOf(connectors.Kafka), _gate, clock);
         Rules = new ActionRules(_slack is not null, _email is not null, _kafka is not null)
         {
-            MailDomains = ConnectorTable.Entries(connectors.Email.Domains),
-            Topics = ConnectorTable.Entries(connectors.Kafka.Topics),
+            MailDomains = OptionList.Entries(connectors.Email.Domains),
+            Topics = OptionList.Entries(connectors.Kafka.Topics),
             Secrets = secrets,
         };
         Guard(options.Http.Listen.Port, options.Tcp.Listen.Port); // Until those are known that are taken for port 0.
@@ -166,11 +166,11 @@ internal sealed class NodeConnectors : IDisposable
         string allow = options.Connectors.Egress.Allow;
         bool isAlone = options.Http.Listen.IsLoopback && options.Tcp.Listen.IsLoopback;
         return new EgressRules(
-            [.. ConnectorTable.Entries(allow).Select(ConnectorTable.ReadNetwork)], allow.Length == 0 && isAlone);
+            [.. OptionList.Entries(allow).Select(ConnectorTable.ReadNetwork)], allow.Length == 0 && isAlone);
     }
 
     private static PlanSecrets SecretsOf(SecretsOptions secrets) => new(
-        ConnectorTable.Entries(secrets.Environment),
+        OptionList.Entries(secrets.Environment),
         secrets.Folder.Length == 0 ? "" : Path.TrimEndingDirectorySeparator(Path.GetFullPath(secrets.Folder)),
         Environment.GetEnvironmentVariable);
 
@@ -188,7 +188,7 @@ internal sealed class NodeConnectors : IDisposable
     {
         User = email.User,
         Password = email.Password,
-        Domains = ConnectorTable.Entries(email.Domains),
+        Domains = OptionList.Entries(email.Domains),
     };
 
     private static EmailSecurity SecurityOf(MailSecurity security) => security switch
@@ -199,7 +199,7 @@ internal sealed class NodeConnectors : IDisposable
     };
 
     private static Execution.KafkaOptions KafkaOf(Configuration.KafkaOptions kafka) =>
-        new(kafka.BootstrapServers, ConnectorTable.Entries(kafka.Topics))
+        new(kafka.BootstrapServers, OptionList.Entries(kafka.Topics))
         {
             Tls = kafka.Tls,
             User = kafka.User,

@@ -4,9 +4,7 @@ using Karya.Node.Plans;
 
 namespace Karya.Node.Configuration;
 
-/// <summary>
-/// The options of sections <c>connectors</c> and <c>secrets</c>, a part of <see cref="OptionTable"/>.
-/// </summary>
+/// <summary>The options of section <c>connectors</c>, a part of <see cref="OptionTable"/>.</summary>
 internal static class ConnectorTable
 {
     private const string AutoText = "auto";
@@ -26,33 +24,13 @@ internal static class ConnectorTable
     [
         Option.Text(
             "connectors.egress.allow", AutoText, "networks such as 10.1.0.0/16 or fd12::/64, with commas between them",
-            text => FirstMistake(text, JudgeNetwork), o => o.Connectors.Egress.Allow,
+            text => OptionList.FirstMistake(text, JudgeNetwork), o => o.Connectors.Egress.Allow,
             (o, value) => With(o, o.Connectors with { Egress = new EgressOptions { Allow = value } })),
         .. Rest(),
         .. Slack(),
         .. Email(),
         .. Kafka(),
-        .. Secrets(),
     ];
-
-    /// <summary>The entries of a list that was checked.</summary>
-    public static string[] Entries(string list) => list.Split(
-        ',', StringSplitOptions.TrimEntries | StringSplitOptions.RemoveEmptyEntries);
-
-    /// <summary>A network, or one address as a network.</summary>
-    private static bool TryReadNetwork(string text, out IPNetwork network)
-    {
-        if (IPNetwork.TryParse(text, out network))
-            return true;
-        if (!IPAddress.TryParse(text, out var address)
-            || (address.AddressFamily == AddressFamily.InterNetwork && address.ToString() != text))
-        {
-            return false; // Others might read it as another address: 0177.0.0.1, 127.1.
-        }
-
-        network = new IPNetwork(address, 8 * address.GetAddressBytes().Length);
-        return true;
-    }
 
     /// <summary>An entry of a list of networks that was checked.</summary>
     public static IPNetwork ReadNetwork(string text) =>
@@ -104,7 +82,7 @@ internal static class ConnectorTable
             (o, value) => WithEmail(o, o.Connectors.Email with { Password = value })),
         Option.Text(
             "connectors.email.domains", AnyText, "domains with commas between them",
-            text => FirstMistake(text, JudgeHost), o => o.Connectors.Email.Domains,
+            text => OptionList.FirstMistake(text, JudgeHost), o => o.Connectors.Email.Domains,
             (o, value) => WithEmail(o, o.Connectors.Email with { Domains = value })),
     ];
 
@@ -112,11 +90,11 @@ internal static class ConnectorTable
     [
         Option.Text(
             "connectors.kafka.bootstrapServers", Option.NoneText, "host:port, or several with commas between them",
-            text => FirstMistake(text, JudgeServer), o => o.Connectors.Kafka.BootstrapServers,
+            text => OptionList.FirstMistake(text, JudgeServer), o => o.Connectors.Kafka.BootstrapServers,
             (o, value) => WithKafka(o, o.Connectors.Kafka with { BootstrapServers = value })),
         Option.Text(
             "connectors.kafka.topics", Option.NoneText, "topics with commas between them, each of which may end with *",
-            text => FirstMistake(text, JudgeTopic), o => o.Connectors.Kafka.Topics,
+            text => OptionList.FirstMistake(text, JudgeTopic), o => o.Connectors.Kafka.Topics,
             (o, value) => WithKafka(o, o.Connectors.Kafka with { Topics = value })),
         Option.Switch(
             "connectors.kafka.tls", o => o.Connectors.Kafka.Tls,
@@ -132,23 +110,19 @@ internal static class ConnectorTable
             (o, value) => WithKafka(o, o.Connectors.Kafka with { Mechanism = value })),
     ];
 
-    private static Option[] Secrets() =>
-    [
-        Option.Text(
-            "secrets.environment", Option.NoneText, "names with commas between them, each of which may end with *",
-            text => FirstMistake(text, JudgeVariable), o => o.Secrets.Environment,
-            (o, value) => o with { Secrets = o.Secrets with { Environment = value } }),
-        Option.Text(
-            "secrets.folder", Option.NoneText, "a folder", JudgeFolder, o => o.Secrets.Folder,
-            (o, value) => o with { Secrets = o.Secrets with { Folder = value } }),
-    ];
-
-    private static string? FirstMistake(string list, Func<string, string?> judge)
+    /// <summary>A network, or one address as a network.</summary>
+    private static bool TryReadNetwork(string text, out IPNetwork network)
     {
-        string[] entries = Entries(list);
-        return entries.Length == 0
-            ? "names nothing"
-            : entries.Select(judge).FirstOrDefault(mistake => mistake is not null);
+        if (IPNetwork.TryParse(text, out network))
+            return true;
+        if (!IPAddress.TryParse(text, out var address)
+            || (address.AddressFamily == AddressFamily.InterNetwork && address.ToString() != text))
+        {
+            return false; // Others might read it as another address: 0177.0.0.1, 127.1.
+        }
+
+        network = new IPNetwork(address, 8 * address.GetAddressBytes().Length);
+        return true;
     }
 
     private static string? JudgeSecret(string text) =>
@@ -156,15 +130,6 @@ internal static class ConnectorTable
 
     private static string? JudgeSigningKey(string text) =>
         SigningKey.TryRead(text, out _) ? null : $"is no signing key; write {SigningKey.Form}";
-
-    private static string? JudgeVariable(string text) =>
-        text.TrimEnd('*').All(c => char.IsAsciiLetterOrDigit(c) || c == '_') && text.Count(c => c == '*') <= 1
-            ? null
-            : $"\"{Option.Shown(text)}\" is no name of a variable";
-
-    private static string? JudgeFolder(string text) => Directory.Exists(text)
-        ? null
-        : $"\"{Option.Shown(text)}\" is no folder, or may not be read";
 
     private static string? JudgeNetwork(string text) => TryReadNetwork(text, out _)
         ? null

@@ -33,6 +33,7 @@ internal static class OptionTable
         .. Cluster(),
         .. Executor(),
         .. ConnectorTable.All,
+        .. Secrets(),
         Option.Duration(
             "retry.delay", TimeSpan.FromMilliseconds(10), TimeSpan.FromDays(1), o => o.Retry.Delay,
             (o, value) => o with { Retry = o.Retry with { Delay = value } }),
@@ -176,11 +177,31 @@ internal static class OptionTable
             (o, value) => o with { Executor = o.Executor with { Drain = value } }),
     ];
 
+    private static Option[] Secrets() =>
+    [
+        Option.Text(
+            "secrets.environment", Option.NoneText, "names with commas between them, each of which may end with *",
+            text => OptionList.FirstMistake(text, JudgeVariable), o => o.Secrets.Environment,
+            (o, value) => o with { Secrets = o.Secrets with { Environment = value } }),
+        Option.Text(
+            "secrets.folder", Option.NoneText, "a folder", JudgeFolder, o => o.Secrets.Folder,
+            (o, value) => o with { Secrets = o.Secrets with { Folder = value } }),
+    ];
+
     private static NodeOptions WithPostgres(NodeOptions options, PostgresOptions postgres) =>
         options with { Storage = options.Storage with { Postgres = postgres } };
 
     private static NodeOptions WithBreaker(NodeOptions options, BreakerOptions breaker) =>
         options with { Executor = options.Executor with { Breaker = breaker } };
+
+    private static string? JudgeVariable(string text) =>
+        text.TrimEnd('*').All(c => char.IsAsciiLetterOrDigit(c) || c == '_') && text.Count(c => c == '*') <= 1
+            ? null
+            : $"\"{Option.Shown(text)}\" is no name of a variable";
+
+    private static string? JudgeFolder(string text) => Directory.Exists(text)
+        ? null
+        : $"\"{Option.Shown(text)}\" is no folder, or may not be read";
 
     private static IEnumerable<string> SectionsOf(string key)
     {

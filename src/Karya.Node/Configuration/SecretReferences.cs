@@ -1,5 +1,5 @@
-using System.Text;
 using System.Text.RegularExpressions;
+using Karya.Node.Plans;
 
 namespace Karya.Node.Configuration;
 
@@ -11,9 +11,6 @@ namespace Karya.Node.Configuration;
 /// <param name="directory">Where relative paths begin.</param>
 internal sealed partial class SecretReferences(IReadOnlyDictionary<string, string> environment, string directory)
 {
-    /// <summary>Every secret fits many times over; a device without an end does not.</summary>
-    public const int BytesMax = 64 * 1024;
-
     /// <summary>The text is one reference and nothing else.</summary>
     public static bool IsOne(string text) => Reference().Match(text).Value == text && text.Length > 0;
 
@@ -45,26 +42,10 @@ internal sealed partial class SecretReferences(IReadOnlyDictionary<string, strin
         return value.Length > 0 ? (value, null) : ("", $"the variable {Option.Shown(name)} is not set, or empty");
     }
 
-    private (string Value, string? Mistake) ReadFile(string name)
-    {
-        string shown = Option.Shown(name);
-        try
-        {
-            byte[] bytes = new byte[BytesMax + 1];
-            using var stream = File.OpenRead(Path.Combine(directory, name));
-            int byteCount = stream.ReadAtLeast(bytes, bytes.Length, throwOnEndOfStream: false);
-            if (byteCount > BytesMax)
-                return ("", $"the file {shown} is larger than {Quantity.ShowSize(BytesMax)}; is it the right one?");
-
-            // Whoever writes a secret with an editor or echo ends the line, and does not mean the line end.
-            string value = Encoding.UTF8.GetString(bytes, 0, byteCount).TrimEnd('\r', '\n');
-            return value.Length > 0 ? (value, null) : ("", $"the file {shown} is empty");
-        }
-        catch (Exception exception) when (exception is IOException or UnauthorizedAccessException or ArgumentException)
-        {
-            return ("", $"the file {shown} is not there, or may not be read");
-        }
-    }
+    private (string Value, string? Mistake) ReadFile(string name) =>
+        SecretFile.Read(Path.Combine(directory, name), out string mistake) is { } value
+            ? (value, null)
+            : ("", $"the file {Option.Shown(name)} {mistake}");
 
     [GeneratedRegex(@"\$\{(?<kind>[a-z]+):(?<name>[^}]*)\}")]
     private static partial Regex Reference();

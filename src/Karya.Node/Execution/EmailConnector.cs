@@ -3,7 +3,6 @@ using System.Net;
 using System.Net.Sockets;
 using Karya.Node.Execution.Egress;
 using Karya.Node.Plans;
-using MailKit;
 using MailKit.Net.Smtp;
 using MailKit.Security;
 using MimeKit;
@@ -53,7 +52,7 @@ internal sealed class EmailConnector : IConnector, IDisposable
     private readonly EmailOptions _options;
     private readonly EgressGate _gate;
     private readonly TimeProvider _time;
-    private readonly DeadlinePool _deadlines;
+    private readonly TimedCalls _calls;
     private readonly MailboxAddress _from;
 
     public EmailConnector(EmailOptions options, EgressGate gate, TimeProvider time)
@@ -61,7 +60,7 @@ internal sealed class EmailConnector : IConnector, IDisposable
         _options = options;
         _gate = gate;
         _time = time;
-        _deadlines = new DeadlinePool(time);
+        _calls = new TimedCalls("e-mail", TimeLimit, time);
         _from = MailboxAddress.Parse(options.From); // Checked where the options are read.
     }
 
@@ -80,51 +79,31 @@ internal sealed class EmailConnector : IConnector, IDisposable
     public ValueTask<Outcome> TestAsync(CancellationToken stopping) =>
         CallAsync((_, _) => Task.CompletedTask, stopping);
 
-    public void Dispose() => _deadlines.Dispose();
+    public void Dispose() => _calls.Dispose();
 
-    private async ValueTask<Outcome> CallAsync(
-        Func<SmtpClient, CancellationToken, Task> send, CancellationToken stopping)
-    {
-        using var deadline = _deadlines.Start(TimeLimit, stopping);
-        try
-        {
-            var socket = await _gate.ConnectAsync(_options.Host, _options.Port, deadline.Token);
-            using var client = new SmtpClient { CheckCertificateRevocation = false };
-            await client.ConnectAsync(socket, _options.Host, _options.Port, SecurityOf(_options), deadline.Token);
-            if (_options.User.Length > 0)
-                await client.AuthenticateAsync(_options.User, _options.Password, deadline.Token);
-            await send(client, deadline.Token);
-            await SayGoodbyeAsync(client, deadline.Token);
-            return Outcome.Success;
-        }
-        catch (Exception) when (stopping.IsCancellationRequested)
-        {
-            return Outcome.NodeStopped;
-        }
-        catch (Exception) when (deadline.Token.IsCancellationRequested)
-        {
-            return Outcome.Down(string.Create(
-                CultureInfo.InvariantCulture,
-                $"e-mail: timeout: {_options.Host} did not take the mail within {TimeLimit.TotalSeconds} s."));
-        }
-        catch (Exception e)
-        {
-            return Judge(e);
-        }
-    }
+    private ValueTask<Outcome> CallAsync(
+        Func<SmtpClient, CancellationToken, Task> send, CancellationToken stopping) =>
+        _calls.RunAsync(deadline => TalkAsync(send, deadline), Judge, stopping);
 
-    /// <summary>The mail is taken: how the connection ends does not matter any more.</summary>
-    private static async Task SayGoodbyeAsync(SmtpClient client, CancellationToken deadline)
+    private async ValueTask<Outcome> TalkAsync(
+        Func<SmtpClient, CancellationToken, Task> send, CancellationToken deadline)
     {
+        using var socket = await _gate.ConnectAsync(_options.Host, _options.Port, deadline);
+        using var client = new SmtpClient { CheckCertificateRevocation = false };
+        await client.ConnectAsync(socket, _options.Host, _options.Port, SecurityOf(_options), deadline);
+        if (_options.User.Length > 0)
+            await client.AuthenticateAsync(_options.User, _options.Password, deadline);
+        await send(client, deadline);
         try
         {
             await client.DisconnectAsync(quit: true, deadline);
         }
-        catch (Exception e) when (
-            e is IOException or ProtocolException or CommandException or OperationCanceledException)
+        catch (Exception)
         {
-            client.Dispose();
+            // The mail is taken: how the connection ends must not have it sent again.
         }
+
+        return Outcome.Success;
     }
 
     private Outcome Judge(Exception exception)
@@ -132,7 +111,6 @@ internal sealed class EmailConnector : IConnector, IDisposable
         string server = string.Create(CultureInfo.InvariantCulture, $"{_options.Host}:{_options.Port}");
         return exception switch
         {
-            EgressDeniedException => Outcome.FailedForGood($"e-mail: {exception.Message}"),
             SmtpCommandException command => new Outcome(
                 string.Create(
                     CultureInfo.InvariantCulture,

@@ -41,8 +41,12 @@ internal static class GatedHttp
     /// Reads the body to its end, so that the connection can be used again, or to the limit; what is missing is
     /// remarked upon at the end of the text.
     /// </summary>
+    /// <param name="response">Its headers have come.</param>
+    /// <param name="bytesMax">No more is read.</param>
+    /// <param name="keeps">False: the text is of no interest, and empty.</param>
+    /// <param name="deadline">Ends the wait.</param>
     public static async ValueTask<string> ReadBodyAsync(
-        HttpResponseMessage response, int bytesMax, CancellationToken deadline)
+        HttpResponseMessage response, int bytesMax, bool keeps, CancellationToken deadline)
     {
         if (response.Content.Headers.ContentLength == 0)
             return "";
@@ -51,25 +55,7 @@ internal static class GatedHttp
         try
         {
             var (count, ending) = await FillAsync(response.Content, buffer.AsMemory(0, bytesMax), deadline);
-            return count == 0 ? ending : Encoding.UTF8.GetString(buffer, 0, count) + ending;
-        }
-        finally
-        {
-            ArrayPool<byte>.Shared.Return(buffer);
-        }
-    }
-
-    /// <summary>The same, and forgets it.</summary>
-    public static async ValueTask SkipBodyAsync(
-        HttpResponseMessage response, int bytesMax, CancellationToken deadline)
-    {
-        if (response.Content.Headers.ContentLength == 0)
-            return;
-
-        byte[] buffer = ArrayPool<byte>.Shared.Rent(bytesMax);
-        try
-        {
-            await FillAsync(response.Content, buffer.AsMemory(0, bytesMax), deadline);
+            return keeps ? Encoding.UTF8.GetString(buffer, 0, count) + ending : "";
         }
         finally
         {

@@ -43,73 +43,70 @@ internal sealed record KafkaOptions(string Servers, IReadOnlyList<string> Topics
 /// <c>karya-task-id</c> in its headers. The library looks names up by itself, so brokers are checked by the gate when
 /// the producer is made, and again after a failure: not each connection.
 /// </remarks>
-internal sealed class KafkaConnector(KafkaOptions options, EgressGate gate) : IConnector, IDisposable
+internal sealed class KafkaConnector(KafkaOptions options, EgressGate gate, TimeProvider time)
+    : IConnector, IDisposable
 {
     private const int PortDefault = 9092;
 
     private static readonly TimeSpan TimeLimit = TimeSpan.FromSeconds(30);
+
+    /// <summary>So that the library's own words for a message that nobody took come first.</summary>
+    private static readonly TimeSpan MessageTimeToSpare = TimeSpan.FromSeconds(5);
+
+    private static readonly TimeSpan MetadataMax = TimeSpan.FromSeconds(5);
     private static readonly TimeSpan FarewellMax = TimeSpan.FromSeconds(5);
 
+    private readonly TimedCalls _calls = new("Kafka", TimeLimit + MessageTimeToSpare, time);
     private readonly SemaphoreSlim _making = new(1, 1);
     private IProducer<byte[]?, byte[]>? _producer;
 
-    public async ValueTask<Outcome> RunAsync(Attempt attempt, PlanAction action, CancellationToken stopping)
+    public ValueTask<Outcome> RunAsync(Attempt attempt, PlanAction action, CancellationToken stopping)
     {
         var kafka = (KafkaAction)action;
-        if (KafkaTopics.ProblemWith(kafka.Topic, options.Topics) is { } problem)
-            return Outcome.FailedForGood($"Kafka: {problem}");
-
-        try
-        {
-            var producer = await ProducerAsync(stopping);
-            await producer.ProduceAsync(kafka.Topic, MessageOf(attempt, kafka), stopping);
-            return Outcome.Success;
-        }
-        catch (Exception) when (stopping.IsCancellationRequested)
-        {
-            return Outcome.NodeStopped;
-        }
-        catch (EgressDeniedException e)
-        {
-            return Outcome.FailedForGood($"Kafka: {e.Message}");
-        }
-        catch (SocketException e)
-        {
-            return Outcome.Down($"Kafka: {options.Servers} cannot be looked up: {e.Message}");
-        }
-        catch (KafkaException e)
-        {
-            if (e.Error.IsFatal)
-                DropProducer();
-            bool isForGood = IsForGood(e.Error.Code);
-            return new Outcome($"Kafka: {Describe(e.Error)}", !isForGood) { IsTargetDown = !isForGood };
-        }
-        catch (Exception e) // Another attempt has just dropped the producer, say.
-        {
-            return Outcome.Failed($"Kafka: {e.Message}");
-        }
+        return KafkaTopics.ProblemWith(kafka.Topic, options.Topics) is { } problem
+            ? ValueTask.FromResult(Outcome.FailedForGood($"Kafka: {problem}"))
+            : _calls.RunAsync(deadline => PublishAsync(attempt, kafka, deadline), Judge, stopping);
     }
 
     /// <summary>Asks a broker who the others are.</summary>
-    public async ValueTask<Outcome> TestAsync(CancellationToken stopping)
-    {
-        try
-        {
-            var producer = await ProducerAsync(stopping);
-            using var admin = new DependentAdminClientBuilder(producer.Handle).Build();
-            await Task.Run(() => admin.GetMetadata(TimeSpan.FromSeconds(5)), stopping);
-            return Outcome.Success;
-        }
-        catch (Exception e) when (e is EgressDeniedException or SocketException or KafkaException)
-        {
-            return Outcome.Failed($"Kafka: {e.Message}");
-        }
-    }
+    public ValueTask<Outcome> TestAsync(CancellationToken stopping) => _calls.RunAsync(AskAsync, Judge, stopping);
 
     public void Dispose()
     {
         DropProducer();
         _making.Dispose();
+        _calls.Dispose();
+    }
+
+    private async ValueTask<Outcome> PublishAsync(Attempt attempt, KafkaAction kafka, CancellationToken deadline)
+    {
+        var producer = await ProducerAsync(deadline);
+        await producer.ProduceAsync(kafka.Topic, MessageOf(attempt, kafka), deadline);
+        return Outcome.Success;
+    }
+
+    private async ValueTask<Outcome> AskAsync(CancellationToken deadline)
+    {
+        var producer = await ProducerAsync(deadline);
+        using var admin = new DependentAdminClientBuilder(producer.Handle).Build();
+        await Task.Run(() => admin.GetMetadata(MetadataMax), deadline);
+        return Outcome.Success;
+    }
+
+    private Outcome Judge(Exception exception)
+    {
+        switch (exception)
+        {
+            case SocketException:
+                return Outcome.Down($"Kafka: {options.Servers} cannot be looked up: {exception.Message}");
+            case KafkaException { Error: var error }:
+                if (error.IsFatal)
+                    DropProducer();
+                bool isForGood = IsForGood(error.Code);
+                return new Outcome($"Kafka: {Describe(error)}", !isForGood) { IsTargetDown = !isForGood };
+            default: // Another attempt has just dropped the producer, say.
+                return Outcome.Failed($"Kafka: {exception.Message}");
+        }
     }
 
     private async ValueTask<IProducer<byte[]?, byte[]>> ProducerAsync(CancellationToken stopping)

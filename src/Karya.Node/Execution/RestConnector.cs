@@ -71,7 +71,7 @@ internal sealed class RestConnector : IConnector, IDisposable
             using var response = await _invoker.SendAsync(request, call.Deadline);
             if (!_options.FollowRedirects || !IsRedirect(request, response, out string? location))
                 return (await JudgeAsync(response, call), null);
-            await GatedHttp.SkipBodyAsync(response, _options.ResponseBytesMax, call.Deadline);
+            await GatedHttp.ReadBodyAsync(response, _options.ResponseBytesMax, keeps: false, call.Deadline);
             if (redirects == RedirectsMax)
                 return (Refused($"'{call.Url}' and {RedirectsMax} more lead on"), null);
             return TryFollow(call, request.RequestUri!, location, Signing(), out var next, out string? refusal)
@@ -185,13 +185,12 @@ internal sealed class RestConnector : IConnector, IDisposable
 
     private async ValueTask<Outcome> JudgeAsync(HttpResponseMessage response, Call call)
     {
-        if (response.IsSuccessStatusCode)
-        {
-            await GatedHttp.SkipBodyAsync(response, _options.ResponseBytesMax, call.Deadline);
+        bool isSuccess = response.IsSuccessStatusCode;
+        string body = await GatedHttp.ReadBodyAsync(
+            response, _options.ResponseBytesMax, keeps: !isSuccess, call.Deadline);
+        if (isSuccess)
             return Outcome.Success;
-        }
 
-        string body = await GatedHttp.ReadBodyAsync(response, _options.ResponseBytesMax, call.Deadline);
         string error = string.Create(
             CultureInfo.InvariantCulture, $"REST call failed --- [{(int)response.StatusCode} | {call.Url}] | {body}");
         bool isRetryable = call.Action.RetriesAnyStatus || RestFailure.MayPassBy(response.StatusCode);

@@ -1,5 +1,4 @@
 using System.Globalization;
-using System.Net;
 using System.Net.Http.Headers;
 using System.Text.Json;
 using System.Text.Json.Nodes;
@@ -39,29 +38,29 @@ internal sealed class SlackConnector : IConnector, IDisposable
 
     private readonly SlackOptions _options;
     private readonly TimeProvider _time;
-    private readonly DeadlinePool _deadlines;
+    private readonly TimedCalls _calls;
     private readonly HttpMessageInvoker _invoker;
 
     public SlackConnector(SlackOptions options, EgressGate gate, TimeProvider time)
     {
         _options = options;
         _time = time;
-        _deadlines = new DeadlinePool(time);
+        _calls = new TimedCalls("Slack", TimeLimit, time);
         _invoker = GatedHttp.NewInvoker(gate);
     }
 
-    public async ValueTask<Outcome> RunAsync(Attempt attempt, PlanAction action, CancellationToken stopping)
+    public ValueTask<Outcome> RunAsync(Attempt attempt, PlanAction action, CancellationToken stopping)
     {
         var slack = (SlackAction)action;
         if (SlackBlocks.ProblemWith(slack.Message) is { } problem)
-            return Outcome.FailedForGood($"Slack: {problem}");
+            return ValueTask.FromResult(Outcome.FailedForGood($"Slack: {problem}"));
         var message = new JsonObject
         {
             ["channel"] = slack.Channel,
             ["text"] = SlackBlocks.TextOf(slack.Message),
             ["blocks"] = SlackBlocks.WithFooter(slack.Message, attempt.Key.Plan.ToString()),
         };
-        return await CallAsync("chat.postMessage", message, stopping);
+        return CallAsync("chat.postMessage", message, stopping);
     }
 
     /// <summary>Asks Slack whether the token is valid; posts nothing.</summary>
@@ -70,40 +69,27 @@ internal sealed class SlackConnector : IConnector, IDisposable
     public void Dispose()
     {
         _invoker.Dispose();
-        _deadlines.Dispose();
+        _calls.Dispose();
     }
 
-    private async ValueTask<Outcome> CallAsync(string method, JsonObject arguments, CancellationToken stopping)
+    private ValueTask<Outcome> CallAsync(string method, JsonObject arguments, CancellationToken stopping)
     {
-        using var deadline = _deadlines.Start(TimeLimit, stopping);
-        using var request = new HttpRequestMessage(HttpMethod.Post, new Uri(_options.Api, method))
+        var url = new Uri(_options.Api, method);
+        return _calls.RunAsync(
+            deadline => AskAsync(url, arguments, deadline),
+            exception => Outcome.Down($"Slack: {RestFailure.Describe(exception, url)}"), stopping);
+    }
+
+    private async ValueTask<Outcome> AskAsync(Uri url, JsonObject arguments, CancellationToken deadline)
+    {
+        using var request = new HttpRequestMessage(HttpMethod.Post, url)
         {
             Content = new ByteArrayContent(JsonSerializer.SerializeToUtf8Bytes((JsonNode)arguments)),
         };
         request.Headers.Authorization = new AuthenticationHeaderValue("Bearer", _options.Token);
         request.Content.Headers.ContentType = new MediaTypeHeaderValue("application/json", "utf-8");
-        try
-        {
-            using var response = await _invoker.SendAsync(request, deadline.Token);
-            string body = await GatedHttp.ReadBodyAsync(response, ResponseBytesMax, deadline.Token);
-            return Judge(response, body);
-        }
-        catch (Exception) when (stopping.IsCancellationRequested)
-        {
-            return Outcome.NodeStopped;
-        }
-        catch (Exception) when (deadline.Token.IsCancellationRequested)
-        {
-            return Outcome.Down(string.Create(
-                CultureInfo.InvariantCulture,
-                $"Slack: timeout: no complete answer within {TimeLimit.TotalSeconds} s."));
-        }
-        catch (Exception e)
-        {
-            return RestFailure.DenialIn(e) is { } denied
-                ? Outcome.FailedForGood($"Slack: {denied.Message}")
-                : Outcome.Down($"Slack: {RestFailure.Describe(e, request.RequestUri!)}");
-        }
+        using var response = await _invoker.SendAsync(request, deadline);
+        return Judge(response, await GatedHttp.ReadBodyAsync(response, ResponseBytesMax, keeps: true, deadline));
     }
 
     private Outcome Judge(HttpResponseMessage response, string body)
@@ -112,10 +98,9 @@ internal sealed class SlackConnector : IConnector, IDisposable
         int status = (int)response.StatusCode;
         if (!response.IsSuccessStatusCode)
         {
-            bool passesBy = status >= 500 || response.StatusCode is HttpStatusCode.TooManyRequests
-                or HttpStatusCode.RequestTimeout;
             return new Outcome(
-                string.Create(CultureInfo.InvariantCulture, $"Slack answered {status}: {body}"), passesBy, pauseMs)
+                string.Create(CultureInfo.InvariantCulture, $"Slack answered {status}: {body}"),
+                RestFailure.MayPassBy(response.StatusCode), pauseMs)
             {
                 IsTargetDown = RestFailure.IsDown(response.StatusCode),
             };

@@ -26,7 +26,7 @@ internal delegate void TargetParked(string target, string? error);
 /// </code>
 /// Open: nothing of the lane starts, so that what is due waits without costing attempts. Half open: one attempt per
 /// shard. Only what says that the target as a whole is down counts (<see cref="Outcome.IsTargetDown"/>). Called by all
-/// worker loops at once; while nothing fails it costs a look at an empty dictionary.
+/// worker loops at once; while nothing fails it costs a look at a counter.
 /// </remarks>
 internal sealed class TargetBreaker(
     BreakerOptions options, Action<uint, int> setLimit, TargetParked parked, TimeProvider clock) : IDisposable
@@ -37,6 +37,7 @@ internal sealed class TargetBreaker(
     private static readonly TimeSpan PauseMax = TimeSpan.FromMinutes(1);
 
     private readonly ConcurrentDictionary<uint, Target> _targets = new();
+    private int _known; // How many are there: to ask the dictionary takes its locks.
     private int _parked;
 
     /// <summary>Targets whose tasks wait at present.</summary>
@@ -44,7 +45,7 @@ internal sealed class TargetBreaker(
 
     public void Ended(in Dispatch dispatch, in Outcome outcome)
     {
-        if (options.FailuresMax == 0 || (!outcome.IsTargetDown && _targets.IsEmpty))
+        if (options.FailuresMax == 0 || (!outcome.IsTargetDown && Volatile.Read(ref _known) == 0))
             return;
         if (outcome.IsTargetDown)
             Failed(dispatch, outcome.Error!);
@@ -60,47 +61,57 @@ internal sealed class TargetBreaker(
 
     private void Failed(in Dispatch dispatch, string error)
     {
-        uint lane = dispatch.Lane;
-        if (_targets.Count > TargetsMax)
+        if (Volatile.Read(ref _known) > TargetsMax)
             ForgetThoseThatAreNotParked();
-        var target = _targets.GetOrAdd(lane, _ => new Target());
-        lock (target)
+        while (true)
         {
-            bool isProbe = target.State == State.HalfOpen;
-            if (target.State == State.Open || (++target.Failures < options.FailuresMax && !isProbe))
-                return; // One that ran when the target was parked already, or not enough yet.
-            target.Pause = isProbe
-                ? TimeSpan.FromTicks(Math.Min(2 * target.Pause.Ticks, Math.Max(PauseMax.Ticks, options.Pause.Ticks)))
-                : options.Pause;
-            target.State = State.Open;
-            setLimit(lane, 0);
-            target.Timer ??= clock.CreateTimer(
-                _ => Probe(lane, target), null, Timeout.InfiniteTimeSpan, Timeout.InfiniteTimeSpan);
-            target.Timer.Change(target.Pause, Timeout.InfiniteTimeSpan);
-            if (isProbe)
+            var target = KnowOrAdd(dispatch.Lane);
+            lock (target)
+            {
+                if (target.IsForgotten)
+                    continue; // It was so a moment ago: what is said of it now would be lost.
+                Failed(dispatch, target, error);
                 return;
-            target.Name = NameOf(dispatch);
-            Interlocked.Increment(ref _parked);
-            parked(target.Name, error);
+            }
         }
+    }
+
+    private void Failed(in Dispatch dispatch, Target target, string error)
+    {
+        uint lane = dispatch.Lane;
+        bool isProbe = target.State == State.HalfOpen;
+        if (target.State == State.Open || (++target.Failures < options.FailuresMax && !isProbe))
+            return; // One that ran when the target was parked already, or not enough yet.
+        target.Pause = isProbe
+            ? TimeSpan.FromTicks(Math.Min(2 * target.Pause.Ticks, Math.Max(PauseMax.Ticks, options.Pause.Ticks)))
+            : options.Pause;
+        target.State = State.Open;
+        setLimit(lane, 0);
+        target.Timer ??= clock.CreateTimer(
+            _ => Probe(lane, target), null, Timeout.InfiniteTimeSpan, Timeout.InfiniteTimeSpan);
+        target.Timer.Change(target.Pause, Timeout.InfiniteTimeSpan);
+        if (isProbe)
+            return;
+        target.Name = NameOf(dispatch);
+        Interlocked.Increment(ref _parked);
+        parked(target.Name, error);
     }
 
     private void Answered(uint lane, Target target)
     {
         lock (target)
         {
-            target.Failures = 0;
-            if (target.State == State.Closed)
-            {
-                _targets.TryRemove(KeyValuePair.Create(lane, target));
+            if (target.IsForgotten)
                 return;
+            if (target.State != State.Closed)
+            {
+                target.State = State.Closed;
+                Interlocked.Decrement(ref _parked);
+                setLimit(lane, int.MaxValue);
+                parked(target.Name, null);
             }
 
-            target.State = State.Closed;
-            target.Timer!.Change(Timeout.InfiniteTimeSpan, Timeout.InfiniteTimeSpan);
-            Interlocked.Decrement(ref _parked);
-            setLimit(lane, int.MaxValue);
-            parked(target.Name, null);
+            Forget(lane, target); // Last: from then on others may find that it fails again.
         }
     }
 
@@ -121,10 +132,33 @@ internal sealed class TargetBreaker(
         {
             lock (entry.Value)
             {
-                if (entry.Value.State == State.Closed)
-                    _targets.TryRemove(entry);
+                if (entry.Value is { State: State.Closed, IsForgotten: false })
+                    Forget(entry.Key, entry.Value);
             }
         }
+    }
+
+    private Target KnowOrAdd(uint lane)
+    {
+        while (true)
+        {
+            if (_targets.TryGetValue(lane, out var known))
+                return known;
+            var target = new Target();
+            if (!_targets.TryAdd(lane, target))
+                continue;
+            Interlocked.Increment(ref _known);
+            return target;
+        }
+    }
+
+    /// <summary>Under its lock, while it is known.</summary>
+    private void Forget(uint lane, Target target)
+    {
+        target.IsForgotten = true;
+        target.Timer?.Dispose();
+        _targets.TryRemove(KeyValuePair.Create(lane, target));
+        Interlocked.Decrement(ref _known);
     }
 
     private static string NameOf(in Dispatch dispatch)
@@ -150,6 +184,7 @@ internal sealed class TargetBreaker(
     private sealed class Target
     {
         public State State;
+        public bool IsForgotten;
         public int Failures;
         public TimeSpan Pause;
         public string Name = "";

@@ -1,4 +1,3 @@
-using System.Text;
 using System.Text.RegularExpressions;
 
 namespace Karya.Node.Plans;
@@ -18,7 +17,7 @@ internal readonly record struct UsedSecret(string Reference, string Value);
 internal sealed partial class PlanSecrets(
     IReadOnlyList<string> names, string folder, Func<string, string?> variable)
 {
-    private const int BytesMax = 64 * 1024;
+    private const int LinksMax = 40; // As Linux.
 
     /// <summary>Nothing can be referred to.</summary>
     public static PlanSecrets None { get; } = new([], "", _ => null);
@@ -85,31 +84,48 @@ internal sealed partial class PlanSecrets(
         return variable(name) is { Length: > 0 } value ? value : null;
     }
 
-    /// <summary>Links may lead elsewhere below the folder, as Kubernetes makes them, and nowhere else.</summary>
     private string? File(string name, out string problem)
     {
-        string outside = $"{Quoted.Shorten(name)} is no file that plans may refer to, below secrets.folder.";
-        problem = outside;
-        if (folder.Length == 0 || !FileName().IsMatch(name) || name.Split('/').Contains(".."))
+        problem = $"{Quoted.Shorten(name)} is no file that plans may refer to, below secrets.folder.";
+        if (folder.Length == 0 || !FileName().IsMatch(name) || Below(name) is not { } path)
             return null;
-        problem = $"the file {Quoted.Shorten(name)} below secrets.folder is not there, is empty, or may not be read.";
+        string? value = SecretFile.Read(path, out string mistake);
+        problem = $"the file {Quoted.Shorten(name)} below secrets.folder {mistake}.";
+        return value;
+    }
+
+    /// <summary>
+    /// Where a file is when all links on the way are followed. Null: it is not below the folder. Links that stay there
+    /// are fine, as those by which Kubernetes changes secrets.
+    /// </summary>
+    private string? Below(string name)
+    {
+        var parts = new Stack<string>(name.Split('/').Reverse());
+        string path = folder;
+        for (int links = 0; parts.TryPop(out string? part);)
+        {
+            if (part == "..")
+                return null;
+            path = Path.Combine(path, part);
+            if (LinkOf(path) is not { } link)
+                continue;
+            string target = Path.GetFullPath(link, Path.GetDirectoryName(path)!);
+            bool isBelow = target.StartsWith(folder + Path.DirectorySeparatorChar, StringComparison.Ordinal);
+            if (!isBelow || ++links > LinksMax)
+                return null;
+            foreach (string below in target[(folder.Length + 1)..].Split(Path.DirectorySeparatorChar).Reverse())
+                parts.Push(below);
+            path = folder; // From the beginning: there may be links on the way to where this one leads.
+        }
+
+        return path;
+    }
+
+    private static string? LinkOf(string path)
+    {
         try
         {
-            string path = Path.Combine(folder, name);
-            string target = new FileInfo(path).ResolveLinkTarget(returnFinalTarget: true)?.FullName ?? path;
-            if (!Path.GetFullPath(target).StartsWith(folder + Path.DirectorySeparatorChar, StringComparison.Ordinal))
-            {
-                problem = outside;
-                return null;
-            }
-
-            byte[] bytes = new byte[BytesMax];
-            using var stream = System.IO.File.OpenRead(path);
-            int count = stream.ReadAtLeast(bytes, bytes.Length, throwOnEndOfStream: false);
-
-            // Whoever writes a secret with an editor ends the line, and does not mean the line end.
-            string value = Encoding.UTF8.GetString(bytes, 0, count).TrimEnd('\r', '\n');
-            return value.Length > 0 ? value : null;
+            return new FileInfo(path).LinkTarget;
         }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException)
         {

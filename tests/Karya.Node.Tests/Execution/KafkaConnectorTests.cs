@@ -88,7 +88,8 @@ public sealed class KafkaConnectorTests : IDisposable
     public async Task Brokers_are_behind_the_gate_too()
     {
         using var connector = new KafkaConnector(
-            new KafkaOptions(_servers, ["*"]), new EgressGate(new EgressRules([], AllowsLoopback: false)));
+            new KafkaOptions(_servers, ["*"]), new EgressGate(new EgressRules([], AllowsLoopback: false)),
+            TimeProvider.System);
 
         var outcome = await PublishAsync(connector, new KafkaAction("orders", null, "x"));
 
@@ -102,7 +103,7 @@ public sealed class KafkaConnectorTests : IDisposable
         connector.RunAsync(Second, action, TestContext.Current.CancellationToken);
 
     private KafkaConnector NewConnector(params string[] topics) =>
-        new(new KafkaOptions(_servers, topics), new EgressGate(Rules.Local));
+        new(new KafkaOptions(_servers, topics), new EgressGate(Rules.Local), TimeProvider.System);
 
     private Message<byte[], byte[]> Consume(string topic)
     {

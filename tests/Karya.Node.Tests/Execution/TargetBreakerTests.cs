@@ -1,4 +1,5 @@
 using System.Buffers;
+using System.Collections.Concurrent;
 using Karya.Engine;
 using Karya.Node.Execution;
 using Karya.Node.Plans;
@@ -116,6 +117,30 @@ public sealed class TargetBreakerTests : IDisposable
             Fail(lane, FailuresMax - 1); // Would be enough if they were remembered.
 
         Assert.Equal([(0u, 0)], _limits);
+    }
+
+    /// <summary>What one thread forgets another one must not park: nobody would let it go again.</summary>
+    [Fact]
+    public void However_failures_and_successes_meet_the_last_success_lets_the_target_go()
+    {
+        var limits = new ConcurrentDictionary<uint, int>();
+        using var breaker = new TargetBreaker(
+            new BreakerOptions(1, Pause), (lane, limit) => limits[lane] = limit, (_, _) => { }, _clock);
+        Dispatch[] dispatches = [.. Enumerable.Range(0, 4).Select(lane => DispatchOf((uint)lane))];
+        for (int round = 0; round < 200; round++)
+        {
+            Parallel.For(0, 4, thread =>
+            {
+                for (int i = 0; i < 100; i++)
+                    breaker.Ended(dispatches[i % 4], (i / 4 + thread) % 2 == 0 ? Down : Outcome.Success);
+            });
+            foreach (var dispatch in dispatches)
+                breaker.Ended(dispatch, Outcome.Success);
+            Assert.Equal(0, breaker.ParkedCount);
+            Assert.All(limits.Values, limit => Assert.Equal(int.MaxValue, limit));
+            _clock.Advance(TimeSpan.FromHours(1));
+            Assert.All(limits.Values, limit => Assert.Equal(int.MaxValue, limit));
+        }
     }
 
     [Fact]

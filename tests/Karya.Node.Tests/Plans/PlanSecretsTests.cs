@@ -16,6 +16,10 @@ public sealed class PlanSecretsTests : IDisposable
         File.WriteAllText(Path.Combine(_folder, "outside"), "canary-outside");
         File.CreateSymbolicLink(Path.Combine(_folder, "in", "link"), Path.Combine(_folder, "in", "crm", "token"));
         File.CreateSymbolicLink(Path.Combine(_folder, "in", "leak"), Path.Combine(_folder, "outside"));
+        File.WriteAllText(Path.Combine(_folder, "in", "large"), new string('x', SecretFile.BytesMax + 1));
+        Directory.CreateSymbolicLink(Path.Combine(_folder, "in", "data"), "crm"); // As Kubernetes does.
+        Directory.CreateSymbolicLink(Path.Combine(_folder, "in", "folder"), _folder);
+        File.CreateSymbolicLink(Path.Combine(_folder, "in", "round"), "round");
         _secrets = new PlanSecrets(
             ["API_TOKEN", "PAY_*"], Path.Combine(_folder, "in"),
             name => name == "UNSET" || name == "PAY_UNSET" ? null : $"canary-of-{name}");
@@ -26,6 +30,7 @@ public sealed class PlanSecretsTests : IDisposable
     [InlineData("${env:PAY_ONE}, ${env:PAY_TWO}", "canary-of-PAY_ONE, canary-of-PAY_TWO")]
     [InlineData("${file:crm/token}", "canary-of-a-file")]
     [InlineData("${file:link}", "canary-of-a-file")]
+    [InlineData("${file:data/token}", "canary-of-a-file")]
     [InlineData("$${x} ${other:y} ${env:API_TOKEN", "$${x} ${other:y} ${env:API_TOKEN")]
     public void References_are_resolved_and_nothing_else_is(string text, string expected)
     {
@@ -47,10 +52,13 @@ public sealed class PlanSecretsTests : IDisposable
     [InlineData("${file:crm/../../outside}", "\"crm/../../outside\" is no file that plans may refer to")]
     [InlineData("${file:/etc/passwd}", "\"/etc/passwd\" is no file that plans may refer to, below secrets.folder.")]
     [InlineData("${file:leak}", "\"leak\" is no file that plans may refer to, below secrets.folder.")]
+    [InlineData("${file:folder/outside}", "\"folder/outside\" is no file that plans may refer to")]
+    [InlineData("${file:round}", "\"round\" is no file that plans may refer to, below secrets.folder.")]
+    [InlineData("${file:large}", "the file \"large\" below secrets.folder is larger than 64KiB; is it the right one?")]
     [InlineData("${file:}", "\"\" is no file that plans may refer to, below secrets.folder.")]
-    [InlineData("${file:missing}", "the file \"missing\" below secrets.folder is not there, is empty, or may")]
-    [InlineData("${file:crm}", "the file \"crm\" below secrets.folder is not there, is empty, or may")]
-    [InlineData("${file:empty}", "the file \"empty\" below secrets.folder is not there, is empty, or may")]
+    [InlineData("${file:missing}", "the file \"missing\" below secrets.folder is not there, or may not be read.")]
+    [InlineData("${file:crm}", "the file \"crm\" below secrets.folder is not there, or may not be read.")]
+    [InlineData("${file:empty}", "the file \"empty\" below secrets.folder is empty.")]
     public void What_is_not_named_or_not_there_cannot_be_referred_to(string text, string expected)
     {
         Assert.StartsWith(expected, _secrets.ProblemWith(text), StringComparison.Ordinal);
