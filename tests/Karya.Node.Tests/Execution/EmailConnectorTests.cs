@@ -1,6 +1,5 @@
 using System.Buffers;
 using System.Net;
-using Karya.Engine;
 using Karya.LocalServers;
 using Karya.Node.Execution;
 using Karya.Node.Execution.Egress;
@@ -18,9 +17,7 @@ namespace Karya.Node.Tests.Execution;
 /// <summary>Against a real SMTP server of a test library, on loopback.</summary>
 public sealed class EmailConnectorTests : IAsyncLifetime
 {
-    private static readonly Attempt First = new(
-        new TaskKey(PlanId.From(Guid.Parse("0d4f9f0c-3f3e-4f7a-8a9c-6f2f6d0b7c11")), 7, 0), default, Partition: 5,
-        Epoch: 42, Number: 1, NumberMax: 4, DueMs: 1000, StartedMs: 1);
+    private static readonly Attempt First = SampleAttempt.Number(1);
 
     private readonly MailBag _bag = new();
     private readonly CancellationTokenSource _stopping = new();

@@ -1,6 +1,5 @@
 using System.Text;
 using Confluent.Kafka;
-using Karya.Engine;
 using Karya.Node.Execution;
 using Karya.Node.Execution.Egress;
 using Karya.Node.Plans;
@@ -12,9 +11,7 @@ namespace Karya.Node.Tests.Execution;
 /// <summary>Against the brokers that librdkafka brings for tests: they speak the protocol, on loopback.</summary>
 public sealed class KafkaConnectorTests : IDisposable
 {
-    private static readonly Attempt Second = new(
-        new TaskKey(PlanId.From(Guid.Parse("0d4f9f0c-3f3e-4f7a-8a9c-6f2f6d0b7c11")), 7, 0), default, Partition: 5,
-        Epoch: 42, Number: 2, NumberMax: 4, DueMs: 1000, StartedMs: 1);
+    private static readonly Attempt Second = SampleAttempt.Number(2);
 
     private readonly IAdminClient _cluster;
     private readonly string _servers;

@@ -3,7 +3,6 @@ using System.IO.Compression;
 using System.Net;
 using System.Net.Sockets;
 using System.Text;
-using Karya.Engine;
 using Karya.Node.Execution;
 using Karya.Node.Execution.Egress;
 using Karya.Node.Plans;
@@ -16,10 +15,8 @@ namespace Karya.Node.Tests.Execution;
 public sealed class RestConnectorTests : IAsyncLifetime
 {
     private static readonly DateTimeOffset Noon = new(2026, 1, 2, 12, 0, 0, TimeSpan.Zero);
-    private static readonly PlanId Plan = PlanId.From(Guid.Parse("0d4f9f0c-3f3e-4f7a-8a9c-6f2f6d0b7c11"));
 
-    private static readonly Attempt ThirdAttempt = new(
-        new TaskKey(Plan, 7, 0), default, Partition: 5, Epoch: 42, Number: 3, NumberMax: 4, DueMs: 1000, StartedMs: 1);
+    private static readonly Attempt ThirdAttempt = SampleAttempt.Number(3);
 
     // Stands still unless a test moves it, so that nothing times out by chance.
     private readonly FakeTimeProvider _time = new(Noon);

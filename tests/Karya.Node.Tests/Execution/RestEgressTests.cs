@@ -1,4 +1,3 @@
-using Karya.Engine;
 using Karya.Node.Execution;
 using Karya.Node.Execution.Egress;
 using Karya.Node.Plans;
@@ -11,9 +10,7 @@ namespace Karya.Node.Tests.Execution;
 /// <summary>Where REST actions may go, at first and by redirects.</summary>
 public sealed class RestEgressTests : IAsyncLifetime
 {
-    private static readonly Attempt ThirdAttempt = new(
-        new TaskKey(PlanId.From(Guid.Parse("0d4f9f0c-3f3e-4f7a-8a9c-6f2f6d0b7c11")), 7, 0), default, Partition: 5,
-        Epoch: 42, Number: 3, NumberMax: 4, DueMs: 1000, StartedMs: 1);
+    private static readonly Attempt ThirdAttempt = SampleAttempt.Number(3);
 
     // Stands still, so that nothing times out by chance.
     private readonly FakeTimeProvider _time = new();

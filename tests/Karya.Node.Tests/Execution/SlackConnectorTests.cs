@@ -1,5 +1,4 @@
 using System.Text.Json;
-using Karya.Engine;
 using Karya.Node.Execution;
 using Karya.Node.Execution.Egress;
 using Karya.Node.Plans;
@@ -14,9 +13,7 @@ public sealed class SlackConnectorTests : IAsyncLifetime
 {
     private const string Blocks = """[{"type":"section","text":{"type":"mrkdwn","text":"*Disk* full"}}]""";
 
-    private static readonly Attempt First = new(
-        new TaskKey(PlanId.From(Guid.Parse("0d4f9f0c-3f3e-4f7a-8a9c-6f2f6d0b7c11")), 7, 0), default, Partition: 5,
-        Epoch: 42, Number: 1, NumberMax: 4, DueMs: 1000, StartedMs: 1);
+    private static readonly Attempt First = SampleAttempt.Number(1);
 
     private readonly FakeTimeProvider _time = new();
     private LoopbackTarget _slack = null!;
