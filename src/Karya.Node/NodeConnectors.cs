@@ -3,6 +3,7 @@ using Karya.Node.Configuration;
 using Karya.Node.Execution;
 using Karya.Node.Execution.Egress;
 using Karya.Node.Plans;
+using Karya.Protocol;
 using Karya.Protocol.Messages;
 using Microsoft.Extensions.Logging;
 
@@ -76,8 +77,9 @@ internal sealed class NodeConnectors : IDisposable
             bool isMissing = setting is not null;
             if (test == name && isMissing)
             {
-                throw new DeskException(
-                    DeskError.Invalid, $"{name} is not configured on this node: {setting} is missing.");
+                throw new DeskException(new WireFault(
+                    ErrorCode.ConnectorMissing, "connectors.test",
+                    $"{name} is not configured on this node: {setting} is missing."));
             }
 
             var outcome = test == name && tryOut is not null ? await tryOut(stopping) : default(Outcome?);

@@ -139,6 +139,11 @@ public sealed class ConnectorTests : IAsyncLifetime
             listed);
 
         Assert.Equal(ConnectorState.Working, (await _client.TestConnectorAsync("slack", Stopping)).State);
+        await using var bare = await NodeRig.StartAsync();
+        await using var client = await KaryaClient.ConnectAsync($"karya://{bare.Node.Addresses.Tcp}", Stopping);
+        var missing = await Assert.ThrowsAnyAsync<KaryaException>(
+            async () => await client.TestConnectorAsync("slack", Stopping));
+        Assert.Equal(ErrorCode.ConnectorMissing, missing.Code);
         var email = await _client.TestConnectorAsync("email", Stopping);
         Assert.Equal(ConnectorState.Failing, email.State);
         Assert.Equal("e-mail: 127.0.0.1:1 refused the connection: nothing listens there.", email.Trouble);
