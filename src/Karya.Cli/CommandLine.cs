@@ -41,6 +41,7 @@ internal static class CommandLine
             StatsCommand.Define(server),
             ClusterCommand.Define(server),
             ConnectorCommand.Define(server),
+            DeadCommand.Define(server),
             TopCommand.Define(server),
             UserCommand.Define(server),
             MigrateCommand.Define(terminal),

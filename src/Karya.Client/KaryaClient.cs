@@ -33,10 +33,14 @@ public sealed class KaryaClient : IAsyncDisposable
         _options.Check();
         Json = Plans.Json.Resolved(_options.Json);
         Link = new ClusterLink(_options);
+        DeadLetters = new DeadLetters(this);
     }
 
     /// <summary>The node that requests go to at present, as <c>name (host:port)</c>; null when not connected.</summary>
     public string? Node => Link.Current?.Node;
+
+    /// <summary>What ran out of attempts.</summary>
+    public DeadLetters DeadLetters { get; }
 
     internal ClusterLink Link { get; }
 

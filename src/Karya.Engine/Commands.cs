@@ -119,6 +119,9 @@ public struct Command
     /// <summary>Of a failed attempt: no retry earlier than this many milliseconds (Retry-After); 0 for none.</summary>
     public int RetryAfterMs;
 
+    /// <summary>Of a failed attempt: what kind of failure it was.</summary>
+    public FailureClass Failure;
+
     public PlanSpec Spec;
 
     /// <summary>The hooks of a submit or update; null when it has none. Read during the turn only.</summary>

@@ -202,6 +202,7 @@ internal sealed class Partition(int number, long epoch, long sequence, ShardTabl
         ref var entry = ref tables.Tasks[task];
         var record = NewRecord(RecordKind.Failed, KeyOf(entry), turn.NowMs);
         record.Attempt = entry.Attempts;
+        record.Failure = FailureClass.NodeStopped;
         record.Payload = "The node stopped while this attempt of a cancelled plan was running."u8;
         Commit(ref record, turn);
     }
@@ -384,6 +385,7 @@ internal sealed class Partition(int number, long epoch, long sequence, ShardTabl
 
         var record = NewRecord(kind, command.Key, command.AtMs);
         record.Attempt = command.Attempt;
+        record.Failure = command.Failure;
         record.HasResult = kind == RecordKind.Succeeded && command.Payload is not null;
         record.Payload = command.Payload.AsSpan(0, command.PayloadBytes);
         Invariant.Check(!record.HasResult || command.PayloadBytes <= Limits.ResultBytesMax);

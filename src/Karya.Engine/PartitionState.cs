@@ -311,7 +311,7 @@ internal sealed class PartitionState(int number, ShardTables tables)
         ref var entry = ref tables.Tasks[task];
         tables.Wheel.Cancel(task);
         Move(ref entry, PlanTaskState.Skipped);
-        entry.Reason = record.Reason;
+        entry.Why = (byte)record.Reason;
         entry.OccurrenceTo = record.OccurrenceTo;
         entry.FinishedMs = record.AtMs;
         ref var plan = ref tables.Plans[row];
@@ -388,6 +388,7 @@ internal sealed class PartitionState(int number, ShardTables tables)
                 break;
             case RecordKind.Failed:
                 AddError(record);
+                entry.Why = (byte)record.Failure;
                 bool isCancelled = tables.Plans[row].State == PlanState.Cancelled;
                 var end = isCancelled ? PlanTaskState.Cancelled : PlanTaskState.Failure;
                 EndTask(row, task, end, record.AtMs, bornPosition);
@@ -527,6 +528,7 @@ internal sealed class PartitionState(int number, ShardTables tables)
         error.Hook = record.Key.Hook;
         error.Attempt = record.Attempt;
         error.AtMs = record.AtMs;
+        error.Failure = record.Failure;
         error.Text = tables.Bytes.Store(record.Payload);
         error.Next = FirstError;
         FirstError = row;

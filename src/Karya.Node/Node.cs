@@ -65,6 +65,7 @@ internal sealed class Node : IAsyncDisposable
     private Loader? _loader;
     private Executor? _executor;
     private PlanDesk? _desk;
+    private Operations? _operations;
     private HttpApi? _http;
     private WorkerDesk? _workers;
     private Listener? _tcp;
@@ -166,6 +167,7 @@ internal sealed class Node : IAsyncDisposable
         }
 
         _notReady = null;
+        _operations!.Start();
         _upkeep = _clock.CreateTimer(_ => KeepUp(journal, projector), null, UpkeepPeriod, UpkeepPeriod);
     }
 
@@ -185,6 +187,8 @@ internal sealed class Node : IAsyncDisposable
             await _http.StopAsync(impatient.Token);
         }
 
+        if (_operations is not null)
+            await _operations.DisposeAsync();
         await HandOverAsync();
         foreach (var loop in _loops)
             loop.Close();
@@ -315,13 +319,15 @@ internal sealed class Node : IAsyncDisposable
             { Rules = _connectors.Rules },
             _store, _shards, _loops, _ticks, _clock, _forwarder);
         _startedTimestamp = _clock.GetTimestamp();
+        _operations = new Operations(
+            new OperationParts(Name, _ticks.NowMs, _desk.ReplayAsync) { Store = _desk.Reads }, _clock);
         Parts = PartsOf(_desk, _workers, journal, projector);
         _tcp = new Listener(PartOptions.OfNetwork(_options.Tcp), Parts, _loggers, _clock);
         AddGauges(journal);
         var cluster = Parts.Cluster;
         _http = http = new HttpApi(
-            PartOptions.OfHttp(_options), _desk, () => cluster.DescribeAsync(ownOnly: false), _connectors.DescribeAsync,
-            Metrics, HealthOf(journal, projector), _loggers);
+            PartOptions.OfHttp(_options), _desk, Parts.DeadLetters, () => cluster.DescribeAsync(ownOnly: false),
+            _connectors.DescribeAsync, Metrics, HealthOf(journal, projector), _loggers);
     }
 
     private NodeParts PartsOf(PlanDesk desk, WorkerDesk workers, Journal journal, Projector projector) => new(
@@ -340,6 +346,8 @@ internal sealed class Node : IAsyncDisposable
         Relay = _relay,
         Cluster = ClusterDeskOf(),
         Connectors = _connectors.DescribeAsync,
+        WhyParked = action => _connectors.Breaker.WhyParked(Lanes.Of(action)),
+        DeadLetters = new DeadLetterDesk(desk, _operations!),
     };
 
     private Forwarder ForwarderOf(ClusterLoop cluster, IClusterStore store) => new(

@@ -47,6 +47,8 @@ public enum ErrorCode
     InvalidId = 53,
     TopicNotAllowed = 54,
     UnknownSecret = 55,
+    DeadLetterNotFound = 56,
+    OperationNotFound = 57,
 
     UserNotFound = 60,
     PlanNotFound = 61,

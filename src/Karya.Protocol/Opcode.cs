@@ -30,6 +30,10 @@ public enum Opcode : byte
     Cluster = 0x20,
     Drain = 0x21,
     Connectors = 0x22,
+    DeadLetters = 0x23,
+    DeadLetter = 0x24,
+    StartOperation = 0x25,
+    Operations = 0x26,
 
     Subscribe = 0x30,
     Finish = 0x31,

@@ -33,6 +33,7 @@ public static class TypeRules
         ["IWorkerSession"] = "a connection, which the desk of workers must not know; tests have their own",
         ["IClusterBoard"] = "what a cluster knows of Redis, which tests do without",
         ["IClusterStore"] = "the parts of a node know no database; a store of one node alone has no such thing",
+        ["IDeadLetterDesk"] = "as IPlanDesk",
         ["IPlanDesk"] = "protocols are tested against a desk of their own, without an engine behind it",
     };
 

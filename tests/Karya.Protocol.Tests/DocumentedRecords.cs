@@ -29,7 +29,7 @@ internal static class DocumentedRecords
             ("header", [0x92, 0xA0, 0xA0], Inside<ActionMessage>("9601A0A091", "C000", ReadAction)),
             ("plan snapshot", Written(snapshot.Write), Fault(PlanSnapshot.Read)),
             ("task", Written(running.Write), Fault(TaskSnapshot.Read)),
-            ("attempt error", Written(new ErrorSnapshot(0, 0, 0, 0, "").Write), Fault(ErrorSnapshot.Read)),
+            ("attempt error", Written(new ErrorSnapshot(0, 0, 0, 0, "", "").Write), Fault(ErrorSnapshot.Read)),
             ("result", Written(new SubmitResult(1, true, null).Write), Fault(SubmitResult.Read)),
             ("user", Written(new UserSnapshot(1, "", 0).Write), Fault(UserSnapshot.Read)),
             ("map", Written(map.Write), Fault(PartitionMap.Read)),
@@ -40,11 +40,21 @@ internal static class DocumentedRecords
             ("partition", Written(new PartitionStatus(null, 0, false).Write), Fault(PartitionStatus.Read)),
             ("connector", Written(new ConnectorStatus("", ConnectorState.Missing, null, null).Write),
                 Fault(ConnectorStatus.Read)),
+            ("dead letter filter", Written(new DeadLetterFilter(1, 1, "", "", "", 1, 1).Write),
+                Fault(DeadLetterFilter.Read)),
+            ("dead letter", Written(Letter.Write), Fault(DeadLetterSnapshot.Read)),
+            ("dead letter group", Written(new DeadLetterGroup("", "", "", 0, 1, Letter).Write),
+                Fault(DeadLetterGroup.Read)),
+            ("operation", Written(new OperationSnapshot(
+                default, DeadLetterVerb.Drop, new DeadLetterFilter(), OperationState.Done, false, 0, 0, 0, 0, 0, 0,
+                false, "", "").Write), Fault(OperationSnapshot.Read)),
             ("worker", Written(new WorkerStats("", 0, 0, 0).Write), Fault(WorkerStats.Read)),
             ("name credits", [0x92, 0xA1, 0x61, 0x01], Inside<SubscribeRequest>("9191", "", SubscribeRequest.Read)),
             ("end", Written(new DeliveryEnd(1, 0, [], "", 0).Write), Fault(DeliveryEnd.Read)),
         ];
     }
+
+    private static DeadLetterSnapshot Letter => new(default, 1, 1, 0, 1, "", "", "", "", 0, 0, 1, "");
 
     private static IEnumerable<(string Name, byte[] Body, Func<byte[], WireFault?> Read)> Schedules() =>
         new (string Name, ScheduleMessage Schedule)[]
@@ -58,7 +68,7 @@ internal static class DocumentedRecords
     private static IEnumerable<(string Name, byte[] Body, Func<byte[], WireFault?> Read)> Actions(PlanMessage plan) =>
         new (string Name, ActionMessage Action)[]
         {
-            ("action: REST", new RestAction("GET", "http://a/", [], "", 0)),
+            ("action: REST", new RestAction("GET", "http://a/", [], "", 0) { RetryOn = [5] }),
             ("action: Slack", new SlackAction("", "")),
             ("action: e-mail", new EmailAction("", "", "")),
             ("action: Kafka", new KafkaAction("", "", "")),

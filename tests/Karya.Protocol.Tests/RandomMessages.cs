@@ -15,6 +15,8 @@ internal static class RandomMessages
         Gen.Const("😀"));
 
     private static readonly Gen<string?> TextsOrNil = OrNull(Texts);
+    private static readonly Gen<string> Words = Gen.OneOf(
+        Gen.Const("timeout"), Gen.Const("api.example.com:8080"), Gen.Const(""));
     private static readonly Gen<byte[]> Binaries = Gen.OneOf(Gen.Byte.Array[0, 60], Gen.Byte.Array[250, 300]);
     private static readonly Gen<byte[]?> BinariesOrNil = OrNull(Binaries);
     private static readonly Gen<byte[]?> Cursors = OrNull(Gen.Byte.Array[0, 64]);
@@ -54,8 +56,30 @@ internal static class RandomMessages
             at.Item4, small.Item3, progress, note));
 
     private static readonly Gen<ErrorSnapshot> Errors = Gen.Select(
-        Counts, Ints, Ints, Longs, Texts,
-        (occurrence, hook, attempt, at, text) => new ErrorSnapshot(occurrence, hook, attempt, at, text));
+        Counts, Ints, Ints, Longs, Texts, Words,
+        (occurrence, hook, attempt, at, text, failure) =>
+            new ErrorSnapshot(occurrence, hook, attempt, at, text, failure));
+
+    private static readonly Gen<DeadLetterFilter> Filters = Gen.Select(
+        UuidsOrNil, UuidsOrNil, OrNull(Words), OrNull(Words), OrNull(Words), OrNil(Longs), OrNil(Longs),
+        (user, plan, connector, target, failure, since, until) =>
+            new DeadLetterFilter(user, plan, connector, target, failure, since, until));
+
+    private static readonly Gen<DeadLetterSnapshot> Letters = Gen.Select(
+        Gen.Select(Guids, Uuids, Uuids), Gen.Select(Counts, Ints, Ints), Gen.Select(Texts, Words, Words), Longs,
+        OrNil(Longs), Texts,
+        (ids, counts, words, due, failed, error) => new DeadLetterSnapshot(
+            ids.Item1, ids.Item2, counts.Item1, counts.Item2, ids.Item3, words.Item1, words.Item2, words.Item3,
+            words.Item2, counts.Item3, due, failed, error));
+
+    private static readonly Gen<DeadLetterVerb> Verbs = Gen.Enum<DeadLetterVerb>();
+
+    private static readonly Gen<OperationSnapshot> Operations = Gen.Select(
+        Guids, Gen.Select(Verbs, Filters), Gen.Enum<OperationState>(), Gen.Select(Gen.Bool, Gen.Bool),
+        Gen.Select(Counts, Counts, Counts, Counts), Gen.Select(Longs, Longs), TextsOrNil,
+        (id, what, state, flags, counts, at, note) => new OperationSnapshot(
+            id, what.Item1, what.Item2, state, flags.Item1, counts.Item1, counts.Item2, counts.Item3, counts.Item4,
+            at.Item1, at.Item2, flags.Item2, "node", note));
 
     private static readonly Gen<UserSnapshot> Users = Gen.Select(Uuids, Texts, Longs, (id, name, created) =>
         new UserSnapshot(id, name, created));
@@ -134,6 +158,23 @@ internal static class RandomMessages
                     "slack", isMissing ? ConnectorState.Missing : ConnectorState.Working, isMissing ? null : "there",
                     isMissing ? "no token" : null)),
             ]))),
+        Kind(Gen.Select(Filters, Gen.Bool, IntsIn(1, 1000), Cursors,
+            (filter, isGrouped, limit, cursor) => new DeadLettersRequest(filter, isGrouped, limit, cursor))),
+        Kind(Gen.Select(Letters.Array[0, 3], Letters, Counts, Cursors,
+            (letters, example, count, next) => new DeadLettersReply(
+                letters,
+                [new DeadLetterGroup(example.Connector, example.Target, example.Failure, count, count, example)],
+                count, next))),
+        Kind(Gen.Select(Uuids, IntsIn(1, 9), IntsIn(0, 32), Verbs, (plan, occurrence, hook, verb) =>
+            new DeadLetterRequest(plan, occurrence, hook, verb))),
+        Kind(Gen.Const(new DeadLetterReply())),
+        Kind(Gen.Select(Verbs, Filters, Gen.Bool, IntsIn(0, 1_000_000), Gen.Bool,
+            (verb, filter, isForAll, spread, isDryRun) =>
+                new StartOperationRequest(verb, filter, isForAll, spread, isDryRun))),
+        Kind(Operations.Select(operation => new StartOperationReply(operation))),
+        Kind(Gen.Select(OrNil(Guids), Gen.Bool, IntsIn(1, 1000), (id, stops, limit) =>
+            new OperationsRequest(id, stops, limit))),
+        Kind(Operations.Array[0, 3].Select(operations => new OperationsReply(operations))),
         Kind(Gen.Byte.Array[0, 100].Select(command => new ForwardRequest(command))),
         Kind(Gen.Byte.Select(code => new ForwardReply(code))),
         Kind(Gen.UShort.Array[0, 300].Select(partitions => new CatchUpRequest([.. partitions]))),

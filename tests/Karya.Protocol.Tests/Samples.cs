@@ -42,7 +42,15 @@ internal static class Samples
     private static readonly TaskSnapshot Waiting = new(
         Task, 1, 2, 1, 0, PlanTaskStatus.Created, DueMs, DueMs, null, null, 0, null, null);
 
-    private static readonly ErrorSnapshot Failed = new(7, 0, 1, DueMs, "HTTP 503");
+    private static readonly ErrorSnapshot Failed = new(7, 0, 1, DueMs, "HTTP 503", "http_5xx");
+
+    private static readonly DeadLetterSnapshot Letter = new(
+        Task, Plan, 7, 1, User, "invoice", "rest", "api.example.com", "timeout", 4, DueMs, DueMs + 5,
+        "It took too long.");
+
+    private static readonly OperationSnapshot Sweep = new(
+        Task, DeadLetterVerb.Replay, new DeadLetterFilter(Failure: "timeout"), OperationState.Running, false, 600_000,
+        100, 30, 2, DueMs, DueMs + 1, true, "node-a", "The store is away.");
 
     private static readonly ErrorMessage Refused =
         new(ErrorCode.InvalidUrl, "INVALID_URL", "action.url is empty.", "action.url", null);
@@ -86,6 +94,10 @@ internal static class Samples
         Submit("submit.cron_end", new ScheduleMessage.Cron("*/5 0 3 * * *", "UTC", DueMs), Resize),
         Submit("submit.at_kafka", new ScheduleMessage.At(0), new KafkaAction("orders", "key", "value")),
         Submit("submit.kafka_nil", new ScheduleMessage.At(0), new KafkaAction("orders", null, "")),
+        Submit("submit.rest_retry_on", new ScheduleMessage.After(0), new RestAction("GET", "http://a/", [], null, 0)
+        {
+            RetryOn = [5, 429],
+        }),
         Submit("submit.rest_nil", new ScheduleMessage.After(0), new RestAction("GET", "http://a/", [], null, 0)),
         Submit("submit.chain", new ScheduleMessage.After(0), new ChainAction(
             new PlanMessage(User, new ScheduleMessage.After(1), DefaultPolicy, OneTask))),
@@ -181,6 +193,19 @@ internal static class Samples
                 new ConnectorStatus("rest", ConnectorState.Configured, null, null),
                 new ConnectorStatus("email", ConnectorState.Failing, "mail:587", "It refused the connection."),
             ])),
+        Sample.Of("dead_letters", new DeadLettersRequest(
+            new DeadLetterFilter(User, null, "rest", "api.example.com", "timeout", DueMs, null), false, 50, [1, 2])),
+        Sample.Of("dead_letters.grouped", new DeadLettersRequest(new DeadLetterFilter(), true, 10, null)),
+        Sample.Of("dead_letters.reply", new DeadLettersReply(
+            [Letter], [new DeadLetterGroup("rest", "api.example.com", "timeout", 12, DueMs, Letter)], 13, [1, 2])),
+        Sample.Of("dead_letter", new DeadLetterRequest(Plan, 7, 1, DeadLetterVerb.Drop)),
+        Sample.Of("dead_letter.reply", new DeadLetterReply()),
+        Sample.Of("start_operation", new StartOperationRequest(
+            DeadLetterVerb.Replay, new DeadLetterFilter(Failure: "timeout"), false, 600_000, true)),
+        Sample.Of("start_operation.reply", new StartOperationReply(Sweep)),
+        Sample.Of("operations", new OperationsRequest(null, false, 10)),
+        Sample.Of("operations.stop", new OperationsRequest(Task, true, 1)),
+        Sample.Of("operations.reply", new OperationsReply([Sweep])),
         Sample.Of("forward", new ForwardRequest([1, 2, 3])),
         Sample.Of("forward.reply", new ForwardReply(2)),
         Sample.Of("catch_up", new CatchUpRequest([0, 1, 65_535])),

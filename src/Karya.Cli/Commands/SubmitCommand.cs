@@ -60,13 +60,16 @@ internal static class SubmitCommand
         };
         var data = Flags.Text("--data", "TEXT|@FILE", "The body of the request.");
         var timeout = AttemptTimeout();
-        var command = new Command("http", "Call a URL when due.") { method, url, headers, data, timeout };
+        var retryOn = Flags.Text(
+            "--retry-on", "STATUSES", "After which statuses it is tried again (default: 408,425,429,5xx), or none.");
+        var command = new Command("http", "Call a URL when due.") { method, url, headers, data, timeout, retryOn };
         return WithPlan(server, command, parsed => KaryaAction.Http(
             new HttpMethod(parsed.GetRequiredValue(method).ToUpperInvariant()),
             parsed.GetRequiredValue(url),
             parsed.GetValue(data) is { } body ? TextFile.ReadOrTake(body) : null,
             [.. (parsed.GetValue(headers) ?? []).Select(PlanReader.Header)],
-            parsed.GetValue(timeout)));
+            parsed.GetValue(timeout),
+            parsed.GetValue(retryOn) is { } statuses ? PlanReader.Statuses(statuses) : null));
     }
 
     private static Command Task(ServerFlags server)

@@ -1,6 +1,7 @@
 using System.Text;
 using System.Text.Json;
 using Karya.Client;
+using Karya.Protocol;
 using Karya.Protocol.Messages;
 
 namespace Karya.Cli.Plans;
@@ -136,7 +137,14 @@ internal static class PlanReader
         members.Text("url"),
         members.FindText("body"),
         Headers(members),
-        Timeout(members)));
+        Timeout(members),
+        members.FindText("retry_on") is { } statuses ? Statuses(statuses) : null));
+
+    /// <summary>Statuses after which an attempt is made again, as in <c>429,5xx</c>.</summary>
+    public static int[] Statuses(string text) => RetryStatuses.TryRead(text, out int[] statuses)
+        ? statuses
+        : throw new FormatException(
+            $"'{text}' is no list of statuses like 408,429,5xx: from 300 to 599, 3xx to 5xx, or none.");
 
     /// <summary>An object, or an array of lines where a name is there twice.</summary>
     private static IEnumerable<KeyValuePair<string, string>> Headers(JsonMembers members) =>

@@ -1,5 +1,6 @@
 using System.Text.Json;
 using Karya.Client;
+using Karya.Protocol;
 
 namespace Karya.Cli.Plans;
 
@@ -124,6 +125,8 @@ internal static class PlanWriter
         if (http.Body is { } body)
             json.WriteString("body", body);
         WriteDuration(json, "timeout", http.Timeout);
+        if (http.RetryOn is { } statuses)
+            json.WriteString("retry_on", RetryStatuses.Write(statuses));
     }
 
     /// <summary>An object, unless a name is there twice.</summary>

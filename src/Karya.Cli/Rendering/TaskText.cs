@@ -37,6 +37,7 @@ internal sealed class TaskText(TimeText times)
         json.WriteNumber("attempt", error.Attempt);
         json.WriteString("at", InstantText.Show(error.At));
         json.WriteString("text", error.Text);
+        json.WriteString("failure", error.Failure);
         json.WriteEndObject();
     }
 
@@ -55,12 +56,12 @@ internal sealed class TaskText(TimeText times)
 
     public void Print(Terminal terminal, IReadOnlyList<TaskError> errors)
     {
-        var table = new TextTable("TASK", "ATTEMPT", "AT", "ERROR");
+        var table = new TextTable("TASK", "ATTEMPT", "AT", "FAILURE", "ERROR");
         foreach (var error in errors)
         {
             table.Row(
                 Place(error.Occurrence, error.Hook), error.Attempt.ToString(CultureInfo.InvariantCulture),
-                times.Show(error.At), error.Text);
+                times.Show(error.At), error.Failure, error.Text);
         }
 
         table.Print(terminal);

@@ -13,7 +13,8 @@ internal static class Refusals
         string message = $"{error.Message} ({error.Name})";
         return error.Code switch
         {
-            ErrorCode.UserNotFound or ErrorCode.PlanNotFound =>
+            ErrorCode.UserNotFound or ErrorCode.PlanNotFound or ErrorCode.DeadLetterNotFound
+                or ErrorCode.OperationNotFound =>
                 new KaryaNotFoundException(error.Code, message, error.Field, node),
             ErrorCode.IdempotencyKeyReused or ErrorCode.PlanFinished or ErrorCode.WrongState =>
                 new KaryaConflictException(error.Code, message, error.Field, node),

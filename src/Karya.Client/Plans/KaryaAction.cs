@@ -17,13 +17,17 @@ public abstract record KaryaAction
     /// <param name="body">Sent as it is; null for none. At most 256 KiB.</param>
     /// <param name="headers">At most 100.</param>
     /// <param name="timeout">Of one attempt; null for the node's default of 2 s.</param>
+    /// <param name="retryOn">See <see cref="HttpCall.RetryOn"/>.</param>
     public static KaryaAction Http(
         HttpMethod method, string url, string? body = null, IEnumerable<KeyValuePair<string, string>>? headers = null,
-        TimeSpan? timeout = null)
+        TimeSpan? timeout = null, IEnumerable<int>? retryOn = null)
     {
         ArgumentNullException.ThrowIfNull(method);
         ArgumentException.ThrowIfNullOrEmpty(url);
-        return new HttpCall(method.Method, url, [.. headers ?? []], body, Time(timeout));
+        return new HttpCall(method.Method, url, [.. headers ?? []], body, Time(timeout))
+        {
+            RetryOn = retryOn is null ? null : [.. retryOn],
+        };
     }
 
     /// <summary>Posts to a Slack channel. <paramref name="blocks"/> is a JSON array of blocks, as text.</summary>
@@ -80,7 +84,10 @@ public abstract record KaryaAction
 
     internal static KaryaAction From(ActionMessage message) => message switch
     {
-        RestAction rest => new HttpCall(rest.Method, rest.Url, rest.Headers, rest.Body, Time(rest.TimeoutMs)),
+        RestAction rest => new HttpCall(rest.Method, rest.Url, rest.Headers, rest.Body, Time(rest.TimeoutMs))
+        {
+            RetryOn = rest.RetryOn,
+        },
         SlackAction slack => new SlackPost(slack.Channel, slack.Message),
         EmailAction email => new Mail(email.Recipient, email.Subject, email.Message),
         KafkaAction kafka => new KafkaRecord(kafka.Topic, kafka.Key, kafka.Message),
@@ -101,8 +108,18 @@ public abstract record KaryaAction
         string Method, string Url, IReadOnlyList<KeyValuePair<string, string>> Headers, string? Body, TimeSpan? Timeout)
         : KaryaAction
     {
+        /// <summary>
+        /// After which statuses another attempt is made: numbers from 300 to 599, or 3, 4 and 5 for all that begin with
+        /// them; at most 32. Null for 408, 425, 429 and 5xx; empty for none. An attempt that brought no answer at all
+        /// is made again in any case.
+        /// </summary>
+        public IReadOnlyList<int>? RetryOn { get; init; }
+
         internal override ActionMessage ToMessage(UInt128 user) =>
-            new RestAction(Method, Url, Headers, Body, Ms(Timeout));
+            new RestAction(Method, Url, Headers, Body, Ms(Timeout))
+            {
+                RetryOn = RetryOn,
+            };
     }
 
     /// <summary>See <see cref="Slack"/>.</summary>

@@ -201,7 +201,7 @@ internal sealed class Projection(ShardTables tables)
         ref var target = ref _batch.Tasks.Add();
         target.Key = new TaskKey(plan, entry.Occurrence, entry.Hook);
         target.State = hasEnded ? entry.State : PlanTaskState.Created;
-        target.Reason = entry.Reason;
+        target.Reason = entry.State == PlanTaskState.Skipped ? (SkipReason)entry.Why : SkipReason.None;
         target.IsReplayed = entry.IsReplayed;
         target.OccurrenceTo = entry.OccurrenceTo;
         target.CreatedMs = entry.CreatedMs;
@@ -209,6 +209,7 @@ internal sealed class Projection(ShardTables tables)
         target.StartedMs = entry.StartedMs;
         target.FinishedMs = hasEnded ? entry.FinishedMs : 0;
         target.Attempts = entry.Attempts;
+        target.Failure = entry.State == PlanTaskState.Failure ? (FailureClass)entry.Why : FailureClass.Other;
         target.HasResult = entry.Result != TaskEntry.None;
         if (target.HasResult)
             target.Result = _batch.Bytes.Write(tables.Bytes.Read(tables.Results[entry.Result]));
@@ -221,6 +222,7 @@ internal sealed class Projection(ShardTables tables)
         target.Key = new TaskKey(error.Plan, error.Occurrence, error.Hook);
         target.Attempt = error.Attempt;
         target.AtMs = error.AtMs;
+        target.Failure = error.Failure;
         target.Text = _batch.Bytes.Write(tables.Bytes.Read(error.Text));
         tables.Bytes.Free(error.Text);
         tables.Errors.Free(row);

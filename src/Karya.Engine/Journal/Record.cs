@@ -54,6 +54,9 @@ internal ref struct Record
     public PlanUpdate Update;
     public SkipReason Reason;
 
+    /// <summary>Of a failed attempt.</summary>
+    public FailureClass Failure;
+
     /// <summary>Of a success: <see cref="Payload"/> is its result, which may be empty.</summary>
     public bool HasResult;
 

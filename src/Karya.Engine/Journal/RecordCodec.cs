@@ -7,7 +7,9 @@ namespace Karya.Engine.Journal;
 /// </code>
 /// The misfire byte of a spec has its highest bit set when workers carry the plan's tasks out. The length counts what
 /// follows it. A reader that meets an unknown kind stops: it is older than the writer.
-/// A success ends after its attempt, or goes on with <see cref="ResultMark"/> and the bytes of its result.
+/// A success ends after its attempt, or goes on with <see cref="ResultMark"/> and the bytes of its result. The text of
+/// a failure comes after <see cref="FailureMark"/> and the class of the failure, unless that is
+/// <see cref="FailureClass.Other"/>.
 /// </remarks>
 internal static class RecordCodec
 {
@@ -15,6 +17,9 @@ internal static class RecordCodec
 
     /// <summary>Tells an empty result from none.</summary>
     private const byte ResultMark = 1;
+
+    /// <summary>Never the first byte of a text in UTF-8, so that failures without a class read as before.</summary>
+    private const byte FailureMark = 0xFF;
 
     public static void Write(ByteWriter writer, in Record record)
     {
@@ -158,6 +163,12 @@ internal static class RecordCodec
             writer.WriteVarint((ulong)record.DueMs);
         if (record.HasResult)
             writer.WriteByte(ResultMark);
+        if (record.Failure != FailureClass.Other)
+        {
+            writer.WriteByte(FailureMark);
+            writer.WriteByte((byte)record.Failure);
+        }
+
         writer.Write(record.Payload);
     }
 
@@ -179,5 +190,12 @@ internal static class RecordCodec
         if (record.HasResult && reader.ReadByte() is var mark and not ResultMark)
             throw new RecordDamagedException($"What follows a success is of kind {mark}, unknown to this version.");
         record.Payload = reader.ReadBytes(reader.Remaining);
+        if (record.Kind is RecordKind.Retrying or RecordKind.Failed && record.Payload is [FailureMark, .. var failure])
+        {
+            record.Failure = failure.IsEmpty
+                ? throw new RecordDamagedException("A failure ends where its class should be.")
+                : (FailureClass)failure[0];
+            record.Payload = failure[1..];
+        }
     }
 }

@@ -68,6 +68,9 @@ public struct TaskRow
 
     public int Attempts;
 
+    /// <summary>Of a task that failed: how its last attempt did.</summary>
+    public FailureClass Failure;
+
     /// <summary>It succeeded and left a result, which may be empty.</summary>
     public bool HasResult;
 
@@ -81,6 +84,7 @@ public struct ErrorRow
     public TaskKey Key;
     public int Attempt;
     public long AtMs;
+    public FailureClass Failure;
 
     /// <summary>UTF-8, at most <see cref="Limits.ErrorBytesMax"/> bytes and the mark of a cut.</summary>
     public ByteSlice Text;

@@ -10,4 +10,5 @@ internal struct ErrorEntry
     public int Hook;
     public int Attempt;
     public int Next;
+    public FailureClass Failure;
 }

@@ -42,7 +42,12 @@ internal struct TaskEntry
     public int Result;
 
     public PlanTaskState State;
-    public SkipReason Reason;
+
+    /// <summary>
+    /// Of skipped occurrences the <see cref="SkipReason"/>, of a task that failed the <see cref="FailureClass"/>; else
+    /// 0. One byte, since each would cost eight.
+    /// </summary>
+    public byte Why;
 
     /// <summary>A worker carries it out.</summary>
     public bool IsPulled;

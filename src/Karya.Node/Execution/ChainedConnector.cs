@@ -1,3 +1,4 @@
+using Karya.Engine;
 using Karya.Node.Plans;
 
 namespace Karya.Node.Execution;
@@ -28,6 +29,8 @@ internal sealed class ChainedConnector(SubmitChild submit) : IConnector
             error = e.Message;
         }
 
-        return error is null ? Outcome.Success : Outcome.Failed($"Chained plan failed --- error : {error}");
+        return error is null
+            ? Outcome.Success
+            : Outcome.Failed(FailureClass.ChainedPlan, $"Chained plan failed --- error : {error}");
     }
 }

@@ -1,6 +1,7 @@
 using System.Globalization;
 using System.Net;
 using System.Net.Sockets;
+using Karya.Engine;
 using Karya.Node.Execution.Egress;
 using Karya.Node.Plans;
 using MailKit.Net.Smtp;
@@ -72,7 +73,7 @@ internal sealed class EmailConnector : IConnector, IDisposable
         return problem is null
             ? CallAsync(
                 (client, deadline) => client.SendAsync(MessageOf(attempt, email, recipients), deadline), stopping)
-            : ValueTask.FromResult(Outcome.FailedForGood($"e-mail: {problem}"));
+            : ValueTask.FromResult(Outcome.FailedForGood(FailureClass.InvalidAction, $"e-mail: {problem}"));
     }
 
     /// <summary>Connects, encrypts and signs in; sends nothing.</summary>
@@ -115,15 +116,22 @@ internal sealed class EmailConnector : IConnector, IDisposable
                 string.Create(
                     CultureInfo.InvariantCulture,
                     $"e-mail: {server} answered {(int)command.StatusCode}: {command.Message}"),
-                Retryable: (int)command.StatusCode < 500),
+                Retryable: (int)command.StatusCode < 500)
+            {
+                Failure = FailureClass.Rejected,
+            },
             AuthenticationException => Outcome.FailedForGood(
+                FailureClass.SignIn,
                 $"e-mail: {server} did not accept connectors.email.user and its password: {exception.Message}"),
             SslHandshakeException => Outcome.Down(
+                FailureClass.Tls,
                 $"e-mail: TLS with {server} failed: {exception.GetBaseException().Message}"),
             NotSupportedException => Outcome.FailedForGood(
+                FailureClass.Rejected,
                 $"e-mail: {server} does not offer what connectors.email.security asks for: {exception.Message}"),
-            SocketException socket => Outcome.Down($"e-mail: {RestFailure.DescribeSocket(socket, server)}"),
-            _ => Outcome.Down($"e-mail: {server}: {exception.GetBaseException().Message}"),
+            SocketException socket => Outcome.Down(
+                RestFailure.ClassOf(socket), $"e-mail: {RestFailure.DescribeSocket(socket, server)}"),
+            _ => Outcome.Down(FailureClass.Connection, $"e-mail: {server}: {exception.GetBaseException().Message}"),
         };
     }
 

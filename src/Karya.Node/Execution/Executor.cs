@@ -202,6 +202,7 @@ internal sealed class Executor : IAsyncDisposable
             _ => (action.GetType().Name, "connectors"),
         };
         return Outcome.FailedForGood(
+            FailureClass.NotConfigured,
             $"{name} is not configured on this node: {setting} is missing in its configuration. "
             + "Set it, and replay the task from its dead letters.");
     }
@@ -211,9 +212,10 @@ internal sealed class Executor : IAsyncDisposable
     /// </summary>
     private Outcome OutcomeOf(Exception exception) => exception switch
     {
-        PlanBodyDamagedException => Outcome.FailedForGood(exception.Message),
+        PlanBodyDamagedException => Outcome.FailedForGood(FailureClass.InvalidAction, exception.Message),
         OperationCanceledException when _stop.IsCancellationRequested => Outcome.NodeStopped,
-        _ => Outcome.Failed($"The attempt broke off. {exception.GetType().Name}: {exception.Message}"),
+        _ => Outcome.Failed(
+            FailureClass.Other, $"The attempt broke off. {exception.GetType().Name}: {exception.Message}"),
     };
 
     private void Finish(in Dispatch dispatch, Outcome outcome)
@@ -228,6 +230,7 @@ internal sealed class Executor : IAsyncDisposable
             dispatch, outcome.IsSuccess ? CommandKind.AttemptSucceeded : CommandKind.AttemptFailed, endedMs);
         command.Retryable = outcome.Retryable;
         command.RetryAfterMs = outcome.RetryAfterMs;
+        command.Failure = outcome.Failure;
         if (outcome.Error is not null)
             command.Payload = ErrorText.Encode(outcome.Error, out command.PayloadBytes);
         _post(in command);

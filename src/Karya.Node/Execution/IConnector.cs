@@ -29,7 +29,8 @@ public readonly record struct Outcome(string? Error, bool Retryable, int RetryAf
     public static readonly Outcome Success = new(null, false);
 
     /// <summary>What a connector answers when its attempt was cut off by <c>stopping</c>.</summary>
-    public static readonly Outcome NodeStopped = new("The node stopped before this attempt had ended.", true);
+    public static readonly Outcome NodeStopped =
+        Failed(FailureClass.NodeStopped, "The node stopped before this attempt had ended.");
 
     public bool IsSuccess => Error is null;
 
@@ -39,10 +40,14 @@ public readonly record struct Outcome(string? Error, bool Retryable, int RetryAf
     /// </summary>
     public bool IsTargetDown { get; init; }
 
-    public static Outcome Failed(string error) => new(error, true);
+    /// <summary>What kind of failure it was.</summary>
+    public FailureClass Failure { get; init; }
 
-    public static Outcome Down(string error, int retryAfterMs = 0) =>
-        new(error, true, retryAfterMs) { IsTargetDown = true };
+    public static Outcome Failed(FailureClass failure, string error) => new(error, true) { Failure = failure };
 
-    public static Outcome FailedForGood(string error) => new(error, false);
+    public static Outcome Down(FailureClass failure, string error) =>
+        new(error, true) { IsTargetDown = true, Failure = failure };
+
+    public static Outcome FailedForGood(FailureClass failure, string error) =>
+        new(error, false) { Failure = failure };
 }

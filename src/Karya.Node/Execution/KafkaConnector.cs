@@ -2,6 +2,7 @@ using System.Globalization;
 using System.Net.Sockets;
 using System.Text;
 using Confluent.Kafka;
+using Karya.Engine;
 using Karya.Node.Execution.Egress;
 using Karya.Node.Plans;
 
@@ -64,7 +65,7 @@ internal sealed class KafkaConnector(KafkaOptions options, EgressGate gate, Time
     {
         var kafka = (KafkaAction)action;
         return KafkaTopics.ProblemWith(kafka.Topic, options.Topics) is { } problem
-            ? ValueTask.FromResult(Outcome.FailedForGood($"Kafka: {problem}"))
+            ? ValueTask.FromResult(Outcome.FailedForGood(FailureClass.InvalidAction, $"Kafka: {problem}"))
             : _calls.RunAsync(deadline => PublishAsync(attempt, kafka, deadline), Judge, stopping);
     }
 
@@ -98,14 +99,19 @@ internal sealed class KafkaConnector(KafkaOptions options, EgressGate gate, Time
         switch (exception)
         {
             case SocketException:
-                return Outcome.Down($"Kafka: {options.Servers} cannot be looked up: {exception.Message}");
+                return Outcome.Down(
+                    FailureClass.Dns, $"Kafka: {options.Servers} cannot be looked up: {exception.Message}");
             case KafkaException { Error: var error }:
                 if (error.IsFatal)
                     DropProducer();
                 bool isForGood = IsForGood(error.Code);
-                return new Outcome($"Kafka: {Describe(error)}", !isForGood) { IsTargetDown = !isForGood };
+                return new Outcome($"Kafka: {Describe(error)}", !isForGood)
+                {
+                    IsTargetDown = !isForGood,
+                    Failure = ClassOf(error.Code),
+                };
             default: // Another attempt has just dropped the producer, say.
-                return Outcome.Failed($"Kafka: {exception.Message}");
+                return Outcome.Failed(FailureClass.Other, $"Kafka: {exception.Message}");
         }
     }
 
@@ -199,6 +205,18 @@ internal sealed class KafkaConnector(KafkaOptions options, EgressGate gate, Time
             CultureInfo.InvariantCulture,
             $"timeout: no broker acknowledged the message within {TimeLimit.TotalSeconds} s.")
         : error.Reason;
+
+    private static FailureClass ClassOf(ErrorCode code) => code switch
+    {
+        ErrorCode.Local_MsgTimedOut or ErrorCode.Local_TimedOut or ErrorCode.RequestTimedOut => FailureClass.Timeout,
+        ErrorCode.Local_AllBrokersDown or ErrorCode.Local_Transport or ErrorCode.NetworkException =>
+            FailureClass.Connection,
+        ErrorCode.Local_Resolve => FailureClass.Dns,
+        ErrorCode.Local_Ssl => FailureClass.Tls,
+        ErrorCode.SaslAuthenticationFailed or ErrorCode.Local_Authentication => FailureClass.SignIn,
+        ErrorCode.Local_InvalidArg => FailureClass.InvalidAction,
+        _ => FailureClass.Rejected,
+    };
 
     private static bool IsForGood(ErrorCode code) => code is ErrorCode.TopicAuthorizationFailed
         or ErrorCode.ClusterAuthorizationFailed or ErrorCode.SaslAuthenticationFailed or ErrorCode.MsgSizeTooLarge

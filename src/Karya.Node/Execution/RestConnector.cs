@@ -1,8 +1,10 @@
 using System.Diagnostics.CodeAnalysis;
 using System.Globalization;
 using System.Net;
+using Karya.Engine;
 using Karya.Node.Execution.Egress;
 using Karya.Node.Plans;
+using Karya.Protocol;
 
 namespace Karya.Node.Execution;
 
@@ -84,14 +86,15 @@ internal sealed class RestConnector : IConnector, IDisposable
         }
         catch (Exception) when (call.Deadline.IsCancellationRequested)
         {
-            return (Outcome.Down(Invocation(string.Create(
+            return (Outcome.Down(FailureClass.Timeout, Invocation(string.Create(
                 CultureInfo.InvariantCulture, $"timeout: no complete answer within {call.TimeoutMs} ms."))), null);
         }
         catch (Exception e)
         {
             return (RestFailure.DenialIn(e) is { } denied
-                ? Outcome.FailedForGood(Invocation(denied.Message))
-                : Outcome.Down(Invocation(RestFailure.Describe(e, request.RequestUri!))), null);
+                ? Outcome.FailedForGood(FailureClass.EgressDenied, Invocation(denied.Message))
+                : Outcome.Down(
+                    RestFailure.ClassOf(e), Invocation(RestFailure.Describe(e, request.RequestUri!))), null);
         }
     }
 
@@ -108,7 +111,7 @@ internal sealed class RestConnector : IConnector, IDisposable
         string? body = rest.JsonBody is null ? null : Resolve(rest.JsonBody);
         var headers = rest.Headers.Select(header => KeyValuePair.Create(header.Key, Resolve(header.Value))).ToArray();
         if (problem is not null)
-            return Outcome.Failed(Invocation($"secret: {problem}"));
+            return Outcome.Failed(FailureClass.Secret, Invocation($"secret: {problem}"));
         var outcome = await CallAsync(attempt, rest with { JsonBody = body, Headers = headers }, stopping);
         return outcome.Error is null ? outcome : outcome with { Error = PlanSecrets.Redact(outcome.Error, used) };
 
@@ -124,7 +127,7 @@ internal sealed class RestConnector : IConnector, IDisposable
     {
         string url = RestTarget.UrlOf(rest);
         if (!RestRequest.TryBuild(attempt, rest, url, Signing(), out var request, out string? problem))
-            return Outcome.FailedForGood(Invocation(problem));
+            return Outcome.FailedForGood(FailureClass.InvalidAction, Invocation(problem));
 
         long timeoutMs = rest.TimeoutMs <= 0 ? RestAction.TimeoutMsDefault : Math.Min(rest.TimeoutMs, TimeoutMsMax);
         using var deadline = _deadlines.Start(TimeSpan.FromMilliseconds(timeoutMs), stopping);
@@ -193,15 +196,18 @@ internal sealed class RestConnector : IConnector, IDisposable
 
         string error = string.Create(
             CultureInfo.InvariantCulture, $"REST call failed --- [{(int)response.StatusCode} | {call.Url}] | {body}");
-        bool isRetryable = call.Action.RetriesAnyStatus || RestFailure.MayPassBy(response.StatusCode);
+        bool isRetryable = call.Action.RetryOn is { } statuses
+            ? RetryStatuses.Contains(statuses, (int)response.StatusCode)
+            : call.Action.RetriesAnyStatus || RestFailure.MayPassBy(response.StatusCode);
         return new Outcome(error, isRetryable, RetryAfter.Of(response, _time.GetUtcNow()))
         {
             IsTargetDown = RestFailure.IsDown(response.StatusCode),
+            Failure = RestFailure.ClassOf(response.StatusCode),
         };
     }
 
     private static Outcome Refused(string why) =>
-        Outcome.FailedForGood(Invocation($"redirect refused: {why.TrimEnd('.')}."));
+        Outcome.FailedForGood(FailureClass.Http3xx, Invocation($"redirect refused: {why.TrimEnd('.')}."));
 
     private static string Invocation(string message) => $"REST INVOCATION FAILED --- error : {message}";
 

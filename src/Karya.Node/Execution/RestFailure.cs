@@ -1,5 +1,6 @@
 using System.Net;
 using System.Net.Sockets;
+using Karya.Engine;
 using Karya.Node.Execution.Egress;
 
 namespace Karya.Node.Execution;
@@ -29,6 +30,39 @@ internal static class RestFailure
         return null;
     }
 
+    /// <summary>What kind of failure a status is that means none of success.</summary>
+    public static FailureClass ClassOf(HttpStatusCode status) => (int)status switch
+    {
+        429 => FailureClass.RateLimited,
+        >= 500 => FailureClass.Http5xx,
+        >= 400 => FailureClass.Http4xx,
+        _ => FailureClass.Http3xx,
+    };
+
+    /// <summary>What kind of failure it is that brought no answer.</summary>
+    public static FailureClass ClassOf(Exception exception)
+    {
+        if (exception is OperationCanceledException { InnerException: TimeoutException })
+            return FailureClass.Timeout;
+        var known = (exception as HttpRequestException)?.HttpRequestError switch
+        {
+            HttpRequestError.NameResolutionError => FailureClass.Dns,
+            HttpRequestError.SecureConnectionError => FailureClass.Tls,
+            HttpRequestError.InvalidResponse or HttpRequestError.ConfigurationLimitExceeded
+                or HttpRequestError.HttpProtocolError => FailureClass.InvalidAnswer,
+            _ => FailureClass.Connection,
+        };
+        return known == FailureClass.Connection && SocketIn(exception) is { } socket ? ClassOf(socket) : known;
+    }
+
+    public static FailureClass ClassOf(SocketException socket) => socket.SocketErrorCode switch
+    {
+        SocketError.ConnectionRefused => FailureClass.Refused,
+        SocketError.TimedOut => FailureClass.Timeout,
+        SocketError.HostNotFound or SocketError.NoData or SocketError.TryAgain => FailureClass.Dns,
+        _ => FailureClass.Connection,
+    };
+
     public static string Describe(Exception exception, Uri target)
     {
         string authority = target.Authority;
@@ -50,15 +84,20 @@ internal static class RestFailure
         };
     }
 
-    private static string DescribeConnection(HttpRequestException failure, string authority)
+    private static string DescribeConnection(HttpRequestException failure, string authority) =>
+        SocketIn(failure) is { } socket
+            ? DescribeSocket(socket, authority)
+            : $"{authority}: {Innermost(failure)}";
+
+    private static SocketException? SocketIn(Exception exception)
     {
-        for (Exception? cause = failure; cause is not null; cause = cause.InnerException)
+        for (Exception? cause = exception; cause is not null; cause = cause.InnerException)
         {
             if (cause is SocketException socket)
-                return DescribeSocket(socket, authority);
+                return socket;
         }
 
-        return $"{authority}: {Innermost(failure)}";
+        return null;
     }
 
     public static string DescribeSocket(SocketException socket, string authority) => socket.SocketErrorCode switch

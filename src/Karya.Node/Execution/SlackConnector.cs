@@ -2,6 +2,7 @@ using System.Globalization;
 using System.Net.Http.Headers;
 using System.Text.Json;
 using System.Text.Json.Nodes;
+using Karya.Engine;
 using Karya.Node.Execution.Egress;
 using Karya.Node.Plans;
 
@@ -53,7 +54,7 @@ internal sealed class SlackConnector : IConnector, IDisposable
     {
         var slack = (SlackAction)action;
         if (SlackBlocks.ProblemWith(slack.Message) is { } problem)
-            return ValueTask.FromResult(Outcome.FailedForGood($"Slack: {problem}"));
+            return ValueTask.FromResult(Outcome.FailedForGood(FailureClass.InvalidAction, $"Slack: {problem}"));
         var message = new JsonObject
         {
             ["channel"] = slack.Channel,
@@ -77,7 +78,8 @@ internal sealed class SlackConnector : IConnector, IDisposable
         var url = new Uri(_options.Api, method);
         return _calls.RunAsync(
             deadline => AskAsync(url, arguments, deadline),
-            exception => Outcome.Down($"Slack: {RestFailure.Describe(exception, url)}"), stopping);
+            exception => Outcome.Down(
+                RestFailure.ClassOf(exception), $"Slack: {RestFailure.Describe(exception, url)}"), stopping);
     }
 
     private async ValueTask<Outcome> AskAsync(Uri url, JsonObject arguments, CancellationToken deadline)
@@ -103,6 +105,7 @@ internal sealed class SlackConnector : IConnector, IDisposable
                 RestFailure.MayPassBy(response.StatusCode), pauseMs)
             {
                 IsTargetDown = RestFailure.IsDown(response.StatusCode),
+                Failure = RestFailure.ClassOf(response.StatusCode),
             };
         }
 
@@ -110,9 +113,17 @@ internal sealed class SlackConnector : IConnector, IDisposable
         if (isOk)
             return Outcome.Success;
         return error is null
-            ? Outcome.Failed($"Slack sent an answer that is not one of its own: {body}")
-            : new Outcome($"Slack: {error}", PassBy.Contains(error), pauseMs);
+            ? Outcome.Failed(FailureClass.InvalidAnswer, $"Slack sent an answer that is not one of its own: {body}")
+            : new Outcome($"Slack: {error}", PassBy.Contains(error), pauseMs) { Failure = ClassOf(error) };
     }
+
+    private static FailureClass ClassOf(string error) => error switch
+    {
+        "ratelimited" or "rate_limited" => FailureClass.RateLimited,
+        "invalid_auth" or "not_authed" or "account_inactive" or "token_revoked" or "token_expired" =>
+            FailureClass.SignIn,
+        _ => FailureClass.Rejected,
+    };
 
     private static (bool IsOk, string? Error) Read(string body)
     {

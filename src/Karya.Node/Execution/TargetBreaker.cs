@@ -43,6 +43,15 @@ internal sealed class TargetBreaker(
     /// <summary>Targets whose tasks wait at present.</summary>
     public int ParkedCount => Volatile.Read(ref _parked);
 
+    /// <summary>Why the tasks of a lane wait; null when they do not.</summary>
+    public string? WhyParked(uint lane)
+    {
+        if (!_targets.TryGetValue(lane, out var target))
+            return null;
+        lock (target)
+            return target.State == State.Closed ? null : $"Waits for {target.Name}, which is down: {target.Error}";
+    }
+
     public void Ended(in Dispatch dispatch, in Outcome outcome)
     {
         if (options.FailuresMax == 0 || (!outcome.IsTargetDown && Volatile.Read(ref _known) == 0))
@@ -86,13 +95,14 @@ internal sealed class TargetBreaker(
             ? TimeSpan.FromTicks(Math.Min(2 * target.Pause.Ticks, Math.Max(PauseMax.Ticks, options.Pause.Ticks)))
             : options.Pause;
         target.State = State.Open;
+        target.Name = NameOf(dispatch);
+        target.Error = error;
         setLimit(lane, 0);
         target.Timer ??= clock.CreateTimer(
             _ => Probe(lane, target), null, Timeout.InfiniteTimeSpan, Timeout.InfiniteTimeSpan);
         target.Timer.Change(target.Pause, Timeout.InfiniteTimeSpan);
         if (isProbe)
             return;
-        target.Name = NameOf(dispatch);
         Interlocked.Increment(ref _parked);
         parked(target.Name, error);
     }
@@ -188,6 +198,7 @@ internal sealed class TargetBreaker(
         public int Failures;
         public TimeSpan Pause;
         public string Name = "";
+        public string Error = "";
         public ITimer? Timer;
     }
 }

@@ -1,4 +1,5 @@
 using System.Globalization;
+using Karya.Engine;
 
 namespace Karya.Node.Execution;
 
@@ -29,13 +30,13 @@ internal sealed class TimedCalls(string what, TimeSpan limit, TimeProvider time)
         }
         catch (Exception) when (deadline.Token.IsCancellationRequested)
         {
-            return Outcome.Down(string.Create(
+            return Outcome.Down(FailureClass.Timeout, string.Create(
                 CultureInfo.InvariantCulture, $"{what}: timeout: no complete answer within {limit.TotalSeconds} s."));
         }
         catch (Exception e)
         {
             return RestFailure.DenialIn(e) is { } denied
-                ? Outcome.FailedForGood($"{what}: {denied.Message}")
+                ? Outcome.FailedForGood(FailureClass.EgressDenied, $"{what}: {denied.Message}")
                 : judge(e);
         }
     }

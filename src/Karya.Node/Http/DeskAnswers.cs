@@ -14,9 +14,12 @@ internal static class DeskAnswers
     {
         if (ours && refusal.Fault is { } fault)
         {
+            bool isMissing = fault.Code is ErrorCode.DeadLetterNotFound or ErrorCode.OperationNotFound;
             return Answer.ProblemAsync(
                 context,
-                new Problem(StatusCodes.Status400BadRequest, ErrorNames.Of(fault.Code), fault.Message, fault.Slot));
+                new Problem(
+                    isMissing ? StatusCodes.Status404NotFound : StatusCodes.Status400BadRequest,
+                    ErrorNames.Of(fault.Code), fault.Message, fault.Slot.Length == 0 ? null : fault.Slot));
         }
 
         (int status, string code) = refusal.Error switch

@@ -1,3 +1,4 @@
+using Karya.Node.Http.Api;
 using Karya.Node.Plans;
 using Microsoft.AspNetCore.Connections;
 using Microsoft.AspNetCore.Hosting.Server;
@@ -44,6 +45,10 @@ internal sealed class FrontDoor : IHttpApplication<HttpContext>
         catch (DeskException refusal)
         {
             await DeskAnswers.RefuseAsync(context, ours, refusal);
+        }
+        catch (ApiMistakeException mistake)
+        {
+            await Answer.ProblemAsync(context, mistake.Problem);
         }
         catch (BadHttpRequestException refusal)
         {

@@ -35,6 +35,7 @@ internal sealed class HttpApi : IAsyncDisposable
 
     private readonly HttpOptions _options;
     private readonly IPlanDesk _desk;
+    private readonly IDeadLetterDesk _deadLetters;
     private readonly Func<Task<ClusterStatusReply>> _cluster;
     private readonly Func<string?, CancellationToken, Task<ConnectorsReply>> _connectors;
     private readonly Metrics _metrics;
@@ -50,7 +51,7 @@ internal sealed class HttpApi : IAsyncDisposable
     /// <param name="health">Is shown.</param>
     /// <param name="loggers">Where messages go.</param>
     public HttpApi(
-        HttpOptions options, IPlanDesk desk, Func<Task<ClusterStatusReply>> cluster,
+        HttpOptions options, IPlanDesk desk, IDeadLetterDesk deadLetters, Func<Task<ClusterStatusReply>> cluster,
         Func<string?, CancellationToken, Task<ConnectorsReply>> connectors, Metrics metrics, Health health,
         ILoggerFactory loggers)
     {
@@ -58,6 +59,7 @@ internal sealed class HttpApi : IAsyncDisposable
         _cluster = cluster;
         _options = options;
         _desk = desk;
+        _deadLetters = deadLetters;
         _metrics = metrics;
         _health = health;
         _loggers = loggers;
@@ -78,7 +80,7 @@ internal sealed class HttpApi : IAsyncDisposable
             loopbackOnly &= await ListenAsync(kestrel, endpoint, stopping);
 
         var origins = new OriginPolicy(_options, loopbackOnly);
-        var router = new Router(_options, _desk, _cluster, _connectors, _metrics, _health);
+        var router = new Router(_options, _desk, _deadLetters, _cluster, _connectors, _metrics, _health);
         var door = new FrontDoor(origins, router, _loggers.CreateLogger<FrontDoor>());
 
         var transport = new SocketTransportFactory(Options.Create(new SocketTransportOptions()), _loggers);

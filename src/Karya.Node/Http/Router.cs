@@ -19,7 +19,7 @@ internal sealed class Router
     private readonly Probes _probes;
 
     public Router(
-        HttpOptions options, IPlanDesk desk, Func<Task<ClusterStatusReply>> cluster,
+        HttpOptions options, IPlanDesk desk, IDeadLetterDesk deadLetters, Func<Task<ClusterStatusReply>> cluster,
         Func<string?, CancellationToken, Task<ConnectorsReply>> connectors, Metrics metrics, Health health)
     {
         _connectors = new ConnectorRoutes(connectors);
@@ -27,7 +27,7 @@ internal sealed class Router
         _users = new UserRoutes(desk, options.BodyBytesMax);
         _plans = new V1.PlanRoutes(desk, options);
         _ourPlans = new Api.PlanRoutes(desk, options.BodyBytesMax);
-        _deadLetters = new DeadLetterRoutes(desk);
+        _deadLetters = new DeadLetterRoutes(deadLetters, options.BodyBytesMax);
         _probes = new Probes(metrics, health);
     }
 
@@ -45,11 +45,18 @@ internal sealed class Router
         ["api", "connectors", var name, "test"] => Choose(
             context, path, post: http => _connectors.TestAsync(http, name)),
         ["api", "dead-letters"] => Choose(context, path, _deadLetters.ListAsync),
+        ["api", "dead-letters", "groups"] => Choose(context, path, _deadLetters.GroupAsync),
+        ["api", "dead-letters", "replay"] => Choose(context, path, post: _deadLetters.ReplayManyAsync),
+        ["api", "dead-letters", "drop"] => Choose(context, path, post: _deadLetters.DropManyAsync),
+        ["api", "operations"] => Choose(context, path, _deadLetters.ListOperationsAsync),
+        ["api", "operations", var id] => Choose(context, path, http => _deadLetters.GetOperationAsync(http, id)),
+        ["api", "operations", var id, "stop"] => Choose(
+            context, path, post: http => _deadLetters.StopOperationAsync(http, id)),
         ["api", "plans"] => Choose(context, path, post: _ourPlans.SubmitAsync),
-        ["api", "plans", var plan, "tasks", var occurrence, "replay"] => Choose(
-            context, path, post: http => _deadLetters.ReplayAsync(http, plan, occurrence, null)),
-        ["api", "plans", var plan, "tasks", var occurrence, "hooks", var hook, "replay"] => Choose(
-            context, path, post: http => _deadLetters.ReplayAsync(http, plan, occurrence, hook)),
+        ["api", "plans", var plan, "tasks", var occurrence, "replay" or "drop"] => Choose(
+            context, path, post: http => _deadLetters.ChangeAsync(http, VerbOf(path), plan, occurrence, null)),
+        ["api", "plans", var plan, "tasks", var occurrence, "hooks", var hook, "replay" or "drop"] => Choose(
+            context, path, post: http => _deadLetters.ChangeAsync(http, VerbOf(path), plan, occurrence, hook)),
         ["api", ..] => Answer.ProblemAsync(
             context, new(StatusCodes.Status404NotFound, "NOT_FOUND", "There is no such path under /api.")),
         [] => Choose(context, path, get: Probes.GreetAsync),
@@ -59,6 +66,9 @@ internal sealed class Router
         ["metrics"] => Choose(context, path, get: _probes.MetricsAsync),
         _ => Answer.EmptyAsync(context, StatusCodes.Status404NotFound),
     };
+
+    private static DeadLetterVerb VerbOf(string[] path) =>
+        path[^1] == "drop" ? DeadLetterVerb.Drop : DeadLetterVerb.Replay;
 
     private static Task Choose(
         HttpContext context, string[] path, Func<HttpContext, Task>? get = null, Func<HttpContext, Task>? post = null,

@@ -19,6 +19,12 @@ internal sealed record NodeParts(
     /// <summary>Tells which connectors there are, and tries out the one that is named.</summary>
     public required Func<string?, CancellationToken, Task<ConnectorsReply>> Connectors { get; init; }
 
+    /// <summary>Why an action's tasks wait for their target, which is down; null when they do not.</summary>
+    public required Func<PlanAction, string?> WhyParked { get; init; }
+
+    /// <summary>Has what ran out of attempts.</summary>
+    public required IDeadLetterDesk DeadLetters { get; init; }
+
     /// <summary>For questions of other nodes; null when there are none.</summary>
     public PeerDesk? Peers { get; init; }
 

@@ -11,8 +11,8 @@ namespace Karya.Node.Network;
 /// </remarks>
 internal static class PeerCommand
 {
-    private const int Version = 1;
-    private const int Slots = 18;
+    private const int Version = 2;
+    private const int Slots = 19;
     private const int SpecSlots = 16;
     private const int HookSlots = 4;
     private const int CronBytesMax = 1024; // An expression, a zone, and what stands between them.
@@ -44,6 +44,7 @@ internal static class PeerCommand
         writer.WriteInt64(command.AtMs);
         writer.WriteInt64(command.DueMs);
         writer.WriteInt64(command.RetryAfterMs);
+        writer.WriteInt64((int)command.Failure);
         writer.WriteUInt64(command.MadeFrom);
         WriteSpec(writer, command.Spec);
         WriteHooks(writer, command.Hooks);
@@ -80,6 +81,7 @@ internal static class PeerCommand
         command.AtMs = reader.ReadInt64("command.at", 0);
         command.DueMs = reader.ReadInt64("command.due", 0);
         command.RetryAfterMs = reader.ReadInt32("command.retry_after", 0);
+        command.Failure = (FailureClass)reader.ReadInt32("command.failure", 0, byte.MaxValue);
         command.MadeFrom = reader.ReadUInt64("command.made_from");
         command.Spec = ReadSpec(ref reader);
         command.Hooks = ReadHooks(ref reader);

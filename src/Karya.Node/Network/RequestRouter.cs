@@ -33,6 +33,10 @@ internal sealed class RequestRouter(NodeParts node, Func<int> connectionCount)
         Opcode.Cluster => Read<ClusterStatusRequest>(ref reader, DescribeClusterAsync),
         Opcode.Drain => Read<DrainRequest>(ref reader, DrainAsync),
         Opcode.Connectors => Read<ConnectorsRequest>(ref reader, DescribeConnectorsAsync),
+        Opcode.DeadLetters => Read<DeadLettersRequest>(ref reader, ListDeadAsync),
+        Opcode.DeadLetter => Read<DeadLetterRequest>(ref reader, ChangeDeadAsync),
+        Opcode.StartOperation => Read<StartOperationRequest>(ref reader, StartOperationAsync),
+        Opcode.Operations => Read<OperationsRequest>(ref reader, ListOperationsAsync),
         _ => null,
     };
 
@@ -185,6 +189,25 @@ internal sealed class RequestRouter(NodeParts node, Func<int> connectionCount)
     private async Task DescribeConnectorsAsync(
         ConnectorsRequest request, Connection connection, ulong tag, CancellationToken stopping) =>
         connection.Answer(tag, await node.Connectors(request.Test, stopping));
+
+    private async Task ListDeadAsync(
+        DeadLettersRequest request, Connection connection, ulong tag, CancellationToken stopping) =>
+        connection.Answer(tag, await node.DeadLetters.ListAsync(request, stopping));
+
+    private async Task ChangeDeadAsync(
+        DeadLetterRequest request, Connection connection, ulong tag, CancellationToken stopping)
+    {
+        await node.DeadLetters.ChangeAsync(request, stopping);
+        connection.Answer(tag, new DeadLetterReply());
+    }
+
+    private async Task StartOperationAsync(
+        StartOperationRequest request, Connection connection, ulong tag, CancellationToken stopping) =>
+        connection.Answer(tag, new StartOperationReply(await node.DeadLetters.StartAsync(request, stopping)));
+
+    private async Task ListOperationsAsync(
+        OperationsRequest request, Connection connection, ulong tag, CancellationToken stopping) =>
+        connection.Answer(tag, await node.DeadLetters.OperationsAsync(request, stopping));
 
     private Task GetMapAsync(MapRequest request, Connection connection, ulong tag, CancellationToken stopping)
     {

@@ -40,8 +40,9 @@ internal static class Snapshots
             progress?.Note ?? WaitOf(task, plan, node));
     }
 
-    public static ErrorSnapshot Of(ErrorView error) =>
-        new(error.Key.Occurrence, error.Key.Hook, error.Attempt, error.AtMs, error.Text);
+    public static ErrorSnapshot Of(ErrorView error) => new(
+        error.Key.Occurrence, error.Key.Hook, error.Attempt, error.AtMs, error.Text,
+        FailureNames.Of(error.Failure));
 
     public static UserSnapshot Of(UserView user) => new(user.Id.Value, user.Name, user.CreatedMs);
 
@@ -57,7 +58,7 @@ internal static class Snapshots
             : new ScheduleMessage.At(plan.CreatedMs + plan.PeriodMs);
     }
 
-    /// <summary>A task that is due and that nobody can carry out says so.</summary>
+    /// <summary>A task that is due and that nobody can carry out, as far as this node knows, says so.</summary>
     private static string? WaitOf(TaskView task, PlanView plan, NodeParts node)
     {
         bool waits = task.State is PlanTaskState.Created or PlanTaskState.Processing && task.DueMs <= node.NowMs()
@@ -67,8 +68,13 @@ internal static class Snapshots
         var action = task.Key.Hook == 0
             ? plan.Body.Action
             : plan.Body.Hooks.ElementAtOrDefault(task.Key.Hook - 1)?.Action;
-        return action is WorkerAction worker && !node.Workers.IsServed(worker.Name)
-            ? $"Waits for a worker: none serves \"{worker.Name}\" at present."
-            : null;
+        return action switch
+        {
+            WorkerAction worker => node.Workers.IsServed(worker.Name)
+                ? null
+                : $"Waits for a worker: none serves \"{worker.Name}\" at present.",
+            null => null,
+            _ => node.WhyParked(action),
+        };
     }
 }

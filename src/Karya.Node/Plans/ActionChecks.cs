@@ -40,13 +40,14 @@ internal static class ActionChecks
     {
         lane = 0;
         isPulled = false;
-        var kind = ActionMessage.ReadKind(ref reader);
+        var kind = ActionMessage.ReadKind(ref reader, out int count);
         switch (kind)
         {
             case ActionKind.None:
                 break; // Refused.
             case ActionKind.Rest:
                 lane = ReadRest(ref reader, rules.Secrets);
+                Protocol.Messages.RestAction.ReadRetryOn(ref reader, count);
                 break;
             case ActionKind.Chain:
                 lane = Lanes.Chained;

@@ -58,13 +58,6 @@ public interface IPlanDesk
 
     /// <summary>A user's plans, newest first. An unknown user has none.</summary>
     ValueTask<PlanPage> ListAsync(UserId user, int skip, int take, CancellationToken stopping);
-
-    /// <summary>Tasks and hooks that ran out of attempts, newest plan first.</summary>
-    /// <param name="cursor">The <see cref="DeadLetterPage.Next"/> of the page before; null for the first page.</param>
-    ValueTask<DeadLetterPage> ListDeadAsync(string? cursor, int take, CancellationToken stopping);
-
-    /// <summary>Gives a dead letter its attempts once more. False: no such dead letter (any more).</summary>
-    ValueTask<bool> ReplayAsync(TaskKey key, CancellationToken stopping);
 }
 
 /// <summary>What an update changes; null keeps what is there.</summary>

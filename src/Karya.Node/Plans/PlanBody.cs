@@ -53,6 +53,11 @@ public sealed record RestAction(
     /// </summary>
     public bool RetriesAnyStatus { get; init; } = true;
 
+    /// <summary>
+    /// What the plan itself says about it, see <see cref="Karya.Protocol.RetryStatuses"/>; null for nothing.
+    /// </summary>
+    public IReadOnlyList<int>? RetryOn { get; init; }
+
     public const int TimeoutMsDefault = 2000;
 }
 
@@ -133,7 +138,7 @@ public sealed record TaskView(
 }
 
 /// <summary>One failed attempt, for answers.</summary>
-public sealed record ErrorView(Engine.TaskKey Key, int Attempt, long AtMs, string Text);
+public sealed record ErrorView(Engine.TaskKey Key, int Attempt, long AtMs, string Text, Engine.FailureClass Failure);
 
 public sealed record PlanSummary(PlanView Plan, IReadOnlyList<TaskView> Tasks, IReadOnlyList<ErrorView> Errors);
 
@@ -152,9 +157,3 @@ public sealed record ErrorList(
 public sealed record PlanPage(IReadOnlyList<PlanView> Plans, long Total);
 
 public sealed record UserView(Engine.UserId Id, string Name, long CreatedMs);
-
-/// <summary>A task or hook that ran out of attempts.</summary>
-public sealed record DeadLetter(TaskView Task, Engine.UserId User, string Description, string LastError);
-
-/// <param name="Next">Pass it to the next call; null when this page is the last.</param>
-public sealed record DeadLetterPage(IReadOnlyList<DeadLetter> Items, string? Next);

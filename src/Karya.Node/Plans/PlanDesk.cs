@@ -44,7 +44,6 @@ internal sealed class PlanDesk : IPlanDesk, IDisposable
     private readonly TimeProvider _clock;
     private readonly PlanIds _ids = new();
     private readonly SemaphoreSlim[] _updates;
-    private readonly DeadLetterOffice _dead;
     private readonly Forwarder? _forwarder;
     private readonly int[] _allPartitions;
 
@@ -65,7 +64,6 @@ internal sealed class PlanDesk : IPlanDesk, IDisposable
         _loops = loops;
         _ticks = ticks;
         _clock = clock;
-        _dead = new DeadLetterOffice(options.PartitionCount);
         _forwarder = forwarder;
         _allPartitions = [.. Enumerable.Range(0, options.PartitionCount)];
         Submits = new SubmitDesk(options, _reads, shards, ticks, _ids, forwarder is null ? null : forwarder.IsHere);
@@ -76,6 +74,9 @@ internal sealed class PlanDesk : IPlanDesk, IDisposable
 
     /// <summary>For plans that come over the wire.</summary>
     public SubmitDesk Submits { get; }
+
+    /// <summary>Questions to the store. They may be answered with what is older than what was acknowledged.</summary>
+    public StoreReads Reads => _reads;
 
     public ValueTask<UserView> CreateUserAsync(string name, CancellationToken stopping)
     {
@@ -272,7 +273,7 @@ internal sealed class PlanDesk : IPlanDesk, IDisposable
         PlanViews.AddOpen(tasks, stored, memo);
         var errors = new List<ErrorView>();
         foreach (var error in await _reads.AskAsync(store => store.ListErrors(id, rowsMax), stopping))
-            errors.Add(new ErrorView(error.Key, error.Attempt, error.AtMs, error.Text));
+            errors.Add(new ErrorView(error.Key, error.Attempt, error.AtMs, error.Text, error.Failure));
         return new PlanSummary(PlanViews.Of(stored, memo), tasks, errors);
     }
 
@@ -340,7 +341,7 @@ internal sealed class PlanDesk : IPlanDesk, IDisposable
         int rowsWanted = Math.Min(take, PageBytesMax / Limits.ErrorBytesMax);
         var rows = await _reads.AskAsync(store => store.ListErrorsBelow(id, below, rowsWanted), stopping);
         return new ErrorList(
-            [.. rows.Select(row => new ErrorView(row.Key, row.Attempt, row.AtMs, row.Text))],
+            [.. rows.Select(row => new ErrorView(row.Key, row.Attempt, row.AtMs, row.Text, row.Failure))],
             rows.Count == rowsWanted
                 ? (rows[^1].Key.Occurrence, rows[^1].Key.Hook, rows[^1].Attempt)
                 : null);
@@ -353,12 +354,14 @@ internal sealed class PlanDesk : IPlanDesk, IDisposable
         return await _reads.AskAsync(store => store.FindResult(key), stopping);
     }
 
-    public async ValueTask<DeadLetterPage> ListDeadAsync(string? cursor, int take, CancellationToken stopping)
+    /// <summary>Asks the store when the tables have all that was acknowledged.</summary>
+    public async ValueTask<T> AskCaughtUpAsync<T>(Func<IStore, T> question, CancellationToken stopping)
     {
         await CatchUpAllAsync(stopping);
-        return await _reads.AskAsync(store => _dead.List(store, cursor, take), stopping);
+        return await _reads.AskAsync(question, stopping);
     }
 
+    /// <summary>Gives a dead letter its attempts once more. False: no such dead letter (any more).</summary>
     public async ValueTask<bool> ReplayAsync(TaskKey key, CancellationToken stopping)
     {
         await CatchUpAsync(PartitionHash.Of(key.Plan.Value, _options.PartitionCount), stopping);

@@ -14,6 +14,17 @@ internal static class TargetNames
         _ => action.GetType().Name,
     };
 
+    /// <summary>Which connector carries an action out, in the words of answers.</summary>
+    public static string ConnectorOf(PlanAction action) => action switch
+    {
+        RestAction => "rest",
+        SlackAction => "slack",
+        EmailAction => "email",
+        KafkaAction => "kafka",
+        ChainedAction => "chained",
+        _ => "worker",
+    };
+
     /// <summary>Host and port as they were written, without who signs in.</summary>
     private static string HostOf(RestAction rest)
     {

@@ -22,6 +22,7 @@ internal static class WireActions
             rest.TimeoutMs > 0 ? rest.TimeoutMs : RestAction.TimeoutMsDefault)
         {
             RetriesAnyStatus = false,
+            RetryOn = rest.RetryOn,
         },
         Wire.SlackAction slack => new SlackAction(slack.Channel, slack.Message),
         Wire.EmailAction email => new EmailAction(email.Recipient, email.Subject, email.Message),
@@ -58,7 +59,10 @@ internal static class WireActions
     {
         RestAction rest => new Wire.RestAction(
             rest.Method, (rest.Https ? Https : Http) + RestTarget.WithoutScheme(rest.BaseUrl).ToString(), rest.Headers,
-            rest.JsonBody is null ? null : WithoutNul(rest.JsonBody), rest.TimeoutMs),
+            rest.JsonBody is null ? null : WithoutNul(rest.JsonBody), rest.TimeoutMs)
+        {
+            RetryOn = rest.RetryOn,
+        },
         SlackAction slack => new Wire.SlackAction(slack.Channel, WithoutNul(slack.Message)),
         EmailAction email => new Wire.EmailAction(email.Recipient, email.Subject, WithoutNul(email.Message)),
         KafkaAction kafka => new Wire.KafkaAction(

@@ -175,6 +175,27 @@ public interface IStore : IDisposable
     /// <summary>Dead letters in descending order of their key, those below <paramref name="below"/> only.</summary>
     IReadOnlyList<StoredTask> ListDead(TaskKey? below, int take);
 
+    /// <summary>
+    /// Takes these out of the dead letters; their tasks stay as failed. Those that are none are left out. Returns how
+    /// many were taken out.
+    /// </summary>
+    int DropDead(IReadOnlyCollection<TaskKey> keys);
+
+    /// <summary>
+    /// Stores an operation, or its new state. A stop that was asked for stays so. Returns it as it is now; null, and
+    /// nothing is stored, when the stored one has another version.
+    /// </summary>
+    StoredOperation? PutOperation(StoredOperation operation);
+
+    /// <summary>Asks whoever carries it out to stop. Null: there is no such operation.</summary>
+    StoredOperation? StopOperation(Guid id);
+
+    /// <summary>One operation; null when it is not there.</summary>
+    StoredOperation? FindOperation(Guid id);
+
+    /// <summary>Those that run first, and of each kind the one that was written last first.</summary>
+    IReadOnlyList<StoredOperation> ListOperations(int take);
+
     /// <summary>Answers when the store works; throws <see cref="StoreException"/> when it does not.</summary>
     void Ping();
 }
@@ -199,9 +220,13 @@ public sealed record StoredPlan(
 /// </param>
 public sealed record StoredTask(
     TaskKey Key, PlanTaskState State, SkipReason Reason, long OccurrenceTo, long CreatedMs, long DueMs, long StartedMs,
-    long FinishedMs, int Attempts, int? ResultBytes);
+    long FinishedMs, int Attempts, int? ResultBytes)
+{
+    public FailureClass Failure { get; init; }
+}
 
-public sealed record StoredError(TaskKey Key, int Attempt, long AtMs, string Text);
+public sealed record StoredError(
+    TaskKey Key, int Attempt, long AtMs, string Text, FailureClass Failure = FailureClass.Other);
 
 /// <summary>The store failed; the message is for the operator.</summary>
 public sealed class StoreException : Exception

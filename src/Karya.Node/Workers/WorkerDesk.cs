@@ -32,6 +32,8 @@ internal sealed record WorkerDeskOptions(
 /// </remarks>
 internal sealed class WorkerDesk : IDisposable
 {
+    private const string NoReason = "The worker gave no reason.";
+
     private static readonly TimeSpan SweepPeriod = TimeSpan.FromMilliseconds(100);
 
     private readonly WorkerDeskOptions _options;
@@ -98,7 +100,8 @@ internal sealed class WorkerDesk : IDisposable
             {
                 var held = _held[id];
                 held.Seat.Session.Revoke(id, RevokeReason.Cancelled);
-                End(id, Outcome.FailedForGood("The plan was cancelled while a worker had this attempt."));
+                End(id, Outcome.FailedForGood(
+                    FailureClass.Cancelled, "The plan was cancelled while a worker had this attempt."));
                 return;
             }
 
@@ -171,8 +174,9 @@ internal sealed class WorkerDesk : IDisposable
             var outcome = end.Outcome switch
             {
                 DeliveryOutcome.Success => Outcome.Success,
-                DeliveryOutcome.Permanent => Outcome.FailedForGood(end.Error ?? "The worker gave no reason."),
-                _ => Outcome.Failed(end.Error ?? "The worker gave no reason.") with
+                DeliveryOutcome.Permanent => Outcome.FailedForGood(
+                    FailureClass.Worker, end.Error ?? NoReason),
+                _ => Outcome.Failed(FailureClass.Worker, end.Error ?? NoReason) with
                 {
                     RetryAfterMs = (int)end.RetryAfterMs,
                 },
@@ -374,6 +378,7 @@ internal sealed class WorkerDesk : IDisposable
         catch (PlanBodyDamagedException e)
         {
             var command = NewOutcome(CommandKind.AttemptFailed, dispatch);
+            command.Failure = FailureClass.InvalidAction;
             command.Payload = ErrorText.Encode(e.Message, out command.PayloadBytes);
             Post(command);
         }
@@ -434,6 +439,7 @@ internal sealed class WorkerDesk : IDisposable
 
             ArrayPool<byte>.Shared.Return(dispatch.Body);
             var command = NewOutcome(CommandKind.AttemptFailed, dispatch);
+            command.Failure = FailureClass.Cancelled;
             command.Payload = ErrorText.Encode(
                 "The plan was cancelled before a worker had a place for this attempt.", out command.PayloadBytes);
             Post(command);
@@ -470,6 +476,7 @@ internal sealed class WorkerDesk : IDisposable
         command.AtMs = storeMs;
         command.Retryable = outcome.Retryable;
         command.RetryAfterMs = outcome.RetryAfterMs;
+        command.Failure = outcome.Failure;
         command.ReplyTo = target;
         command.Tag = tag;
         if (outcome.Error is { } error)
@@ -544,9 +551,10 @@ internal sealed class WorkerDesk : IDisposable
         var held = _held[id];
         bool isTimeout = nowMs >= held.TimeoutEndsMs;
         held.Seat.Session.Revoke(id, isTimeout ? RevokeReason.TimedOut : RevokeReason.LeaseEnded);
-        End(id, Outcome.Failed(isTimeout
-            ? "The attempt took longer than its time limit, and was taken from its worker."
-            : string.Create(
+        End(id, isTimeout
+            ? Outcome.Failed(
+                FailureClass.Timeout, "The attempt took longer than its time limit, and was taken from its worker.")
+            : Outcome.Failed(FailureClass.WorkerLost, string.Create(
                 CultureInfo.InvariantCulture,
                 $"The worker did not extend its lease of {_leaseMs} ms: it died, or cannot be reached.")));
     }

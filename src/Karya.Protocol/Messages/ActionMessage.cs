@@ -27,43 +27,45 @@ public abstract record ActionMessage
     /// Reads an action's kind, after which its slots follow; <see cref="ActionKind.None"/> when it was refused. For
     /// readers that make no objects.
     /// </summary>
-    public static ActionKind ReadKind(ref WireReader reader)
+    /// <param name="count">How many slots the action has, its kind included.</param>
+    public static ActionKind ReadKind(ref WireReader reader, out int count)
     {
-        int count = reader.ReadArray("action", 2, 8);
+        count = reader.ReadArray("action", 2, 8);
         var kind = (ActionKind)reader.ReadInt32("action.kind", 0, byte.MaxValue);
         if (reader.HasFailed)
             return ActionKind.None;
-        int slots = SlotsOf(kind);
-        if (slots == 0)
+        var (min, max) = SlotsOf(kind);
+        if (max == 0)
         {
             reader.Refuse(
                 ErrorCode.UnknownAction, "action.kind",
                 $"action.kind is {(int)kind}; known are 1 (REST), 2 (Slack), 3 (e-mail), 4 (Kafka), 5 (chain) and " +
                 "6 (task).");
         }
-        else if (count != slots)
+        else if (count < min || count > max)
         {
-            reader.Refuse(ErrorCode.Malformed, "action", $"action has {count} items; expected are {slots}.");
+            string expected = min == max ? $"{min}" : $"{min} to {max}";
+            reader.Refuse(ErrorCode.Malformed, "action", $"action has {count} items; expected are {expected}.");
         }
 
         return reader.HasFailed ? ActionKind.None : kind;
     }
 
-    private static int SlotsOf(ActionKind kind) => kind switch
+    private static (int Min, int Max) SlotsOf(ActionKind kind) => kind switch
     {
-        ActionKind.Rest => 6,
-        ActionKind.Slack => 3,
-        ActionKind.Email or ActionKind.Kafka or ActionKind.Task => 4,
-        ActionKind.Chain => 2,
-        _ => 0,
+        ActionKind.Rest => (RestAction.SlotsMin, RestAction.SlotsMax),
+        ActionKind.Slack => (3, 3),
+        ActionKind.Email or ActionKind.Kafka or ActionKind.Task => (4, 4),
+        ActionKind.Chain => (2, 2),
+        _ => (0, 0),
     };
 
     internal static ActionMessage Read(ref WireReader reader, int depth)
     {
-        return ReadKind(ref reader) switch
+        return ReadKind(ref reader, out int count) switch
         {
             ActionKind.None => TaskAction.Nothing,
-            ActionKind.Rest => RestAction.ReadRest(ref reader),
+            ActionKind.Rest => RestAction.ReadRest(ref reader, count),
             ActionKind.Slack => new SlackAction(
                 reader.ReadString("action.channel", ProtocolLimits.LineBytesMax),
                 reader.ReadString("action.message", ProtocolLimits.PayloadBytesMax)),
@@ -81,53 +83,6 @@ public abstract record ActionMessage
                 reader.ReadBinary("action.arguments", ProtocolLimits.PayloadBytesMax).ToArray(),
                 reader.ReadInt64("action.timeout", 0, ProtocolLimits.DurationMsMax)),
         };
-    }
-}
-
-/// <summary>Calls a URL.</summary>
-/// <param name="Method">GET, POST, PATCH, PUT or DELETE.</param>
-/// <param name="Url">With its scheme, http or https.</param>
-/// <param name="Body">Sent as it is; null for none.</param>
-/// <param name="TimeoutMs">0 for the default of 2 s.</param>
-public sealed record RestAction(
-    string Method, string Url, IReadOnlyList<KeyValuePair<string, string>> Headers, string? Body, long TimeoutMs)
-    : ActionMessage
-{
-    internal override void Write(FrameWriter writer)
-    {
-        writer.WriteArray(6);
-        writer.WriteInt64((int)ActionKind.Rest);
-        writer.WriteString(Method);
-        writer.WriteString(Url);
-        writer.WriteArray(Headers.Count);
-        foreach (var (name, value) in Headers)
-        {
-            writer.WriteArray(2);
-            writer.WriteString(name);
-            writer.WriteString(value);
-        }
-
-        writer.WriteStringOrNil(Body);
-        writer.WriteInt64(TimeoutMs);
-    }
-
-    internal static RestAction ReadRest(ref WireReader reader)
-    {
-        string method = reader.ReadString("action.method", 16);
-        string url = reader.ReadString("action.url", ProtocolLimits.UrlBytesMax);
-        var headers = new KeyValuePair<string, string>[
-            reader.ReadArray("action.headers", 0, ProtocolLimits.HeadersMax, itemSlots: 2)];
-        for (int i = 0; i < headers.Length && !reader.HasFailed; i++)
-        {
-            reader.ReadArray("action.header", 2, 2);
-            headers[i] = new(
-                reader.ReadString("action.header.name", ProtocolLimits.HeaderNameBytesMax),
-                reader.ReadString("action.header.value", ProtocolLimits.HeaderValueBytesMax));
-        }
-
-        return new RestAction(
-            method, url, headers, reader.ReadStringOrNil("action.body", ProtocolLimits.PayloadBytesMax),
-            reader.ReadInt64("action.timeout", 0, ProtocolLimits.DurationMsMax));
     }
 }
 

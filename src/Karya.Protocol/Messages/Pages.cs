@@ -44,7 +44,7 @@ internal static class Pages
 
     public static ErrorSnapshot[] ReadErrors(ref WireReader reader)
     {
-        var errors = new ErrorSnapshot[reader.ReadArray("errors", 0, ProtocolLimits.PageMax, itemSlots: 5)];
+        var errors = new ErrorSnapshot[reader.ReadArray("errors", 0, ProtocolLimits.PageMax, ErrorSnapshot.Slots)];
         for (int i = 0; i < errors.Length && !reader.HasFailed; i++)
             errors[i] = ErrorSnapshot.Read(ref reader);
         return errors;

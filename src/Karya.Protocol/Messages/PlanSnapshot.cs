@@ -113,27 +113,34 @@ public sealed record TaskSnapshot(
 }
 
 /// <summary>One failed attempt.</summary>
-public sealed record ErrorSnapshot(long Occurrence, int Hook, int Attempt, long AtMs, string Text)
+/// <param name="Failure">What kind of failure it was: timeout, for example.</param>
+public sealed record ErrorSnapshot(long Occurrence, int Hook, int Attempt, long AtMs, string Text, string Failure)
 {
+    private const int WordBytesMax = 64;
+
+    internal const int Slots = 6;
+
     internal void Write(FrameWriter writer)
     {
-        writer.WriteArray(5);
+        writer.WriteArray(Slots);
         writer.WriteInt64(Occurrence);
         writer.WriteInt64(Hook);
         writer.WriteInt64(Attempt);
         writer.WriteInt64(AtMs);
         writer.WriteString(Text);
+        writer.WriteString(Failure);
     }
 
     internal static ErrorSnapshot Read(ref WireReader reader)
     {
-        reader.ReadArray("error", 5, 5);
+        reader.ReadArray("error", Slots, Slots);
         return new ErrorSnapshot(
             reader.ReadInt64("error.occurrence", 0),
             reader.ReadInt32("error.hook", 0),
             reader.ReadInt32("error.attempt", 0),
             reader.ReadInt64("error.at"),
-            reader.ReadString("error.text", ProtocolLimits.ErrorBytesMax));
+            reader.ReadString("error.text", ProtocolLimits.ErrorBytesMax),
+            reader.ReadString("error.failure", WordBytesMax));
     }
 }
 

@@ -176,10 +176,11 @@ public sealed class RequestTests : IAsyncDisposable
         await AnswerAsync<TasksRequest, TasksReply>(new TasksReply([Samples.Task(occurrence: 2)], null));
         var errors = _client.ErrorsAsync(Samples.PlanId).ToListAsync();
         await AnswerAsync<ErrorsRequest, ErrorsReply>(
-            new ErrorsReply([new ErrorSnapshot(1, 0, 2, 1_767_225_600_000, "boom")], null));
+            new ErrorsReply([new ErrorSnapshot(1, 0, 2, 1_767_225_600_000, "boom", "timeout")], null));
 
         Assert.Equal([1, 2], (await tasks.Soonly()).Select(task => task.Occurrence));
-        Assert.Equal("boom", Assert.Single(await errors.Soonly()).Text);
+        var error = Assert.Single(await errors.Soonly());
+        Assert.Equal(("boom", "timeout"), (error.Text, error.Failure));
     }
 
     [Fact]

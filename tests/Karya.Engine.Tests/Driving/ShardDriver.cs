@@ -218,11 +218,15 @@ internal sealed class ShardDriver : IDisposable
     public Answer Succeed(Dispatch attempt, byte[]? result = null) =>
         End(attempt, CommandKind.AttemptSucceeded, result, false, 0);
 
-    public Answer Fail(Dispatch attempt, bool retryable = true, int retryAfterMs = 0, string error = "It failed.") =>
-        End(attempt, CommandKind.AttemptFailed, Encoding.UTF8.GetBytes(error), retryable, retryAfterMs);
+    public Answer Fail(
+        Dispatch attempt, bool retryable = true, int retryAfterMs = 0, string error = "It failed.",
+        FailureClass failure = FailureClass.Other) =>
+        End(attempt, CommandKind.AttemptFailed, Encoding.UTF8.GetBytes(error), retryable, retryAfterMs, failure);
 
     /// <summary>Posts an outcome whether or not the attempt runs.</summary>
-    public Answer PostOutcome(Dispatch attempt, CommandKind kind, byte[]? payload, bool retryable, int retryAfterMs)
+    public Answer PostOutcome(
+        Dispatch attempt, CommandKind kind, byte[]? payload, bool retryable, int retryAfterMs,
+        FailureClass failure = FailureClass.Other)
     {
         var answer = new Answer();
         var command = new Command
@@ -230,6 +234,7 @@ internal sealed class ShardDriver : IDisposable
             Kind = kind,
             Retryable = retryable,
             RetryAfterMs = retryAfterMs,
+            Failure = failure,
             Partition = attempt.Partition,
             Attempt = attempt.Attempt,
             Epoch = attempt.Epoch,
@@ -441,12 +446,14 @@ internal sealed class ShardDriver : IDisposable
 
     private void Hold(LoadedPage page) => _heldPages.Enqueue(page);
 
-    private Answer End(Dispatch attempt, CommandKind kind, byte[]? payload, bool retryable, int retryAfterMs)
+    private Answer End(
+        Dispatch attempt, CommandKind kind, byte[]? payload, bool retryable, int retryAfterMs,
+        FailureClass failure = FailureClass.Other)
     {
         Assert.Equal(1, Running.RemoveAll(d =>
             d.Key == attempt.Key && d.Attempt == attempt.Attempt && d.Epoch == attempt.Epoch));
         ArrayPool<byte>.Shared.Return(attempt.Body);
-        return PostOutcome(attempt, kind, payload, retryable, retryAfterMs);
+        return PostOutcome(attempt, kind, payload, retryable, retryAfterMs, failure);
     }
 
     private void Take(in Dispatch dispatch)

@@ -40,6 +40,29 @@ public sealed class RecordCodecTests
         });
 
     [Fact]
+    public void A_failure_without_a_class_is_written_as_before_there_were_classes()
+    {
+        var written = Records.Make(RecordKind.Failed, 1, 2, 3, 4, [], "no"u8);
+        written.Failure = FailureClass.Other;
+        var writer = new ByteWriter();
+        RecordCodec.Write(writer, written);
+        Assert.Equal("no"u8, writer.WrittenSpan[^2..]);
+        int plain = writer.Length;
+
+        written.Failure = FailureClass.Dns;
+        writer.Clear();
+        RecordCodec.Write(writer, written);
+        Assert.Equal(plain + 2, writer.Length);
+        Assert.Equal(FailureClass.Dns, RecordCopy.Of(WriteAndRead(written)).Failure);
+        byte[] cut = writer.WrittenSpan[sizeof(int)..^3].ToArray();
+        Assert.Throws<RecordDamagedException>(() =>
+        {
+            var record = default(Record);
+            RecordCodec.Read(cut, ref record);
+        });
+    }
+
+    [Fact]
     public void The_schedule_of_a_submitted_cron_plan_follows_its_hooks()
     {
         byte[] hooks = [.. new byte[2 * HookTable.BytesPerHook], .. new byte[Limits.CronBytesMax]];

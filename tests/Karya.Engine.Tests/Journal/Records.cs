@@ -6,12 +6,13 @@ namespace Karya.Engine.Tests.Journal;
 internal sealed record RecordCopy(
     RecordKind Kind, PlanUpdate Update, SkipReason Reason, int Partition, long Sequence, TaskKey Key, int Attempt,
     int AttemptsMax, long AtMs, long DueMs, long OccurrenceTo, PlanSpec Spec, string Hooks, bool HasResult,
-    string Payload)
+    FailureClass Failure, string Payload)
 {
     public static RecordCopy Of(in Record record) => new(
         record.Kind, record.Update, record.Reason, record.Partition, record.Sequence, record.Key, record.Attempt,
         record.AttemptsMax, record.AtMs, record.DueMs, record.OccurrenceTo, record.Spec,
-        Convert.ToHexString(record.Hooks), record.HasResult, Convert.ToHexString(record.Payload));
+        Convert.ToHexString(record.Hooks), record.HasResult, record.Failure,
+        Convert.ToHexString(record.Payload));
 }
 
 /// <summary>Records of every kind, with only those fields set that the kind has.</summary>
@@ -36,6 +37,8 @@ internal static class Records
         if (kind is not (RecordKind.Cancelled or RecordKind.Skipped or RecordKind.Started))
             record.Payload = payload;
         record.HasResult = kind == RecordKind.Succeeded && payload.Length > 0;
+        if (kind is RecordKind.Retrying or RecordKind.Failed && small % 3 == 0)
+            record.Failure = (FailureClass)(small % 22);
         switch (kind)
         {
             case RecordKind.Submitted:

@@ -107,6 +107,20 @@ public sealed class RetryTests : IDisposable
     }
 
     [Fact]
+    public void A_task_that_failed_has_the_class_of_its_last_failure()
+    {
+        _driver.SubmitNow(new PlanDraft(_plan, Now) { Attempts = 2 });
+        _driver.Fail(_driver.AwaitStart(_plan), failure: FailureClass.Dns);
+        _driver.Settle();
+        _driver.Fail(_driver.AwaitStart(_plan), failure: FailureClass.Timeout);
+        _driver.Settle();
+
+        Assert.Equal(PlanTaskState.Failure, _driver.EndOf(_plan));
+        var row = _driver.Store.Tasks[new TaskKey(_plan, 1, 0)];
+        Assert.Equal((FailureClass.Timeout, SkipReason.None), (row.Failure, row.Reason));
+    }
+
+    [Fact]
     public void A_retry_does_not_make_another_next_occurrence()
     {
         _driver.SubmitNow(new PlanDraft(_plan, Now + 1) { PeriodMs = 60_000, Attempts = 3 });

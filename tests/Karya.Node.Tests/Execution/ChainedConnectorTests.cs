@@ -28,12 +28,12 @@ public sealed class ChainedConnectorTests
 
     [Fact]
     public async Task A_child_that_is_not_accepted_fails_the_attempt() => Assert.Equal(
-        Outcome.Failed("Chained plan failed --- error : User (1) not found"),
+        Outcome.Failed(FailureClass.ChainedPlan, "Chained plan failed --- error : User (1) not found"),
         await RunAsync((_, _, _) => ValueTask.FromResult<string?>("User (1) not found")));
 
     [Fact]
     public async Task A_submit_that_throws_fails_the_attempt() => Assert.Equal(
-        Outcome.Failed("Chained plan failed --- error : The queue is full."),
+        Outcome.Failed(FailureClass.ChainedPlan, "Chained plan failed --- error : The queue is full."),
         await RunAsync((_, _, _) => throw new DeskException(DeskError.Overloaded, "The queue is full.")));
 
     [Fact]

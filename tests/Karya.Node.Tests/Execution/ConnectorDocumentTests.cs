@@ -1,4 +1,5 @@
 using System.Runtime.CompilerServices;
+using Karya.Engine;
 using Karya.Node.Execution.Egress;
 using Karya.Node.Plans;
 using Karya.Node.Tests.Network;
@@ -52,6 +53,19 @@ public sealed class ConnectorDocumentTests
     ];
 
     private static readonly string Documentation = File.ReadAllText(InRepository("docs/connectors.md"));
+
+    [Fact]
+    public void Every_class_of_failure_is_there_in_order()
+    {
+        Assert.Equal(Enum.GetValues<FailureClass>().Select(FailureNames.Of), FailureNames.All);
+        Assert.All(Enum.GetValues<FailureClass>(), one => Assert.Equal(one, FailureNames.Find(FailureNames.Of(one))));
+        string section = Documentation[Documentation.IndexOf("## Failures", StringComparison.Ordinal)..];
+        string[] rows = section[..section.IndexOf("## What is refused", StringComparison.Ordinal)].Split('\n');
+        Assert.Equal(
+            FailureNames.All.Select(name => $"| `{name}`"),
+            rows.Where(row => row.StartsWith("| `", StringComparison.Ordinal))
+                .Select(row => row[..(row.IndexOf("` |", StringComparison.Ordinal) + 1)]));
+    }
 
     [Fact]
     public void What_is_refused_at_submit_is_documented() => AssertDocumented(

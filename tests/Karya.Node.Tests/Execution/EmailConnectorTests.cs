@@ -1,5 +1,6 @@
 using System.Buffers;
 using System.Net;
+using Karya.Engine;
 using Karya.LocalServers;
 using Karya.Node.Execution;
 using Karya.Node.Execution.Egress;
@@ -103,7 +104,9 @@ public sealed class EmailConnectorTests : IAsyncLifetime
         var outcome = await SendAsync(connector, many, "s", "m");
 
         Assert.Equal(
-            Outcome.FailedForGood("e-mail: there are 1001 recipients; at most 100 are allowed."), outcome);
+            Outcome.FailedForGood(
+                FailureClass.InvalidAction, "e-mail: there are 1001 recipients; at most 100 are allowed."),
+            outcome);
     }
 
     [Theory]
@@ -130,7 +133,7 @@ public sealed class EmailConnectorTests : IAsyncLifetime
             new EgressGate(Rules.Local), TimeProvider.System);
 
         Assert.Equal(
-            Outcome.Down("e-mail: 127.0.0.1:1 refused the connection: nothing listens there."),
+            Outcome.Down(FailureClass.Refused, "e-mail: 127.0.0.1:1 refused the connection: nothing listens there."),
             await SendAsync(connector, "ann@example.com", "s", "m"));
     }
 

@@ -62,20 +62,24 @@ public sealed class ExecutorTests : IAsyncDisposable
     [Fact]
     public async Task A_failure_is_posted_with_its_text_and_what_the_target_asked_for()
     {
-        _rest.Script = (_, _) => Task.FromResult(new Outcome("busy: ü", true, 7000));
+        _rest.Script = (_, _) => Task.FromResult(new Outcome("busy: ü", true, 7000)
+        {
+            Failure = FailureClass.RateLimited,
+        });
         Started().TryPost(NewDispatch(Rest));
 
         var command = await PostedAsync();
         Assert.Equal(CommandKind.AttemptFailed, command.Kind);
         Assert.True(command.Retryable);
         Assert.Equal(7000, command.RetryAfterMs);
+        Assert.Equal(FailureClass.RateLimited, command.Failure);
         Assert.Equal("busy: ü", TextOf(command));
     }
 
     [Fact]
     public async Task A_long_error_text_is_cut_where_a_character_ends()
     {
-        _rest.Script = (_, _) => Task.FromResult(Outcome.FailedForGood(new string('€', 5000)));
+        _rest.Script = (_, _) => Task.FromResult(Outcome.FailedForGood(FailureClass.Other, new string('€', 5000)));
         Started().TryPost(NewDispatch(Rest));
 
         var command = await PostedAsync();
@@ -353,7 +357,7 @@ public sealed class ExecutorTests : IAsyncDisposable
     [Fact]
     public async Task Observers_hear_of_the_start_and_of_the_end_with_the_text_that_is_kept()
     {
-        _rest.Script = (_, _) => Task.FromResult(Outcome.Failed("bad\u001b[31m"));
+        _rest.Script = (_, _) => Task.FromResult(Outcome.Failed(FailureClass.Other, "bad\u001b[31m"));
         Started().TryPost(NewDispatch(Rest, occurrence: 5));
 
         await PostedAsync();

@@ -3,6 +3,7 @@ using System.IO.Compression;
 using System.Net;
 using System.Net.Sockets;
 using System.Text;
+using Karya.Engine;
 using Karya.Node.Execution;
 using Karya.Node.Execution.Egress;
 using Karya.Node.Plans;
@@ -180,7 +181,7 @@ public sealed class RestConnectorTests : IAsyncLifetime
     {
         var outcome = await CallAsync(Get("/") with { Method = "TRACE" });
         Assert.Equal(
-            Outcome.FailedForGood(
+            Outcome.FailedForGood(FailureClass.InvalidAction,
                 "REST INVOCATION FAILED --- error : the method 'TRACE' is none of GET, POST, PATCH, PUT and DELETE."),
             outcome);
     }
@@ -204,9 +205,8 @@ public sealed class RestConnectorTests : IAsyncLifetime
     {
         _target.Answer(503, "busy: ünavailable");
         var outcome = await CallAsync(Get("/ping"));
-        Assert.Equal(
-            Outcome.Down($"REST call failed --- [503 | http://{_target.Authority}/ping] | busy: ünavailable"),
-            outcome);
+        string expected = $"REST call failed --- [503 | http://{_target.Authority}/ping] | busy: ünavailable";
+        Assert.Equal(Outcome.Down(FailureClass.Http5xx, expected), outcome);
     }
 
     [Theory]
@@ -238,7 +238,7 @@ public sealed class RestConnectorTests : IAsyncLifetime
         _time.Advance(TimeSpan.FromMilliseconds(1));
 
         Assert.Equal(
-            Outcome.Down(string.Create(
+            Outcome.Down(FailureClass.Timeout, string.Create(
                 CultureInfo.InvariantCulture,
                 $"REST INVOCATION FAILED --- error : timeout: no complete answer within {expectedMs} ms.")),
             await Expect.SoonAsync(call, "the call times out"));
@@ -357,25 +357,26 @@ public sealed class RestConnectorTests : IAsyncLifetime
     }
 
     [Theory]
-    [InlineData(400, false, false)]
-    [InlineData(401, false, false)]
-    [InlineData(404, false, false)]
-    [InlineData(408, true, false)]
-    [InlineData(409, false, false)]
-    [InlineData(425, true, false)]
-    [InlineData(429, true, true)]
-    [InlineData(500, true, false)]
-    [InlineData(502, true, true)]
-    [InlineData(503, true, true)]
-    [InlineData(504, true, true)]
-    [InlineData(599, true, false)]
+    [InlineData(400, false, false, FailureClass.Http4xx)]
+    [InlineData(401, false, false, FailureClass.Http4xx)]
+    [InlineData(404, false, false, FailureClass.Http4xx)]
+    [InlineData(408, true, false, FailureClass.Http4xx)]
+    [InlineData(409, false, false, FailureClass.Http4xx)]
+    [InlineData(425, true, false, FailureClass.Http4xx)]
+    [InlineData(429, true, true, FailureClass.RateLimited)]
+    [InlineData(500, true, false, FailureClass.Http5xx)]
+    [InlineData(502, true, true, FailureClass.Http5xx)]
+    [InlineData(503, true, true, FailureClass.Http5xx)]
+    [InlineData(504, true, true, FailureClass.Http5xx)]
+    [InlineData(599, true, false, FailureClass.Http5xx)]
     public async Task A_status_decides_whether_it_is_tried_again_but_for_plans_of_v1(
-        int status, bool isRetryable, bool isDown)
+        int status, bool isRetryable, bool isDown, FailureClass failure)
     {
         _target.Answer(status, "");
 
         var outcome = await CallAsync(Get("/") with { RetriesAnyStatus = false });
         Assert.Equal((isRetryable, isDown), (outcome.Retryable, outcome.IsTargetDown));
+        Assert.Equal(failure, outcome.Failure);
         Assert.True((await CallAsync(Get("/"))).Retryable);
     }
 
@@ -409,7 +410,7 @@ public sealed class RestConnectorTests : IAsyncLifetime
         string authority = bound.LocalEndPoint!.ToString()!;
 
         Assert.Equal(
-            Outcome.Down(
+            Outcome.Down(FailureClass.Refused,
                 $"REST INVOCATION FAILED --- error : {authority} refused the connection: nothing listens there."),
             await CallAsync(Get("/") with { BaseUrl = authority }));
     }
@@ -464,7 +465,7 @@ public sealed class RestConnectorTests : IAsyncLifetime
         await using var target = new RawTarget("");
         var outcome = await CallAsync(Post(target.Authority));
         Assert.Equal(
-            Outcome.Down(
+            Outcome.Down(FailureClass.Connection,
                 $"REST INVOCATION FAILED --- error : {target.Authority} closed the connection before it had answered."),
             outcome);
     }

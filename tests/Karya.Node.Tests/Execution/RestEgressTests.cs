@@ -1,3 +1,4 @@
+using Karya.Engine;
 using Karya.Node.Execution;
 using Karya.Node.Execution.Egress;
 using Karya.Node.Plans;
@@ -39,8 +40,8 @@ public sealed class RestEgressTests : IAsyncLifetime
         var post = await connector.RunAsync(ThirdAttempt, action with { Method = "POST" }, CancellationToken.None);
 
         string refused = $"REST call failed --- [302 | http://{_target.Authority}/from] | ";
-        Assert.Equal(follow ? Outcome.Success : Outcome.Failed(refused), get);
-        Assert.Equal(Outcome.Failed(refused), post);
+        Assert.Equal(follow ? Outcome.Success : Outcome.Failed(FailureClass.Http3xx, refused), get);
+        Assert.Equal(Outcome.Failed(FailureClass.Http3xx, refused), post);
         Assert.Equal(follow ? 3 : 2, _target.Seen.Count);
     }
 
@@ -52,7 +53,7 @@ public sealed class RestEgressTests : IAsyncLifetime
         _target.Answer(302, "", ("Location", "/again"));
         var outcome = await connector.RunAsync(ThirdAttempt, Get("/again"), CancellationToken.None);
         Assert.Equal(
-            Outcome.FailedForGood(
+            Outcome.FailedForGood(FailureClass.Http3xx,
                 $"REST INVOCATION FAILED --- error : redirect refused: 'http://{_target.Authority}/again' and 5 more "
                 + "lead on."),
             outcome);

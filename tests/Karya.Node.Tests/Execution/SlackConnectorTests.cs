@@ -1,4 +1,5 @@
 using System.Text.Json;
+using Karya.Engine;
 using Karya.Node.Execution;
 using Karya.Node.Execution.Egress;
 using Karya.Node.Plans;
@@ -55,32 +56,39 @@ public sealed class SlackConnectorTests : IAsyncLifetime
     }
 
     [Theory]
-    [InlineData("channel_not_found", false)]
-    [InlineData("not_in_channel", false)]
-    [InlineData("invalid_auth", false)]
-    [InlineData("invalid_blocks", false)]
-    [InlineData("ratelimited", true)]
-    [InlineData("internal_error", true)]
-    [InlineData("service_unavailable", true)]
+    [InlineData("channel_not_found", false, FailureClass.Rejected)]
+    [InlineData("not_in_channel", false, FailureClass.Rejected)]
+    [InlineData("invalid_auth", false, FailureClass.SignIn)]
+    [InlineData("token_revoked", false, FailureClass.SignIn)]
+    [InlineData("invalid_blocks", false, FailureClass.Rejected)]
+    [InlineData("ratelimited", true, FailureClass.RateLimited)]
+    [InlineData("internal_error", true, FailureClass.Rejected)]
+    [InlineData("service_unavailable", true, FailureClass.Rejected)]
     public async Task An_answer_that_is_not_ok_is_a_failure_and_only_what_passes_by_is_tried_again(
-        string error, bool isRetryable)
+        string error, bool isRetryable, FailureClass failure)
     {
         _slack.Answer(200, $$"""{"ok":false,"error":"{{error}}"}""");
 
-        Assert.Equal(new Outcome($"Slack: {error}", isRetryable), await PostAsync("C1", Blocks));
+        Assert.Equal(
+            new Outcome($"Slack: {error}", isRetryable) { Failure = failure }, await PostAsync("C1", Blocks));
     }
 
     [Theory]
-    [InlineData(429, true, 30_000)]
-    [InlineData(503, true, 30_000)]
-    [InlineData(500, true, 0)]
-    [InlineData(404, false, 0)]
-    public async Task A_pause_that_is_asked_for_is_kept(int status, bool isRetryable, int pauseMs)
+    [InlineData(429, true, 30_000, FailureClass.RateLimited)]
+    [InlineData(503, true, 30_000, FailureClass.Http5xx)]
+    [InlineData(500, true, 0, FailureClass.Http5xx)]
+    [InlineData(404, false, 0, FailureClass.Http4xx)]
+    public async Task A_pause_that_is_asked_for_is_kept(
+        int status, bool isRetryable, int pauseMs, FailureClass failure)
     {
         _slack.Answer(status, "slow down", ("Retry-After", "30"));
 
         Assert.Equal(
-            new Outcome($"Slack answered {status}: slow down", isRetryable, pauseMs) { IsTargetDown = pauseMs > 0 },
+            new Outcome($"Slack answered {status}: slow down", isRetryable, pauseMs)
+            {
+                IsTargetDown = pauseMs > 0,
+                Failure = failure,
+            },
             await PostAsync("C1", Blocks));
     }
 
@@ -94,7 +102,7 @@ public sealed class SlackConnectorTests : IAsyncLifetime
         _slack.Answer(200, answer);
 
         Assert.Equal(
-            Outcome.Failed($"Slack sent an answer that is not one of its own: {answer}"),
+            Outcome.Failed(FailureClass.InvalidAnswer, $"Slack sent an answer that is not one of its own: {answer}"),
             await PostAsync("C1", Blocks));
     }
 
@@ -123,7 +131,8 @@ public sealed class SlackConnectorTests : IAsyncLifetime
 
         _time.Advance(TimeSpan.FromSeconds(10));
 
-        Assert.Equal(Outcome.Down("Slack: timeout: no complete answer within 10 s."), await posted);
+        Assert.Equal(
+            Outcome.Down(FailureClass.Timeout, "Slack: timeout: no complete answer within 10 s."), await posted);
     }
 
     [Fact]
@@ -134,7 +143,8 @@ public sealed class SlackConnectorTests : IAsyncLifetime
 
         _slack.Answer(200, """{"ok":false,"error":"invalid_auth"}""");
         Assert.Equal(
-            Outcome.FailedForGood("Slack: invalid_auth"), await _connector.TestAsync(CancellationToken.None));
+            Outcome.FailedForGood(FailureClass.SignIn, "Slack: invalid_auth"),
+            await _connector.TestAsync(CancellationToken.None));
     }
 
     [Fact]

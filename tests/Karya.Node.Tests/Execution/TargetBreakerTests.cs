@@ -13,7 +13,7 @@ public sealed class TargetBreakerTests : IDisposable
     private const int FailuresMax = 3;
 
     private static readonly TimeSpan Pause = TimeSpan.FromSeconds(5);
-    private static readonly Outcome Down = Outcome.Down("refused");
+    private static readonly Outcome Down = Outcome.Down(FailureClass.Refused, "refused");
 
     private readonly FakeTimeProvider _clock = new();
     private readonly List<(uint Lane, int Limit)> _limits = [];
@@ -70,7 +70,7 @@ public sealed class TargetBreakerTests : IDisposable
     public void Any_answer_ends_a_row_of_failures()
     {
         Fail(1, FailuresMax - 1);
-        End(1, Outcome.Failed("REST call failed --- [404 | x] | "));
+        End(1, Outcome.Failed(FailureClass.Http4xx, "REST call failed --- [404 | x] | "));
         Fail(1, FailuresMax - 1);
         End(1, Outcome.Success);
         Fail(1, FailuresMax - 1);

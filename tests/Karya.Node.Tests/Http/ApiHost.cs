@@ -19,14 +19,17 @@ internal sealed class ApiHost : IAsyncDisposable
     private readonly HttpApi _api;
     private readonly HttpClient _client;
 
-    private ApiHost(HttpApi api, Uri address)
+    private ApiHost(HttpApi api, Uri address, FakeDeadLetters deadLetters)
     {
+        DeadLetters = deadLetters;
         _api = api;
         Address = address;
         _client = new HttpClient { BaseAddress = address };
     }
 
     public Uri Address { get; }
+
+    public FakeDeadLetters DeadLetters { get; }
 
     public static Metrics Metrics { get; } = new(new FakeTimeProvider());
 
@@ -57,10 +60,11 @@ internal sealed class ApiHost : IAsyncDisposable
             BodyBytesMax = bodyBytesMax,
         };
         health ??= new Health(new FakeTimeProvider(), () => null);
+        var deadLetters = new FakeDeadLetters();
         var api = new HttpApi(
-            options, desk, Nobody, TwoConnectorsAsync, Metrics, health, NullLoggerFactory.Instance);
+            options, desk, deadLetters, Nobody, TwoConnectorsAsync, Metrics, health, NullLoggerFactory.Instance);
         var addresses = await api.StartAsync(TestContext.Current.CancellationToken);
-        return new ApiHost(api, Assert.Single(addresses));
+        return new ApiHost(api, Assert.Single(addresses), deadLetters);
     }
 
     public Task<Reply> GetAsync(string path, params (string Name, string Value)[] headers) =>
@@ -118,7 +122,8 @@ internal sealed class ApiHost : IAsyncDisposable
     {
         var health = new Health(new FakeTimeProvider(), () => null);
         await using var api = new HttpApi(
-            options, new FakeDesk(), Nobody, TwoConnectorsAsync, Metrics, health, NullLoggerFactory.Instance);
+            options, new FakeDesk(), new FakeDeadLetters(), Nobody, TwoConnectorsAsync, Metrics, health,
+            NullLoggerFactory.Instance);
         var addresses = await api.StartAsync(TestContext.Current.CancellationToken);
         await api.StopAsync(TestContext.Current.CancellationToken);
         return addresses;

@@ -40,9 +40,5 @@ internal sealed class BrokenDesk : IPlanDesk
 
     public ValueTask<PlanSummary?> SummarizeAsync(PlanId id, CancellationToken stopping) => throw Bug();
 
-    public ValueTask<DeadLetterPage> ListDeadAsync(string? cursor, int take, CancellationToken stopping) => throw Bug();
-
-    public ValueTask<bool> ReplayAsync(TaskKey key, CancellationToken stopping) => throw Bug();
-
     private static InvariantException Bug() => new("secret detail");
 }

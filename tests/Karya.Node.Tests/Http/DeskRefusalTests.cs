@@ -16,6 +16,7 @@ public sealed class DeskRefusalTests
     {
         var desk = new FakeDesk { Refusal = new DeskException(error, "Because of the test.") };
         await using var host = await ApiHost.StartAsync(desk);
+        host.DeadLetters.Refusal = desk.Refusal;
 
         var reply = await host.PostAsync("/v1/plan", Requests.NightlyPing);
         var problem = await host.GetAsync("/api/dead-letters");

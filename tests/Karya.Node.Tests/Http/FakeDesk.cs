@@ -31,14 +31,6 @@ internal sealed class FakeDesk : IPlanDesk
 
     public PlanSummary? Summary { get; set; }
 
-    public DeadLetterPage DeadLetters { get; set; } = new([], null);
-
-    public (string? Cursor, int Take) DeadLettersAsked { get; private set; }
-
-    public TaskKey Replayed { get; private set; }
-
-    public bool ReplayFinds { get; set; } = true;
-
     public (int Skip, int Take) ListAsked { get; private set; }
 
     public ValueTask<UserView> CreateUserAsync(string name, CancellationToken stopping)
@@ -135,20 +127,6 @@ internal sealed class FakeDesk : IPlanDesk
         ListAsked = (skip, take);
         var all = _plans.Values.Where(plan => plan.User == user).OrderByDescending(plan => plan.Id).ToList();
         return ValueTask.FromResult(new PlanPage([.. all.Skip(skip).Take(take)], all.Count));
-    }
-
-    public ValueTask<DeadLetterPage> ListDeadAsync(string? cursor, int take, CancellationToken stopping)
-    {
-        using var turn = Enter();
-        DeadLettersAsked = (cursor, take);
-        return ValueTask.FromResult(DeadLetters);
-    }
-
-    public ValueTask<bool> ReplayAsync(TaskKey key, CancellationToken stopping)
-    {
-        using var turn = Enter();
-        Replayed = key;
-        return ValueTask.FromResult(ReplayFinds);
     }
 
     private Lock.Scope Enter()

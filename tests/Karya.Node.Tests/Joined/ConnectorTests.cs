@@ -184,6 +184,7 @@ public sealed class ConnectorTests : IAsyncLifetime
             var task = (await plan.GetAsync(Stopping))!.Task;
             attempts += task.Attempts;
             Assert.NotEqual(PlanTaskStatus.Failure, task.Status);
+            Assert.StartsWith("Waits for 127.0.0.1:1, which is down: ", task.Note, StringComparison.Ordinal);
         }
 
         Assert.InRange(attempts, 4, 16); // Those that ran when it was parked, of 240.

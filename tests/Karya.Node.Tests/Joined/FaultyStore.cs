@@ -24,6 +24,7 @@ internal sealed class FaultyStore(string path) : IStore
     private readonly ConcurrentQueue<byte[]> _rows = new();
     private volatile string _error = "";
     private bool _isBlocked;
+    private int _failures;
     private int _commitsTried;
     private int _commitsBegun;
     private int _projectionsTried;
@@ -34,6 +35,9 @@ internal sealed class FaultyStore(string path) : IStore
 
     /// <summary>While true every projection is refused.</summary>
     public bool RefusesProjections { get; set; }
+
+    /// <summary>How often it has thrown since it was told to.</summary>
+    public int Failures => Volatile.Read(ref _failures);
 
     /// <summary>While true everything that reads, or removes old rows, throws.</summary>
     public bool FailsReads { get; set; }
@@ -248,6 +252,36 @@ internal sealed class FaultyStore(string path) : IStore
         return _inner.ListDead(below, take);
     }
 
+    public int DropDead(IReadOnlyCollection<TaskKey> keys)
+    {
+        Check(FailsReads);
+        return _inner.DropDead(keys);
+    }
+
+    public StoredOperation? PutOperation(StoredOperation operation)
+    {
+        Check(FailsReads);
+        return _inner.PutOperation(operation);
+    }
+
+    public StoredOperation? StopOperation(Guid id)
+    {
+        Check(FailsReads);
+        return _inner.StopOperation(id);
+    }
+
+    public StoredOperation? FindOperation(Guid id)
+    {
+        Check(FailsReads);
+        return _inner.FindOperation(id);
+    }
+
+    public IReadOnlyList<StoredOperation> ListOperations(int take)
+    {
+        Check(FailsReads);
+        return _inner.ListOperations(take);
+    }
+
     public void Ping()
     {
         Check(FailsReads);
@@ -296,9 +330,11 @@ internal sealed class FaultyStore(string path) : IStore
         return result;
     }
 
-    private static void Check(bool fails)
+    private void Check(bool fails)
     {
-        if (fails)
-            throw new StoreException("Store is told to fail.");
+        if (!fails)
+            return;
+        Interlocked.Increment(ref _failures);
+        throw new StoreException("Store is told to fail.");
     }
 }

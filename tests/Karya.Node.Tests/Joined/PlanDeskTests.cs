@@ -172,7 +172,7 @@ public sealed class PlanDeskTests : IAsyncLifetime
         Assert.Null(await _rig.Desk.SummarizeAsync(id, NodeRig.Stopping));
         Assert.Null(await _rig.Desk.CancelAsync(id, NodeRig.Stopping));
         Assert.Null(await _rig.Desk.UpdateAsync(id, new PlanChange(null, null, 1, null), NodeRig.Stopping));
-        Assert.False(await _rig.Desk.ReplayAsync(new TaskKey(id, 1, 0), NodeRig.Stopping));
+        Assert.False(await _rig.Node.Parts!.Desk.ReplayAsync(new TaskKey(id, 1, 0), NodeRig.Stopping));
     }
 
     [Fact]

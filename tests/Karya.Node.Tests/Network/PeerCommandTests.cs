@@ -95,6 +95,7 @@ public sealed class PeerCommandTests
             Key = new TaskKey(new PlanId(UInt128.MaxValue), long.MaxValue, 7),
             AtMs = 8,
             DueMs = 9,
+            Failure = FailureClass.Dns,
             RetryAfterMs = 10,
             Spec = new PlanSpec
             {

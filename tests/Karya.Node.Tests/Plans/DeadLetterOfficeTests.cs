@@ -1,26 +1,34 @@
-using System.Buffers.Text;
+using System.Buffers.Binary;
 using Karya.Engine;
 using Karya.Engine.Journal;
 using Karya.Node.Plans;
 using Karya.Node.Storage;
 using Karya.Node.Tests.Joined;
 using Karya.Node.Tests.Storage;
+using Karya.Protocol;
+using Karya.Protocol.Messages;
 using Xunit;
+using SlackAction = Karya.Node.Plans.SlackAction;
 
 namespace Karya.Node.Tests.Plans;
 
 public sealed class DeadLetterOfficeTests : IDisposable
 {
+    /// <summary>Of some plan, as the engine writes it.</summary>
+    private static readonly byte[] Memo = Convert.FromHexString(
+        "010000000000000000000000000000000000000000000000000000000000000000020000D08603A1E28FC3B1340364904E0100"
+        + "00000280A0F1C2B134A4A1F1C2B1340100050100010009000000020001000900000003050000E6BBFDC2B134B489FEC2B134B4"
+        + "89FEC2B1340000000301000000040001E5BBFDC2B134E482FBC2B134E482FBC2B134E6BBFDC2B1340001030100000001008180"
+        + "A0F1C2B134E4A0F1C2B134A4A1F1C2B134A5A1F1C2B13400030501000000");
+
     private readonly StoreFolder _folder = new();
     private readonly FaultyStore _store;
-    private readonly DeadLetterOffice _office;
 
     public DeadLetterOfficeTests()
     {
         _store = new FaultyStore(_folder.File);
         _store.Open(4);
         _store.AddUser(new UserView(Batches.Ann, "ann", 1000));
-        _office = new DeadLetterOffice(4);
     }
 
     public void Dispose()
@@ -35,14 +43,14 @@ public sealed class DeadLetterOfficeTests : IDisposable
         TaskKey[] keys = [.. Enumerable.Range(1, 7).Select(number => Batches.Key((ulong)number, 2, number % 3))];
         Bury(keys);
         var seen = new List<TaskKey>();
-        string? cursor = null;
+        TaskKey? below = null;
         do
         {
-            var page = _office.List(_store, cursor, 3);
-            seen.AddRange(page.Items.Select(letter => letter.Task.Key));
-            cursor = page.Next;
+            var page = Scan(below, 3);
+            seen.AddRange(page.Letters.Select(letter => letter.Task.Key));
+            below = page.Next;
         }
-        while (cursor is not null);
+        while (below is not null);
         Assert.Equal(keys.Reverse(), seen);
     }
 
@@ -50,8 +58,8 @@ public sealed class DeadLetterOfficeTests : IDisposable
     public void A_page_that_is_exactly_full_is_the_last_one()
     {
         Bury(Batches.Key(1), Batches.Key(2));
-        Assert.Null(_office.List(_store, null, 2).Next);
-        Assert.NotNull(_office.List(_store, null, 1).Next);
+        Assert.Null(Scan(null, 2).Next);
+        Assert.NotNull(Scan(null, 1).Next);
     }
 
     [Fact]
@@ -64,9 +72,11 @@ public sealed class DeadLetterOfficeTests : IDisposable
         batch.EndedTask(key, PlanTaskState.Failure);
         Write(batch);
         Bury(Batches.Key(1));
-        var first = _office.List(_store, null, 1);
-        Assert.Equal(key, Assert.Single(first.Items).Task.Key);
-        Assert.Equal(Batches.Key(1), Assert.Single(_office.List(_store, first.Next, 1).Items).Task.Key);
+        var first = Scan(null, 1);
+        Assert.Equal(key, Assert.Single(first.Letters).Task.Key);
+        byte[]? cursor = DeadLetterOffice.CursorOf(first.Next);
+        var second = Scan(DeadLetterOffice.ReadCursor(cursor), 1);
+        Assert.Equal(Batches.Key(1), Assert.Single(second.Letters).Task.Key);
     }
 
     [Fact]
@@ -82,26 +92,64 @@ public sealed class DeadLetterOfficeTests : IDisposable
         }
 
         Write(batch);
+        var letters = Scan(null, 9).Letters;
         Assert.Equal(
-            ["second of 2", "second of 1"], _office.List(_store, null, 9).Items.Select(letter => letter.LastError));
-        Assert.All(_office.List(_store, null, 9).Items, letter => Assert.Equal("buried", letter.Description));
+            ["second of 2", "second of 1"], letters.Select(letter => DeadLetterOffice.Describe(_store, letter).Error));
+        Assert.All(letters, letter => Assert.Equal("buried", letter.Description));
+    }
+
+    [Fact]
+    public void A_letter_whose_plan_has_many_later_errors_shows_its_own()
+    {
+        var batch = new ProjectionBatch();
+        AddPlan(batch, Batches.Plan(1));
+        batch.EndedTask(Batches.Key(1), PlanTaskState.Failure).Error(Batches.Key(1), 1, "its own");
+        for (int occurrence = 2; occurrence < 300; occurrence++)
+            batch.Error(Batches.Key(1, occurrence), 1, "another's");
+        Write(batch);
+
+        var letter = Assert.Single(Scan(null, 9).Letters);
+        Assert.Equal("its own", DeadLetterOffice.Describe(_store, letter).Error);
+    }
+
+    [Fact]
+    public void A_letter_whose_error_is_not_stored_any_more_shows_none()
+    {
+        Bury(Batches.Key(1, 2));
+        Write(new ProjectionBatch().Error(Batches.Key(1, 1), 1, "another's"));
+
+        Assert.Equal("", DeadLetterOffice.Describe(_store, Assert.Single(Scan(null, 9).Letters)).Error);
+    }
+
+    [Fact]
+    public void What_a_filter_passes_over_is_looked_at_in_pieces_and_a_page_ends_at_a_bound()
+    {
+        const int Count = DeadLetterOffice.LookMax + 2_500;
+        var batch = new ProjectionBatch();
+        AddPlan(batch, Batches.Plan(1));
+        for (int occurrence = 1; occurrence <= Count; occurrence++)
+            batch.EndedTask(Batches.Key(1, occurrence), PlanTaskState.Failure);
+        batch.Tasks.Span[0].Failure = FailureClass.Dns;
+        Write(batch);
+        var rare = new DeadLetterFilter(Failure: "dns");
+
+        var first = DeadLetterOffice.Scan(_store, rare, null, 10);
+        Assert.Empty(first.Letters);
+        Assert.Equal((DeadLetterOffice.LookMax, Batches.Key(1, 2_501)), (first.Looked, first.Next));
+
+        var second = DeadLetterOffice.Scan(_store, rare, first.Next, 10);
+        Assert.Equal(Batches.Key(1), Assert.Single(second.Letters).Task.Key);
+        Assert.Equal((2_500, null), (second.Looked, second.Next));
     }
 
     [Theory]
-    [InlineData("")]
-    [InlineData("x")]
-    [InlineData("AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA")] // One short.
-    [InlineData("AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA")] // One more.
-    [InlineData("!!!!!!!!!!!!!!!!!!!!!!!!!!!!!!!!!!!!!!")]
-    [InlineData("+/+/+/+/+/+/+/+/+/+/+/+/+/+/+/+/+/+/+/")]
-    [InlineData("AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=")]
-    [InlineData("AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAB")] // Bits set that no byte of a cursor has.
-    [InlineData("                                      ")]
-    [InlineData("ĀĀĀĀĀĀĀĀĀĀĀĀĀĀĀĀĀĀĀĀĀĀĀĀĀĀĀĀĀĀĀĀĀĀĀĀĀĀ")]
-    public void A_cursor_that_is_not_ours_is_refused(string cursor)
+    [InlineData(0)]
+    [InlineData(27)]
+    [InlineData(29)]
+    public void A_cursor_that_is_not_ours_is_refused(int length)
     {
-        var exception = Assert.Throws<DeskException>(() => _office.List(_store, cursor, 1));
-        Assert.Equal(DeskError.Invalid, exception.Error);
+        var exception = Assert.Throws<DeskException>(() => DeadLetterOffice.ReadCursor(new byte[length]));
+        Assert.Equal(ErrorCode.InvalidCursor, exception.Fault!.Code);
         Assert.Contains("cursor", exception.Message, StringComparison.Ordinal);
     }
 
@@ -109,14 +157,17 @@ public sealed class DeadLetterOfficeTests : IDisposable
     public void A_cursor_of_the_right_form_that_names_nothing_pages_from_there()
     {
         Bury(Batches.Key(1), Batches.Key(9));
-        var page = _office.List(_store, Base64Url.EncodeToString(CursorAt(Batches.Plan(5))), 5);
-        Assert.Equal(Batches.Key(1), Assert.Single(page.Items).Task.Key);
+        var page = Scan(DeadLetterOffice.ReadCursor(CursorAt(Batches.Plan(5))), 5);
+        Assert.Equal(Batches.Key(1), Assert.Single(page.Letters).Task.Key);
     }
+
+    private DeadLetterScan Scan(TaskKey? below, int take) =>
+        DeadLetterOffice.Scan(_store, new DeadLetterFilter(), below, take);
 
     private static byte[] CursorAt(PlanId plan)
     {
         byte[] bytes = new byte[28];
-        System.Buffers.Binary.BinaryPrimitives.WriteUInt128BigEndian(bytes, plan.Value);
+        BinaryPrimitives.WriteUInt128BigEndian(bytes, plan.Value);
         return bytes;
     }
 
@@ -140,6 +191,7 @@ public sealed class DeadLetterOfficeTests : IDisposable
         ref var row = ref batch.Plans.Span[^1];
         row.Id = id;
         row.Body = batch.Bytes.Write(body.WrittenSpan);
+        row.Memo = batch.Bytes.Write(Memo);
     }
 
     private void Write(ProjectionBatch batch) => Assert.Equal(CommitResult.Committed, _store.Project(batch));

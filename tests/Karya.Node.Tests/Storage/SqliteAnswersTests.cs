@@ -24,7 +24,12 @@ public sealed class SqliteAnswersTests : StoreAnswersSuite
     {
         Project(new Engine.Journal.ProjectionBatch().NewPlan(1, wakeMs: 9000).EndedTask(Key(1)));
         Store.Dispose();
-        Change("ALTER TABLE tasks DROP COLUMN result; UPDATE meta SET value = 1 WHERE key = 'schema'");
+        Change(
+            """
+            ALTER TABLE tasks DROP COLUMN result; ALTER TABLE tasks DROP COLUMN failure;
+            ALTER TABLE errors DROP COLUMN failure; DROP TABLE operations;
+            UPDATE meta SET value = 1 WHERE key = 'schema'
+            """);
         Restart();
         Assert.Null(Store.FindTask(Key(1))!.ResultBytes);
         Project(new Engine.Journal.ProjectionBatch().EndedTaskWithResult(Key(1, 2), [1, 2]));

@@ -55,7 +55,7 @@ public sealed class SqliteStoreTests : StoreSuite
         using var store = Create();
         var exception = Assert.Throws<StoreException>(() => store.Open(4));
         Assert.Contains("999", exception.Message, StringComparison.Ordinal);
-        Assert.Contains("up to 2.", exception.Message, StringComparison.Ordinal);
+        Assert.Contains("up to 3.", exception.Message, StringComparison.Ordinal);
     }
 
     [Fact]

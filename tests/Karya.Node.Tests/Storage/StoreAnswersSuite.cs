@@ -217,6 +217,106 @@ public abstract class StoreAnswersSuite : StoreTest
         Assert.Empty(Store.ListErrorsBelow(Plan(1), (1, 0, 1), 9));
     }
 
+    [Fact]
+    public void The_class_of_a_failure_is_kept_with_the_task_and_with_each_error()
+    {
+        var batch = new ProjectionBatch().NewPlan(1, wakeMs: 9000).EndedTask(Key(1), PlanTaskState.Failure)
+            .Error(Key(1), 1, "slow").Error(Key(1), 2, "gone");
+        batch.Tasks.Span[0].Failure = FailureClass.Refused;
+        batch.Errors.Span[0].Failure = FailureClass.Timeout;
+        batch.Errors.Span[1].Failure = FailureClass.Refused;
+        Project(batch);
+
+        Assert.Equal(FailureClass.Refused, Assert.Single(Store.ListDead(below: null, 10)).Failure);
+        Assert.Equal(FailureClass.Refused, Store.FindTask(Key(1))?.Failure);
+        Assert.Equal(
+            [FailureClass.Timeout, FailureClass.Refused],
+            Store.ListErrors(Plan(1), 10).Select(error => error.Failure));
+    }
+
+    [Fact]
+    public void A_dropped_dead_letter_is_listed_no_more_and_its_task_stays_as_failed()
+    {
+        Project(new ProjectionBatch().NewPlan(1, wakeMs: 9000)
+            .EndedTask(Key(1), PlanTaskState.Failure).EndedTask(Key(1, 2), PlanTaskState.Failure)
+            .EndedTask(Key(1, 2, 1), PlanTaskState.Failure).EndedTask(Key(1, 3)));
+
+        Assert.Equal(2, Store.DropDead([Key(1), Key(1, 2, 1), Key(1, 3), Key(7)]));
+        Assert.Equal(0, Store.DropDead([Key(1), Key(1, 2, 1)]));
+        Assert.Equal(0, Store.DropDead([]));
+        Restart();
+
+        Assert.Equal([Key(1, 2)], Store.ListDead(below: null, 10).Select(task => task.Key));
+        Assert.Equal(PlanTaskState.Failure, Store.FindTask(Key(1))?.State);
+        Assert.Equal(4, Store.ListTasks(Plan(1), 10).Count);
+    }
+
+    [Fact]
+    public void A_dropped_dead_letter_that_is_replayed_and_fails_again_is_one_again()
+    {
+        Project(new ProjectionBatch().NewPlan(1, wakeMs: 9000).EndedTask(Key(1), PlanTaskState.Failure));
+        Store.DropDead([Key(1)]);
+        Project(new ProjectionBatch().EndedTask(Key(1), PlanTaskState.Created, finishedMs: 0));
+        Assert.Null(Store.FindTask(Key(1)));
+
+        var batch = new ProjectionBatch().EndedTask(Key(1), PlanTaskState.Failure, finishedMs: 9000);
+        batch.Tasks.Span[0].IsReplayed = true;
+        Project(batch);
+
+        Assert.Equal(9000, Assert.Single(Store.ListDead(below: null, 10)).FinishedMs);
+    }
+
+    [Fact]
+    public void Of_two_that_write_an_operation_one_finds_that_the_other_has()
+    {
+        var stored = Store.PutOperation(Operation(1, atMs: 1000));
+        Assert.Equal(1, stored?.Version);
+        Assert.Null(Store.PutOperation(Operation(1, atMs: 2000)));
+
+        var next = Store.PutOperation(stored! with { UpdatedMs = 3000, Body = [7] });
+        Assert.Equal((2L, 3000L), (next!.Version, next.UpdatedMs));
+        Assert.Null(Store.PutOperation(stored with { UpdatedMs = 4000 }));
+        Restart();
+
+        var found = Store.FindOperation(Id(1))!;
+        Assert.Equal((2L, 3000L, true, false), (found.Version, found.UpdatedMs, found.IsRunning, found.IsStopAsked));
+        Assert.Equal([7], found.Body);
+        Assert.Null(Store.FindOperation(Id(2)));
+    }
+
+    [Fact]
+    public void A_stop_that_was_asked_for_stays_and_is_seen_by_whoever_writes_next()
+    {
+        var stored = Store.PutOperation(Operation(1, atMs: 1000))!;
+        Assert.True(Store.StopOperation(Id(1))!.IsStopAsked);
+
+        var next = Store.PutOperation(stored)!;
+        Assert.True(next.IsStopAsked);
+        Assert.True(Store.PutOperation(next with { IsStopAsked = false })!.IsStopAsked);
+        Assert.Null(Store.StopOperation(Id(2)));
+    }
+
+    [Fact]
+    public void Operations_that_run_come_first_and_ended_ones_go_with_the_history()
+    {
+        Store.PutOperation(Operation(1, atMs: 1000) with { IsRunning = false });
+        Store.PutOperation(Operation(2, atMs: 2000) with { IsRunning = false });
+        Store.PutOperation(Operation(3, atMs: 500));
+        Assert.Equal([Id(3), Id(2), Id(1)], Store.ListOperations(10).Select(operation => operation.Id));
+        Assert.Equal([Id(3)], Store.ListOperations(1).Select(operation => operation.Id));
+
+        while (Store.PruneHistory(1500, 100) > 0)
+        {
+        }
+
+        Assert.Equal([Id(3), Id(2)], Store.ListOperations(10).Select(operation => operation.Id));
+    }
+
+    private static Guid Id(ulong number) => Plan(number).ToGuid();
+
+    private static StoredOperation Operation(ulong number, long atMs) =>
+        new(Id(number), IsRunning: true, IsStopAsked: false, Version: 0, atMs, [1, 2, 3]);
+
     private string? Result(TaskKey key) =>
         Store.FindResult(key) is { } result ? Encoding.UTF8.GetString(result) : null;
 

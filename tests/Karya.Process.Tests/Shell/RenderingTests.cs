@@ -42,8 +42,8 @@ public sealed class RenderingTests
         #1    failure  13:20:00 (10m ago)  +4ms  42ms  4
         #2    created  13:35:00 (in 5m)                0         no worker serves it
 
-        TASK  ATTEMPT  AT                  ERROR
-        #1    4        13:20:00 (10m ago)  503 Service Unavailable closed for lunch
+        TASK  ATTEMPT  AT                  FAILURE   ERROR
+        #1    4        13:20:00 (10m ago)  http_5xx  503 Service Unavailable closed for lunch
         """, Capture.Print(terminal => Plans.Print(terminal, Samples.Summary)));
 
     [Fact]

@@ -43,5 +43,5 @@ internal static class Samples
 
     public static PlanSummary Summary { get; } = new(
         Call, [Failed, Waiting],
-        [new TaskError(1, 0, 4, Created.AddMinutes(5), "503 Service Unavailable\nclosed for lunch")]);
+        [new TaskError(1, 0, 4, Created.AddMinutes(5), "503 Service Unavailable\nclosed for lunch", "http_5xx")]);
 }

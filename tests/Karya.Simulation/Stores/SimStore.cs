@@ -185,6 +185,16 @@ internal sealed class SimStore(SimDatabase database, string owner, TimeProvider 
 
     public IReadOnlyList<StoredTask> ListDead(TaskKey? below, int take) => Ask(tables => tables.ListDead(below, take));
 
+    public int DropDead(IReadOnlyCollection<TaskKey> keys) => Ask(tables => tables.DropDead(keys));
+
+    public StoredOperation? PutOperation(StoredOperation operation) => Ask(tables => tables.Operations.Put(operation));
+
+    public StoredOperation? StopOperation(Guid id) => Ask(tables => tables.Operations.Stop(id));
+
+    public StoredOperation? FindOperation(Guid id) => Ask(tables => tables.Operations.Find(id));
+
+    public IReadOnlyList<StoredOperation> ListOperations(int take) => Ask(tables => tables.Operations.List(take));
+
     public void Ping()
     {
     }

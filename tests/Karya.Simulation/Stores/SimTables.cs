@@ -22,6 +22,8 @@ internal sealed class SimTables
     private readonly Dictionary<PlanId, SortedSet<(TaskKey Key, int Attempt)>> _errorsOf = [];
     private readonly Dictionary<UserId, UserView> _users = [];
 
+    public SimOperations Operations { get; } = new();
+
     public void AddUser(UserView user) => _users.TryAdd(user.Id, user);
 
     public UserView? FindUser(string name)
@@ -47,7 +49,8 @@ internal sealed class SimTables
         foreach (ref var row in batch.Errors.Span)
         {
             var key = (row.Key, row.Attempt);
-            var error = new StoredError(row.Key, row.Attempt, row.AtMs, Encoding.UTF8.GetString(batch.Slice(row.Text)));
+            var error = new StoredError(
+                row.Key, row.Attempt, row.AtMs, Encoding.UTF8.GetString(batch.Slice(row.Text)), row.Failure);
             if (_errors.TryAdd(key, error))
                 SetOf(_errorsOf, row.Key.Plan, CompareErrors).Add(key);
         }
@@ -151,11 +154,25 @@ internal sealed class SimTables
         foreach (var (key, task) in _tasks.Reverse())
         {
             bool isBelow = below is not { } limit || Compare(key, limit) < 0;
-            if (isBelow && rows.Count < take && task.Stored.State == PlanTaskState.Failure)
+            if (isBelow && rows.Count < take && task.IsDead)
                 rows.Add(task.Stored);
         }
 
         return rows;
+    }
+
+    public int DropDead(IReadOnlyCollection<TaskKey> keys)
+    {
+        int dropped = 0;
+        foreach (var key in keys)
+        {
+            if (!_tasks.TryGetValue(key, out var task) || !task.IsDead)
+                continue;
+            _tasks[key] = task with { IsDropped = true };
+            dropped++;
+        }
+
+        return dropped;
     }
 
     /// <summary>Removes what ended before the cutoff, about as many rows as are wanted. Returns how many.</summary>
@@ -182,7 +199,7 @@ internal sealed class SimTables
                 removed += RemoveError(key);
         }
 
-        return removed;
+        return removed < rowsMax ? removed + Operations.Prune(cutoffMs) : removed;
     }
 
     private static int Compare(TaskKey left, TaskKey right)
@@ -238,7 +255,10 @@ internal sealed class SimTables
         _tasks[row.Key] = new TaskRecord(
             new StoredTask(
                 row.Key, row.State, row.Reason, row.OccurrenceTo, row.CreatedMs, row.DueMs, row.StartedMs,
-                row.FinishedMs, row.Attempts, result?.Length),
+                row.FinishedMs, row.Attempts, result?.Length)
+            {
+                Failure = row.Failure,
+            },
             result);
         SetOf(_tasksOf, row.Key.Plan, Compare).Add(row.Key);
     }
@@ -300,6 +320,10 @@ internal sealed class SimTables
 
     private sealed record TaskRecord(StoredTask Stored, byte[]? Result)
     {
+        public bool IsDropped { get; init; }
+
+        public bool IsDead => !IsDropped && Stored.State == PlanTaskState.Failure;
+
         public bool HasEnded => Stored.State != PlanTaskState.Created;
     }
 }

@@ -2,67 +2,39 @@ using System.Globalization;
 using System.Text.Json;
 using Karya.Engine;
 using Karya.Node.Plans;
+using Karya.Protocol;
+using Karya.Protocol.Messages;
 using Microsoft.AspNetCore.Http;
 
 namespace Karya.Node.Http.Api;
 
-/// <summary>Lists tasks and hooks that ran out of attempts, and gives them their attempts again.</summary>
-internal sealed class DeadLetterRoutes
+/// <summary>
+/// Lists, replays and drops tasks and hooks that ran out of attempts: one by one, and many by a filter.
+/// </summary>
+internal sealed class DeadLetterRoutes(IDeadLetterDesk desk, int bodyBytesMax)
 {
     private const int LimitDefault = 50;
     private const int LimitMax = 500;
 
-    /// <summary>Far above what a store hands out as a cursor.</summary>
-    private const int CursorCharsMax = 256;
+    public Task ListAsync(HttpContext context) => ListAsync(context, isGrouped: false);
 
-    private readonly IPlanDesk _desk;
+    public Task GroupAsync(HttpContext context) => ListAsync(context, isGrouped: true);
 
-    public DeadLetterRoutes(IPlanDesk desk)
-    {
-        _desk = desk;
-    }
+    public Task ReplayManyAsync(HttpContext context) => StartAsync(context, DeadLetterVerb.Replay);
 
-    public async Task ListAsync(HttpContext context)
-    {
-        var query = context.Request.Query;
-        string limitText = query["limit"].ToString();
-        int limit = LimitDefault;
-        bool isNumber = limitText.Length == 0
-            || int.TryParse(limitText, NumberStyles.None, CultureInfo.InvariantCulture, out limit);
-        if (!isNumber || limit is < 1 or > LimitMax)
-        {
-            await RefuseAsync(context, "OUT_OF_RANGE", "limit",
-                $"limit is {Quoted.Shorten(limitText)}; it must be a number from 1 to {LimitMax}.");
-            return;
-        }
+    public Task DropManyAsync(HttpContext context) => StartAsync(context, DeadLetterVerb.Drop);
 
-        string cursor = query["cursor"].ToString();
-        if (cursor.Length > CursorCharsMax)
-        {
-            await RefuseAsync(context, "INVALID_CURSOR", "cursor",
-                "cursor is too long; pass the \"next\" of the page before, unchanged.");
-            return;
-        }
-
-        var page = await _desk.ListDeadAsync(cursor.Length == 0 ? null : cursor, limit, context.RequestAborted);
-        await Answer.JsonAsync(context, page, WritePage);
-    }
-
+    /// <param name="verb">What is done about it.</param>
     /// <param name="hook">Null for the task itself.</param>
-    public async Task ReplayAsync(HttpContext context, string plan, string occurrence, string? hook)
+    public async Task ChangeAsync(
+        HttpContext context, DeadLetterVerb verb, string plan, string occurrence, string? hook)
     {
-        if (!Uuids.TryParse(plan, out var planId))
-        {
-            await RefuseAsync(context, "INVALID_ID", "plan_id",
-                $"plan_id is {Quoted.Shorten(plan)}; it must be {Uuids.Form}.");
-            return;
-        }
-
+        var planId = IdOf(plan, "plan_id");
         if (!long.TryParse(occurrence, NumberStyles.None, CultureInfo.InvariantCulture, out long number) || number < 1)
         {
-            await RefuseAsync(context, "OUT_OF_RANGE", "occurrence",
+            throw new ApiMistakeException(
+                ErrorCode.OutOfRange, "occurrence",
                 $"occurrence is {Quoted.Shorten(occurrence)}; occurrences count from 1.");
-            return;
         }
 
         int hookNumber = 0;
@@ -70,58 +42,121 @@ internal sealed class DeadLetterRoutes
             && (!int.TryParse(hook, NumberStyles.None, CultureInfo.InvariantCulture, out hookNumber)
                 || hookNumber is < 1 or > Limits.HooksPerPlanMax))
         {
-            await RefuseAsync(context, "OUT_OF_RANGE", "hook",
+            throw new ApiMistakeException(
+                ErrorCode.OutOfRange, "hook",
                 $"hook is {Quoted.Shorten(hook)}; hooks count from 1 to {Limits.HooksPerPlanMax}.");
+        }
+
+        await desk.ChangeAsync(
+            new DeadLetterRequest(Uuid.ToNumber(planId), number, hookNumber, verb), context.RequestAborted);
+        await Answer.EmptyAsync(context, StatusCodes.Status202Accepted);
+    }
+
+    public async Task ListOperationsAsync(HttpContext context)
+    {
+        var (limit, _) = PageOf(ReadQuery(context, "limit"));
+        var reply = await desk.OperationsAsync(
+            new OperationsRequest(null, Stops: false, limit), context.RequestAborted);
+        await Answer.JsonAsync(context, reply, WriteAll);
+    }
+
+    public Task GetOperationAsync(HttpContext context, string id) => OneAsync(context, id, stops: false);
+
+    public Task StopOperationAsync(HttpContext context, string id) => OneAsync(context, id, stops: true);
+
+    private async Task ListAsync(HttpContext context, bool isGrouped)
+    {
+        var json = ReadQuery(context, [.. DeadLetterJson.FilterFields, "limit", "cursor"]);
+        var (limit, cursor) = PageOf(json);
+        var reply = await desk.ListAsync(
+            new DeadLettersRequest(DeadLetterJson.ReadFilter(json), isGrouped, limit, cursor), context.RequestAborted);
+        await Answer.JsonAsync(context, reply, (writer, page) => DeadLetterJson.Write(writer, page, isGrouped));
+    }
+
+    private async Task StartAsync(HttpContext context, DeadLetterVerb verb)
+    {
+        var body = await RequestBody.ReadAsync(context, bodyBytesMax);
+        if (body.Json is null)
+        {
+            await Answer.ProblemAsync(context, new Problem(body.Status, PlanRoutes.CodeOf(body.Status), body.Reason));
             return;
         }
 
-        var key = new TaskKey(PlanId.From(planId), number, hookNumber);
-        bool found = await _desk.ReplayAsync(key, context.RequestAborted);
-        await (found
-            ? Answer.EmptyAsync(context, StatusCodes.Status202Accepted)
-            : Answer.ProblemAsync(context, new(StatusCodes.Status404NotFound, "DEAD_LETTER_NOT_FOUND",
-                "There is no such dead letter: the task never failed for good, was replayed already, or is pruned.")));
+        using var document = body.Json;
+        string[] fields = verb == DeadLetterVerb.Replay
+            ? ["filter", "all", "dry_run", "spread"]
+            : ["filter", "all", "dry_run"];
+        var json = new StrictJson(document.RootElement, "", fields);
+        var filter = json.Has("filter")
+            ? DeadLetterJson.ReadFilter(json.Object("filter", DeadLetterJson.FilterFields))
+            : new DeadLetterFilter();
+        bool isForAll = json.Flag("all");
+        if (filter.IsEmpty && !isForAll)
+        {
+            throw new ApiMistakeException(
+                ErrorCode.OutOfRange, "filter",
+                "filter names nothing; name what is meant, or set all to true for all dead letters.");
+        }
+
+        long spreadMs = json.DurationMsOrNull("spread", 0) ?? 0;
+        if (spreadMs > StartOperationRequest.SpreadMsMax)
+            throw json.Mistake(ErrorCode.OutOfRange, "spread", "is longer than a week, which is the most.");
+        var operation = await desk.StartAsync(
+            new StartOperationRequest(verb, filter, isForAll, spreadMs, json.Flag("dry_run")), context.RequestAborted);
+        context.Response.Headers.Location = $"/api/operations/{operation.Id}";
+        await Answer.JsonAsync(context, operation, DeadLetterJson.Write, StatusCodes.Status202Accepted);
     }
 
-    private static Task RefuseAsync(HttpContext context, string code, string field, string detail) =>
-        Answer.ProblemAsync(context, new(StatusCodes.Status400BadRequest, code, detail, field));
+    private async Task OneAsync(HttpContext context, string id, bool stops)
+    {
+        var reply = await desk.OperationsAsync(
+            new OperationsRequest(IdOf(id, "id"), stops, 1), context.RequestAborted);
+        await Answer.JsonAsync(context, reply.Operations[0], DeadLetterJson.Write);
+    }
 
-    private static void WritePage(Utf8JsonWriter json, DeadLetterPage page)
+    private static Guid IdOf(string text, string name) => Uuids.TryParse(text, out var id)
+        ? id
+        : throw new ApiMistakeException(
+            ErrorCode.InvalidId, name, $"{name} is {Quoted.Shorten(text)}; it must be {Uuids.Form}.");
+
+    /// <summary>The query as if it were a body: judged as strictly.</summary>
+    private static StrictJson ReadQuery(HttpContext context, params string[] known)
+    {
+        var fields = context.Request.Query.ToDictionary(field => field.Key, field => field.Value.ToString());
+        return new StrictJson(JsonSerializer.SerializeToElement(fields), "", known);
+    }
+
+    private static (int Limit, byte[]? Cursor) PageOf(StrictJson query)
+    {
+        int limit = LimitDefault;
+        if (query.TextOrNull("limit", int.MaxValue) is { Length: > 0 } text
+            && (!int.TryParse(text, NumberStyles.None, CultureInfo.InvariantCulture, out limit)
+                || limit is < 1 or > LimitMax))
+        {
+            throw query.Mistake(
+                ErrorCode.OutOfRange, "limit", $"is {Quoted.Shorten(text)}; it must be a number from 1 to {LimitMax}.");
+        }
+
+        if (query.TextOrNull("cursor", int.MaxValue) is not { Length: > 0 } cursor)
+            return (limit, null);
+        try
+        {
+            return (limit, Convert.FromHexString(cursor));
+        }
+        catch (FormatException)
+        {
+            throw query.Mistake(
+                ErrorCode.InvalidCursor, "cursor", "is none of this server's; pass the \"next\" of the page before.");
+        }
+    }
+
+    private static void WriteAll(Utf8JsonWriter json, OperationsReply reply)
     {
         json.WriteStartObject();
         json.WriteStartArray("items");
-        foreach (var letter in page.Items)
-            WriteLetter(json, letter);
-
+        foreach (var operation in reply.Operations)
+            DeadLetterJson.Write(json, operation);
         json.WriteEndArray();
-        json.WriteString("next", page.Next);
-        json.WriteEndObject();
-    }
-
-    private static void WriteLetter(Utf8JsonWriter json, DeadLetter letter)
-    {
-        var key = letter.Task.Key;
-        string task = $"/api/plans/{key.Plan}/tasks/{key.Occurrence}";
-        json.WriteStartObject();
-        json.WriteString("task_id", key.ToTaskId());
-        json.WriteString("plan_id", key.Plan.ToGuid());
-        json.WriteNumber("occurrence", key.Occurrence);
-        if (key.IsHook)
-            json.WriteNumber("hook", key.Hook);
-        else
-            json.WriteNull("hook");
-
-        json.WriteString("user_id", letter.User.ToGuid());
-        json.WriteString("description", letter.Description);
-        json.WriteNumber("attempts", letter.Task.Attempts);
-        json.WriteNumber("due_at", letter.Task.DueMs);
-        if (letter.Task.FinishedMs is { } finishedMs)
-            json.WriteNumber("failed_at", finishedMs);
-        else
-            json.WriteNull("failed_at");
-
-        json.WriteString("last_error", letter.LastError);
-        json.WriteString("replay", key.IsHook ? $"{task}/hooks/{key.Hook}/replay" : $"{task}/replay");
         json.WriteEndObject();
     }
 }

@@ -126,7 +126,8 @@ internal static class PlanJson
         switch (kind)
         {
             case "http":
-                return ReadHttp(new StrictJson(element, path, "kind", "method", "url", "headers", "body", "timeout"));
+                return ReadHttp(new StrictJson(
+                    element, path, "kind", "method", "url", "headers", "body", "timeout", "retry_on"));
             case "slack":
                 var slack = new StrictJson(element, path, "kind", "channel", "message");
                 return new SlackAction(Line(slack, "channel"), Message(slack));
@@ -157,7 +158,23 @@ internal static class PlanJson
         action.Text("url", ProtocolLimits.UrlBytesMax),
         action.Map("headers", ProtocolLimits.HeadersMax, ProtocolLimits.HeaderValueBytesMax),
         action.TextOrNull("body", ProtocolLimits.PayloadBytesMax),
-        action.DurationMsOrNull("timeout", 0) ?? 0);
+        action.DurationMsOrNull("timeout", 0) ?? 0)
+    {
+        RetryOn = RetryOn(action),
+    };
+
+    private static int[]? RetryOn(StrictJson action)
+    {
+        const string Name = "retry_on";
+        if (action.TextOrNull(Name, ProtocolLimits.LineBytesMax) is not { } text)
+            return null;
+        return RetryStatuses.TryRead(text, out int[] statuses)
+            ? statuses
+            : throw action.Mistake(
+                ErrorCode.OutOfRange, Name,
+                $"is {Quoted.Shorten(text)}; it must be like 408,429,5xx: statuses from 300 to 599, 3xx to 5xx, or "
+                + "none.");
+    }
 
     private static string Line(StrictJson action, string name) => action.Text(name, ProtocolLimits.LineBytesMax);
 

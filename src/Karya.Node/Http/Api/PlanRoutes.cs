@@ -20,32 +20,25 @@ internal sealed class PlanRoutes(IPlanDesk desk, int bodyBytesMax)
             return;
         }
 
-        try
-        {
-            using var json = body.Json;
-            var (plan, durability) = PlanJson.ReadSubmit(json.RootElement);
-            string? key = KeyOf(context.Request);
-            var writer = new FrameWriter();
-            plan.Write(writer);
-            var (id, existed) = await desk.SubmitAsync(
-                writer.Written, key, durability == Durability.Accepted, context.RequestAborted);
-            context.Response.Headers.Location = $"/v1/plan/{id}";
-            await Answer.JsonAsync(
-                context, (Id: id, Existed: existed, Durability: durability),
-                (json, taken) =>
-                {
-                    json.WriteStartObject();
-                    json.WriteString("id", taken.Id.ToGuid());
-                    json.WriteBoolean("existed", taken.Existed);
-                    json.WriteString("durability", taken.Durability == Durability.Accepted ? "accepted" : "durable");
-                    json.WriteEndObject();
-                },
-                existed ? StatusCodes.Status200OK : StatusCodes.Status201Created);
-        }
-        catch (ApiMistakeException mistake)
-        {
-            await Answer.ProblemAsync(context, mistake.Problem);
-        }
+        using var json = body.Json;
+        var (plan, durability) = PlanJson.ReadSubmit(json.RootElement);
+        string? key = KeyOf(context.Request);
+        var writer = new FrameWriter();
+        plan.Write(writer);
+        var (id, existed) = await desk.SubmitAsync(
+            writer.Written, key, durability == Durability.Accepted, context.RequestAborted);
+        context.Response.Headers.Location = $"/v1/plan/{id}";
+        await Answer.JsonAsync(
+            context, (Id: id, Existed: existed, Durability: durability),
+            (json, taken) =>
+            {
+                json.WriteStartObject();
+                json.WriteString("id", taken.Id.ToGuid());
+                json.WriteBoolean("existed", taken.Existed);
+                json.WriteString("durability", taken.Durability == Durability.Accepted ? "accepted" : "durable");
+                json.WriteEndObject();
+            },
+            existed ? StatusCodes.Status200OK : StatusCodes.Status201Created);
     }
 
     /// <summary>As draft-ietf-httpapi-idempotency-key-header has it, with or without its quotes.</summary>
@@ -65,7 +58,8 @@ internal sealed class PlanRoutes(IPlanDesk desk, int bodyBytesMax)
                 $"{KeyHeader} has {bytes} bytes; 1 to {ProtocolLimits.KeyBytesMax} are allowed, in one header.");
     }
 
-    private static string CodeOf(int status) => status switch
+    /// <summary>What a body that cannot be read is refused with.</summary>
+    public static string CodeOf(int status) => status switch
     {
         StatusCodes.Status413PayloadTooLarge => "BODY_TOO_LARGE",
         StatusCodes.Status415UnsupportedMediaType => "CONTENT_TYPE",

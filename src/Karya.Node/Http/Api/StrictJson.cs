@@ -76,6 +76,19 @@ internal sealed class StrictJson
         return text;
     }
 
+    /// <summary>True or false; false when it is absent.</summary>
+    public bool Flag(string name)
+    {
+        if (!TryGet(name, out var value))
+            return false;
+        return value.ValueKind switch
+        {
+            JsonValueKind.True => true,
+            JsonValueKind.False => false,
+            _ => throw Mistake(ErrorCode.Malformed, name, "must be true or false."),
+        };
+    }
+
     public long Integer(string name, long min, long max, long absent) => IntegerOrNull(name, min, max) ?? absent;
 
     public long? IntegerOrNull(string name, long min, long max)

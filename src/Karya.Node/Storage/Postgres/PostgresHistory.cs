@@ -164,6 +164,13 @@ internal sealed class PostgresHistory(NpgsqlDataSource source, TimeSpan retentio
             removed += (long)command.ExecuteScalar()!;
         }
 
+        if (removed < rowsMax)
+        {
+            using var command = Command(
+                connection, "DELETE FROM operations WHERE NOT running AND updated_ms < $1", cutoffMs);
+            removed += command.ExecuteNonQuery();
+        }
+
         transaction.Commit();
         _cursor = next;
         return (int)Math.Min(removed, int.MaxValue);

@@ -32,12 +32,12 @@ internal sealed class PostgresProjection : IDisposable
     private const string TasksSql =
         """
         COPY task_history (plan_id, occurrence, hook, state, reason, occurrence_to, created_ms, due_ms, started_ms,
-          finished_ms, attempts, result)
+          finished_ms, attempts, result, failure)
         FROM STDIN (FORMAT BINARY)
         """;
 
     private const string ErrorsSql =
-        "COPY errors (plan_id, occurrence, hook, attempt, at_ms, text) FROM STDIN (FORMAT BINARY)";
+        "COPY errors (plan_id, occurrence, hook, attempt, at_ms, text, failure) FROM STDIN (FORMAT BINARY)";
 
     private readonly PostgresOwnership _ownership;
     private readonly PostgresLink _link;
@@ -216,7 +216,7 @@ internal sealed class PostgresProjection : IDisposable
         foreach (int index in _sorter.TaskRows)
         {
             ref readonly var task = ref batch.Tasks.Span[index];
-            _copy.Row(12);
+            _copy.Row(13);
             CopyKey(task.Key);
             _copy.Int16((short)task.State);
             _copy.Int16((short)task.Reason);
@@ -230,6 +230,7 @@ internal sealed class PostgresProjection : IDisposable
                 _copy.Bytes(batch.Slice(task.Result));
             else
                 _copy.Null();
+            _copy.Int16((short)task.Failure);
         }
 
         _copy.End();
@@ -242,11 +243,12 @@ internal sealed class PostgresProjection : IDisposable
         _copy.Begin(connection, ErrorsSql);
         foreach (ref readonly var error in batch.Errors.Span)
         {
-            _copy.Row(6);
+            _copy.Row(7);
             CopyKey(error.Key);
             _copy.Int32(error.Attempt);
             _copy.Int64(error.AtMs);
             _copy.Bytes(batch.Slice(error.Text));
+            _copy.Int16((short)error.Failure);
         }
 
         _copy.End();

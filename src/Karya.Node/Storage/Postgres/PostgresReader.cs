@@ -25,7 +25,7 @@ internal sealed class PostgresReader(NpgsqlDataSource source)
     private const string TaskColumns =
         """
         t.plan_id, t.occurrence, t.hook, t.occurrence_to, t.state, t.reason, t.created_ms, t.due_ms, t.started_ms,
-        t.finished_ms, t.attempts, octet_length(t.result)
+        t.finished_ms, t.attempts, octet_length(t.result), t.failure
         """;
 
     private const string PlanSql =
@@ -99,10 +99,10 @@ internal sealed class PostgresReader(NpgsqlDataSource source)
     private const string InsideSql =
         """
         UNION ALL
-        SELECT NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, tasks FROM plans
+        SELECT NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, tasks FROM plans
         WHERE id = $1 AND tasks IS NOT NULL
         UNION ALL
-        SELECT NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, tasks FROM plan_history
+        SELECT NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, tasks FROM plan_history
         WHERE id = $1 AND tasks IS NOT NULL
         """;
 
@@ -136,7 +136,7 @@ internal sealed class PostgresReader(NpgsqlDataSource source)
           WHERE plan_id = $1 AND (occurrence, hook, attempt) < ($2, $3, $4)
           ORDER BY occurrence DESC, hook DESC, attempt DESC LIMIT $5) AS found
         CROSS JOIN LATERAL (
-          SELECT plan_id, occurrence, hook, attempt, at_ms, text FROM errors
+          SELECT plan_id, occurrence, hook, attempt, at_ms, text, failure FROM errors
           WHERE plan_id = $1 AND occurrence = found.occurrence AND hook = found.hook AND attempt = found.attempt
           LIMIT 1) AS error
         ORDER BY found.occurrence DESC, found.hook DESC, found.attempt DESC
@@ -225,7 +225,8 @@ internal sealed class PostgresReader(NpgsqlDataSource source)
             ErrorsSql,
             [Value(id), Value(occurrence), Value(hook), Value(attempt), Value((long)take)],
             rows => ReadAll(
-                rows, row => new StoredError(ReadKey(row), row.GetInt32(3), row.GetInt64(4), Text(row, 5))));
+                rows, row => new StoredError(
+                    ReadKey(row), row.GetInt32(3), row.GetInt64(4), Text(row, 5), (FailureClass)row.GetInt16(6))));
     }
 
     public byte[]? FindResult(TaskKey key) => Ask(
@@ -308,7 +309,7 @@ internal sealed class PostgresReader(NpgsqlDataSource source)
         while (rows.Read())
         {
             if (rows.IsDBNull(0))
-                TaskBytes.Read(plan, Bytes(rows, 12), tasks);
+                TaskBytes.Read(plan, Bytes(rows, 13), tasks);
             else
                 tasks.Add(ReadTask(rows));
         }
@@ -318,7 +319,7 @@ internal sealed class PostgresReader(NpgsqlDataSource source)
 
     private static StoredTask ReadTask(NpgsqlDataReader row) => new(
         ReadKey(row),
-        (PlanTaskState)row.GetInt16(4),
+        StoredStates.Read(row.GetInt16(4)),
         (SkipReason)row.GetInt16(5),
         OccurrenceTo: row.GetInt64(3),
         CreatedMs: row.GetInt64(6),
@@ -326,7 +327,10 @@ internal sealed class PostgresReader(NpgsqlDataSource source)
         StartedMs: row.GetInt64(8),
         FinishedMs: row.GetInt64(9),
         Attempts: row.GetInt32(10),
-        ResultBytes: row.IsDBNull(11) ? null : row.GetInt32(11));
+        ResultBytes: row.IsDBNull(11) ? null : row.GetInt32(11))
+    {
+        Failure = (FailureClass)row.GetInt16(12),
+    };
 
     private static (long Occurrence, int Hook) OrderOf(StoredTask task) => (task.Key.Occurrence, task.Key.Hook);
 

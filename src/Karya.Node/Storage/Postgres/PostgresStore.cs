@@ -1,4 +1,3 @@
-using System.Text;
 using Karya.Engine;
 using Karya.Engine.Journal;
 using Karya.Engine.Shards;
@@ -32,6 +31,7 @@ internal sealed class PostgresStore : IClusterStore
     private readonly PostgresProjection _projection;
     private readonly PostgresLink _leaseLink;
     private readonly PostgresReader _reader;
+    private readonly PostgresDesk _desk;
     private readonly PostgresHistory _history;
     private readonly PostgresPartitions _partitions;
     private readonly int _leaseSeconds;
@@ -52,6 +52,7 @@ internal sealed class PostgresStore : IClusterStore
         _projection = new PostgresProjection(_ownership, _links);
         _leaseLink = new PostgresLink(_links);
         _reader = new PostgresReader(_pool);
+        _desk = new PostgresDesk(_pool);
         _partitions = new PostgresPartitions(_reader);
         _history = new PostgresHistory(_pool, settings.Retention);
         _leaseSeconds = PostgresSource.SecondsOf(settings.Lease / 4);
@@ -227,16 +228,7 @@ internal sealed class PostgresStore : IClusterStore
         return _history.Prune(cutoffMs, rowsMax, nowMs);
     });
 
-    public void AddUser(UserView user) => Ask(() =>
-    {
-        using var connection = _pool.OpenConnection();
-        using var command = new NpgsqlCommand(
-            "INSERT INTO users (id, name, created_ms) VALUES ($1, $2, $3) ON CONFLICT (id) DO NOTHING", connection);
-        command.Parameters.AddWithValue(user.Id.ToGuid());
-        command.Parameters.AddWithValue(Encoding.UTF8.GetBytes(user.Name));
-        command.Parameters.AddWithValue(user.CreatedMs);
-        return command.ExecuteNonQuery();
-    });
+    public void AddUser(UserView user) => Ask(() => _desk.AddUser(user));
 
     public void LoadDue(long fromMs, long toMs, StoredPlanReader reader) => AskOnce(() =>
     {
@@ -288,6 +280,16 @@ internal sealed class PostgresStore : IClusterStore
     public byte[]? FindResult(TaskKey key) => Ask(() => _reader.FindResult(key));
 
     public IReadOnlyList<StoredTask> ListDead(TaskKey? below, int take) => Ask(() => _reader.ListDead(below, take));
+
+    public int DropDead(IReadOnlyCollection<TaskKey> keys) => Ask(() => _desk.DropDead(keys));
+
+    public StoredOperation? PutOperation(StoredOperation operation) => Ask(() => _desk.PutOperation(operation));
+
+    public StoredOperation? StopOperation(Guid id) => Ask(() => _desk.StopOperation(id));
+
+    public StoredOperation? FindOperation(Guid id) => Ask(() => _desk.FindOperation(id));
+
+    public IReadOnlyList<StoredOperation> ListOperations(int take) => Ask(() => _desk.ListOperations(take));
 
     public void Ping() => Ask(() =>
     {

@@ -20,6 +20,7 @@ internal sealed class SqliteHistory
     private readonly SqliteStatement _removePlan;
     private readonly SqliteStatement _removeTasksUpTo;
     private readonly SqliteStatement _removeErrorsUpTo;
+    private readonly SqliteStatement _removeOperations;
 
     // Found first and removed then: a statement must not walk an index that others change under it.
     private readonly List<(long Row, long EndedMs, UInt128 Plan, UInt128 User)> _found = [];
@@ -64,6 +65,7 @@ internal sealed class SqliteHistory
             "DELETE FROM tasks WHERE plan_id = ?1 AND occurrence <= ?2 AND finished_ms > 0 AND finished_ms < ?3");
         _removeErrorsUpTo = database.Prepare(
             "DELETE FROM errors WHERE plan_id = ?1 AND occurrence <= ?2 AND at_ms < ?3");
+        _removeOperations = database.Prepare("DELETE FROM operations WHERE running = 0 AND updated_ms < ?1");
     }
 
     /// <summary>Removes rows within the transaction that the caller has begun. Returns how many.</summary>
@@ -73,7 +75,9 @@ internal sealed class SqliteHistory
         int removed = PrunePlans(cutoffMs, rowsMax);
         if (removed == 0 && !isWholeRound)
             removed = PrunePlans(cutoffMs, rowsMax);
-        return removed < rowsMax ? removed + PruneTasks(cutoffMs, rowsMax - removed) : removed;
+        if (removed < rowsMax)
+            removed += PruneTasks(cutoffMs, rowsMax - removed);
+        return removed < rowsMax ? removed + Run(_removeOperations.Bind(1, cutoffMs)) : removed;
     }
 
     private int PrunePlans(long cutoffMs, int rowsMax)

@@ -16,7 +16,7 @@ internal sealed class SqliteReader : IDisposable
     private const string TaskColumns =
         """
         plan_id, occurrence, hook, occurrence_to, state, reason, created_ms, due_ms, started_ms, finished_ms, attempts,
-        length(result)
+        length(result), CASE WHEN state IN (3, 6) THEN failure ELSE 0 END
         FROM tasks
         """;
 
@@ -45,6 +45,8 @@ internal sealed class SqliteReader : IDisposable
     private readonly SqliteStatement _task;
     private readonly SqliteStatement _result;
     private readonly SqliteStatement _dead;
+    private readonly SqliteStatement _operation;
+    private readonly SqliteStatement _operations;
     private readonly SqliteStatement _ping;
 
     public SqliteReader(string path)
@@ -69,7 +71,7 @@ internal sealed class SqliteReader : IDisposable
             """);
         _errors = _database.Prepare(
             """
-            SELECT plan_id, occurrence, hook, attempt, at_ms, text FROM errors
+            SELECT plan_id, occurrence, hook, attempt, at_ms, text, failure FROM errors
             WHERE plan_id = ?1 AND (occurrence, hook, attempt) < (?2, ?3, ?4)
             ORDER BY occurrence DESC, hook DESC, attempt DESC LIMIT ?5
             """);
@@ -84,6 +86,13 @@ internal sealed class SqliteReader : IDisposable
             SELECT {TaskColumns} INDEXED BY tasks_dead
             WHERE state = 3 AND (plan_id, occurrence, hook) < (?1, ?2, ?3)
             ORDER BY plan_id DESC, occurrence DESC, hook DESC LIMIT ?4
+            """);
+        _operation = _database.Prepare(
+            "SELECT id, running, stop, version, updated_ms, body FROM operations WHERE id = ?1");
+        _operations = _database.Prepare(
+            """
+            SELECT id, running, stop, version, updated_ms, body FROM operations
+            ORDER BY running DESC, updated_ms DESC, id DESC LIMIT ?1
             """);
         _ping = _database.Prepare("SELECT value FROM meta WHERE key = 'schema'");
     }
@@ -147,7 +156,12 @@ internal sealed class SqliteReader : IDisposable
         _errors.Bind(1, id.Value).Bind(2, occurrence).Bind(3, hook).Bind(4, attempt).Bind(5, take);
         using var rows = new Scope(_errors);
         while (_errors.Step())
-            errors.Add(new StoredError(ReadKey(_errors), _errors.Int32(3), _errors.Int64(4), _errors.Text(5)));
+        {
+            errors.Add(new StoredError(
+                ReadKey(_errors), _errors.Int32(3), _errors.Int64(4), _errors.Text(5),
+                (FailureClass)_errors.Int32(6)));
+        }
+
         return errors;
     }
 
@@ -168,6 +182,14 @@ internal sealed class SqliteReader : IDisposable
         var end = below ?? new TaskKey(new PlanId(UInt128.MaxValue), long.MaxValue, int.MaxValue);
         return ReadTasks(_dead.Bind(1, end).Bind(4, take));
     }
+
+    public StoredOperation? FindOperation(Guid id)
+    {
+        var found = ReadOperations(_operation.Bind(1, Uuid.ToNumber(id)));
+        return found.Count > 0 ? found[0] : null;
+    }
+
+    public List<StoredOperation> ListOperations(int take) => ReadOperations(_operations.Bind(1, take));
 
     public void Ping() => _ping.Run();
 
@@ -210,7 +232,7 @@ internal sealed class SqliteReader : IDisposable
         {
             tasks.Add(new StoredTask(
                 ReadKey(statement),
-                (PlanTaskState)statement.Int32(4),
+                StoredStates.Read(statement.Int32(4)),
                 (SkipReason)statement.Int32(5),
                 OccurrenceTo: statement.Int64(3),
                 CreatedMs: statement.Int64(6),
@@ -218,11 +240,28 @@ internal sealed class SqliteReader : IDisposable
                 StartedMs: statement.Int64(8),
                 FinishedMs: statement.Int64(9),
                 Attempts: statement.Int32(10),
-                ResultBytes: statement.IsNull(11) ? null : statement.Int32(11)));
+                ResultBytes: statement.IsNull(11) ? null : statement.Int32(11))
+            {
+                Failure = (FailureClass)statement.Int32(12),
+            });
         }
 
         return tasks;
     }
+
+    private static List<StoredOperation> ReadOperations(SqliteStatement statement)
+    {
+        var operations = new List<StoredOperation>();
+        using var rows = new Scope(statement);
+        while (statement.Step())
+            operations.Add(ReadOperation(statement));
+        return operations;
+    }
+
+    /// <summary>id, running, stop, version, updated_ms, body.</summary>
+    public static StoredOperation ReadOperation(SqliteStatement row) => new(
+        Uuid.ToGuid(row.Key(0)), row.Int32(1) == 1, row.Int32(2) == 1, row.Int64(3), row.Int64(4),
+        row.Bytes(5).ToArray());
 
     /// <summary>
     /// Ends a question whatever happens in it. A statement left in the middle would hold its snapshot, and the

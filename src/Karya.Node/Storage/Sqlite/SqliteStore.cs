@@ -33,9 +33,6 @@ internal sealed class SqliteStore(string path, TimeProvider clock, Action<Sqlite
     /// </summary>
     private const int RowsPerPrune = 64;
 
-    private const string UserSql =
-        "INSERT INTO users (id, name, created_ms) VALUES (?1, CAST(?2 AS TEXT), ?3) ON CONFLICT (id) DO NOTHING";
-
     private readonly WriteGate _gate = new();
     private readonly SqliteReaderPool _readers = new(path);
 
@@ -43,7 +40,7 @@ internal sealed class SqliteStore(string path, TimeProvider clock, Action<Sqlite
     private SqliteDatabase? _database;
     private SqliteWriter? _writer;
     private SqliteHistory? _history;
-    private SqliteStatement? _addUser;
+    private SqliteDesk? _desk;
     private SqliteStatement? _removeRows;
 
     private string _commitError = "";
@@ -159,7 +156,7 @@ internal sealed class SqliteStore(string path, TimeProvider clock, Action<Sqlite
         byte[] name = Encoding.UTF8.GetBytes(user.Name);
         Write(() =>
         {
-            _addUser!.Bind(1, user.Id.Value).Bind(2, name).Bind(3, user.CreatedMs).Run();
+            _desk!.AddUser(user.Id, name, user.CreatedMs);
             return true;
         });
     }
@@ -215,6 +212,16 @@ internal sealed class SqliteStore(string path, TimeProvider clock, Action<Sqlite
 
     public IReadOnlyList<StoredTask> ListDead(TaskKey? below, int take) => Ask(reader => reader.ListDead(below, take));
 
+    public int DropDead(IReadOnlyCollection<TaskKey> keys) => Write(() => _desk!.DropDead(keys));
+
+    public StoredOperation? PutOperation(StoredOperation operation) => Write(() => _desk!.PutOperation(operation));
+
+    public StoredOperation? StopOperation(Guid id) => Write(() => _desk!.StopOperation(id));
+
+    public StoredOperation? FindOperation(Guid id) => Ask(reader => reader.FindOperation(id));
+
+    public IReadOnlyList<StoredOperation> ListOperations(int take) => Ask(reader => reader.ListOperations(take));
+
     public void Ping()
     {
         if (_writer!.IsBroken)
@@ -244,7 +251,7 @@ internal sealed class SqliteStore(string path, TimeProvider clock, Action<Sqlite
         _rowLast = _rowBefore;
         _writer = new SqliteWriter(database);
         _history = new SqliteHistory(database, _writer);
-        _addUser = database.Prepare(UserSql);
+        _desk = new SqliteDesk(database);
         _removeRows = database.Prepare("DELETE FROM journal WHERE id < ?1");
     }
 

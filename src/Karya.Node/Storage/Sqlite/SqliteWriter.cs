@@ -54,17 +54,18 @@ internal sealed class SqliteWriter
         _writeTask = database.Prepare(
             """
             INSERT INTO tasks
-            VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12)
+            VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13)
             ON CONFLICT (plan_id, occurrence, hook) DO UPDATE SET
               occurrence_to = ?4, state = ?5, reason = ?6, created_ms = ?7, due_ms = ?8,
-              started_ms = ?9, finished_ms = ?10, attempts = ?11, result = ?12
+              started_ms = ?9, finished_ms = ?10, attempts = ?11, result = ?12, failure = ?13
             """);
 
         // Bound as bytes, which a STRICT table would not take for text.
         _writeError = database.Prepare(
             """
-            INSERT INTO errors VALUES (?1, ?2, ?3, ?4, ?5, CAST(?6 AS TEXT))
-            ON CONFLICT (plan_id, occurrence, hook, attempt) DO UPDATE SET at_ms = ?5, text = excluded.text
+            INSERT INTO errors VALUES (?1, ?2, ?3, ?4, ?5, CAST(?6 AS TEXT), ?7)
+            ON CONFLICT (plan_id, occurrence, hook, attempt) DO UPDATE SET
+              at_ms = ?5, text = excluded.text, failure = ?7
             """);
         _countPlans = database.Prepare("UPDATE users SET plan_count = plan_count + ?2 WHERE id = ?1");
     }
@@ -114,7 +115,7 @@ internal sealed class SqliteWriter
             foreach (ref var error in batch.Errors.Span)
             {
                 _writeError.Bind(1, error.Key).Bind(4, error.Attempt).Bind(5, error.AtMs)
-                    .Bind(6, batch.Slice(error.Text)).Run();
+                    .Bind(6, batch.Slice(error.Text)).Bind(7, (long)error.Failure).Run();
             }
 
             return Commit();
@@ -229,6 +230,7 @@ internal sealed class SqliteWriter
             _writeTask.Bind(12, batch.Slice(task.Result));
         else
             _writeTask.BindNull(12);
+        _writeTask.Bind(13, (long)task.Failure);
         _writeTask.Run();
     }
 }

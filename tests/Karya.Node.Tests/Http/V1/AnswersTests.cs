@@ -184,8 +184,9 @@ public sealed class AnswersTests
             [task, task with { Key = hook }],
             [
                 new ErrorView(
-                    First, 1, 1_795_400_040_412, "REST call failed --- [503 | http://127.0.0.1:9000/ping] | busy"),
-                new ErrorView(hook, 1, 1_795_400_040_555, "no Slack"),
+                    First, 1, 1_795_400_040_412, "REST call failed --- [503 | http://127.0.0.1:9000/ping] | busy",
+                    FailureClass.Http5xx),
+                new ErrorView(hook, 1, 1_795_400_040_555, "no Slack", FailureClass.NotConfigured),
             ]);
 
         var reply = await host.GetAsync(PlanPath + "/summary");
