@@ -494,6 +494,8 @@ internal sealed class Node : IAsyncDisposable
         AddGauge("karya_attempts_running", "Attempts that run.", status => status.InFlight);
         Metrics.Gauge(
             "karya_parked_targets", "Targets that are down, whose tasks wait.", () => _connectors.Breaker.ParkedCount);
+        AddGauge(
+            "karya_paced_targets", "Targets whose due tasks wait for executor.targetRate.", status => status.Paced);
         AddGauge("karya_projection_lag_plans", "Changed plans that the tables lack.", status => status.ChangedPlans);
         Metrics.Gauge(
             "karya_partitions", "Partitions that this node has.",

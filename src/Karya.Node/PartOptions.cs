@@ -1,8 +1,10 @@
 using System.Net;
+using Karya.Engine.Dispatching;
 using Karya.Engine.Shards;
 using Karya.Node.Configuration;
 using Karya.Node.Http;
 using Karya.Node.Network;
+using Karya.Node.Plans;
 
 namespace Karya.Node;
 
@@ -28,7 +30,17 @@ internal static class PartOptions
         Math.Max(1, options.Executor.PerTarget / options.Engine.ShardCount),
         (long)options.Engine.Horizon.TotalMilliseconds,
         (long)options.Storage.ProjectionInterval.TotalMilliseconds,
-        options.Storage.ProjectionLagMax);
+        options.Storage.ProjectionLagMax)
+    {
+        LanePace = PaceOf(options),
+    };
+
+    /// <summary>Each shard has its part of the rate.</summary>
+    private static LanePace PaceOf(NodeOptions options)
+    {
+        int rate = options.Executor.TargetRate;
+        return rate == 0 ? default : new LanePace(1_000_000L * options.Engine.ShardCount / rate, Lanes.Chained);
+    }
 
     private static IPEndPoint[] EndpointsOf(ListenAddress listen)
     {

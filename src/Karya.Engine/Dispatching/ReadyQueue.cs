@@ -7,16 +7,20 @@ namespace Karya.Engine.Dispatching;
 /// holds up nobody but itself. Places are counted in total and per lane.
 /// </summary>
 /// <remarks>
-/// Owned by one shard. The queues are linked through the tasks; a lane exists while it has a task waiting or running.
-/// <see cref="TryTake"/>, <see cref="Enqueue"/> and <see cref="Release"/> are O(1) and allocate nothing once warm.
+/// Owned by one shard. The queues are linked through the tasks; a lane exists while it has a task waiting or running,
+/// or is paced. <see cref="TryTake"/>, <see cref="Enqueue"/> and <see cref="Release"/> are O(1) and allocate nothing once
+/// warm. The pace is the generic cell rate algorithm (ITU-T I.371) without a burst but for that of a millisecond, which
+/// is the clock's grain.
 /// </remarks>
-internal sealed class ReadyQueue(Slab<TaskEntry> tasks, int inFlightMax, int laneInFlightMax)
+internal sealed class ReadyQueue(Slab<TaskEntry> tasks, int inFlightMax, int laneInFlightMax, LanePace pace = default)
 {
     private const int None = -1;
+    private const long UsPerMs = 1000;
 
     private readonly Slab<Lane> _lanes = new();
     private readonly Dictionary<uint, int> _laneByKey = [];
     private readonly Dictionary<uint, int> _limits = [];
+    private readonly PriorityQueue<int, long> _paced = new(); // By when they may start again.
     private int _ring = None; // The lane whose turn it is, among those that have both a task and a place.
 
     public int InFlight { get; private set; }
@@ -25,6 +29,12 @@ internal sealed class ReadyQueue(Slab<TaskEntry> tasks, int inFlightMax, int lan
 
     /// <summary>Lanes that have a task waiting or running.</summary>
     public int LaneCount => _laneByKey.Count;
+
+    /// <summary>Lanes whose tasks wait for their turn at the pace.</summary>
+    public int PacedCount { get; private set; }
+
+    /// <summary>When the next paced lane may start again; <see cref="long.MaxValue"/> when none is.</summary>
+    public long NextMs => _paced.TryPeek(out _, out long ms) ? ms : long.MaxValue;
 
     /// <summary>A task could be taken now.</summary>
     public bool CanTake => _ring != None && InFlight < inFlightMax;
@@ -36,10 +46,12 @@ internal sealed class ReadyQueue(Slab<TaskEntry> tasks, int inFlightMax, int lan
         ref var lane = ref _lanes[index];
         entry.IsReady = true;
         entry.NextReady = None;
-        if (lane.Head == None)
-            lane.Head = task;
-        else
+        if (lane.Head != None)
             tasks[lane.Tail].NextReady = task;
+        else
+            lane.Head = task;
+        if (lane.Head == task && lane.IsPaced)
+            PacedCount++;
         lane.Tail = task;
         Waiting++;
         JoinRing(index);
@@ -69,6 +81,45 @@ internal sealed class ReadyQueue(Slab<TaskEntry> tasks, int inFlightMax, int lan
         if (lane.Head == None || lane.InFlight >= lane.Limit)
             LeaveRing(index);
         return true;
+    }
+
+    /// <summary>Lanes that have waited for their turn at the pace long enough go on.</summary>
+    public void Advance(long nowMs)
+    {
+        while (_paced.TryPeek(out int index, out long ms) && ms <= nowMs)
+        {
+            _paced.Dequeue();
+            ref var lane = ref _lanes[index];
+            lane.IsPaced = false;
+            if (lane.Head != None)
+            {
+                PacedCount--;
+                JoinRing(index);
+            }
+            else if (lane.InFlight == 0)
+            {
+                Remove(index);
+            }
+        }
+    }
+
+    /// <summary>An attempt of a task that was taken has started: the lane's next one comes at its pace.</summary>
+    public void Started(uint key, long nowMs)
+    {
+        if (pace.IntervalUs == 0 || key == pace.Unpaced)
+            return;
+        int index = _laneByKey[key];
+        ref var lane = ref _lanes[index];
+        lane.NextUs = Math.Max(lane.NextUs, nowMs * UsPerMs) + pace.IntervalUs;
+        long nextMs = lane.NextUs / UsPerMs;
+        if (nextMs <= nowMs)
+            return;
+        lane.IsPaced = true;
+        _paced.Enqueue(index, nextMs);
+        if (lane.Head != None)
+            PacedCount++;
+        if (lane.Next != None)
+            LeaveRing(index);
     }
 
     /// <summary>
@@ -101,7 +152,7 @@ internal sealed class ReadyQueue(Slab<TaskEntry> tasks, int inFlightMax, int lan
         Invariant.Check(lane.InFlight >= 0);
         if (lane.Head != None)
             JoinRing(index);
-        else if (lane.InFlight == 0)
+        else if (lane.InFlight == 0 && !lane.IsPaced)
             Remove(index);
     }
 
@@ -132,7 +183,7 @@ internal sealed class ReadyQueue(Slab<TaskEntry> tasks, int inFlightMax, int lan
     private void JoinRing(int index)
     {
         ref var lane = ref _lanes[index];
-        if (lane.Next != None || lane.InFlight >= lane.Limit)
+        if (lane.Next != None || lane.InFlight >= lane.Limit || lane.IsPaced)
             return;
         if (_ring == None)
         {
@@ -174,5 +225,16 @@ internal sealed class ReadyQueue(Slab<TaskEntry> tasks, int inFlightMax, int lan
         public int Limit;
         public int Next;
         public int Previous;
+
+        /// <summary>When the next attempt may start, in microseconds.</summary>
+        public long NextUs;
+
+        /// <summary>That is later; it is among the paced, however many wait or run.</summary>
+        public bool IsPaced;
     }
 }
+
+/// <summary>How fast attempts of one lane may follow each other.</summary>
+/// <param name="IntervalUs">Microseconds between two on average; 0 for as fast as they come.</param>
+/// <param name="Unpaced">A lane to which it does not apply.</param>
+public readonly record struct LanePace(long IntervalUs, uint Unpaced = 0);

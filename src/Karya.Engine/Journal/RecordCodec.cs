@@ -163,7 +163,8 @@ internal static class RecordCodec
             writer.WriteVarint((ulong)record.DueMs);
         if (record.HasResult)
             writer.WriteByte(ResultMark);
-        if (record.Failure != FailureClass.Other)
+        bool isMistakable = IsFailure(record) && record.Payload is [FailureMark, ..];
+        if (record.Failure != FailureClass.Other || isMistakable)
         {
             writer.WriteByte(FailureMark);
             writer.WriteByte((byte)record.Failure);
@@ -190,7 +191,7 @@ internal static class RecordCodec
         if (record.HasResult && reader.ReadByte() is var mark and not ResultMark)
             throw new RecordDamagedException($"What follows a success is of kind {mark}, unknown to this version.");
         record.Payload = reader.ReadBytes(reader.Remaining);
-        if (record.Kind is RecordKind.Retrying or RecordKind.Failed && record.Payload is [FailureMark, .. var failure])
+        if (IsFailure(record) && record.Payload is [FailureMark, .. var failure])
         {
             record.Failure = failure.IsEmpty
                 ? throw new RecordDamagedException("A failure ends where its class should be.")
@@ -198,4 +199,6 @@ internal static class RecordCodec
             record.Payload = failure[1..];
         }
     }
+
+    private static bool IsFailure(in Record record) => record.Kind is RecordKind.Retrying or RecordKind.Failed;
 }

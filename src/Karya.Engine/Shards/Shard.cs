@@ -16,7 +16,11 @@ namespace Karya.Engine.Shards;
 /// <param name="ProjectionLagMax">Changed plans that may wait for the tables before new ones are refused.</param>
 public sealed record ShardOptions(
     int Number, int PartitionCount, int InFlightMax, int LaneInFlightMax, long HorizonMs, long ProjectionIntervalMs,
-    int ProjectionLagMax);
+    int ProjectionLagMax)
+{
+    /// <summary>How fast attempts against one target may follow each other.</summary>
+    public LanePace LanePace { get; init; }
+}
 
 /// <summary>
 /// One single-threaded loop's worth of partitions: takes commands, advances the wheel, hands out effects. It has no
@@ -70,7 +74,7 @@ public sealed class Shard : IDisposable
         Inbox = inbox;
         _tables = new ShardTables(nowMs - 1);
         _partitions = new Partition?[options.PartitionCount];
-        _ready = new ReadyQueue(_tables.Tasks, options.InFlightMax, options.LaneInFlightMax);
+        _ready = new ReadyQueue(_tables.Tasks, options.InFlightMax, options.LaneInFlightMax, options.LanePace);
         _pulled = new ReadyQueue(_tables.Tasks, int.MaxValue, laneInFlightMax: 0); // Until workers give credits.
         _turn = new Turn(_effects, _commits, options.PartitionCount);
         _projection = new Projection(_tables);
@@ -372,6 +376,7 @@ public sealed class Shard : IDisposable
     /// <summary>Hands out attempts while there are due tasks and places for them.</summary>
     private void StartReady()
     {
+        _ready.Advance(_turn.NowMs);
         StartReady(_ready, Limits.DispatchesPerTurnMax);
         StartReady(_pulled, 2 * Limits.DispatchesPerTurnMax);
     }
@@ -391,7 +396,9 @@ public sealed class Shard : IDisposable
                 continue;
             }
 
-            if (!_partitions[_tables.Plans[entry.Plan].Partition]!.TryStart(task, _turn))
+            if (_partitions[_tables.Plans[entry.Plan].Partition]!.TryStart(task, _turn))
+                ready.Started(lane, _turn.NowMs);
+            else
                 ready.Release(lane);
         }
     }
@@ -444,14 +451,15 @@ public sealed class Shard : IDisposable
         long projectionMs = Status.ProjectedPosition < _position && !_projection.IsUnderWay
             ? Math.Max(_projectionDueMs, nowMs + 1)
             : long.MaxValue;
-        return Math.Min(
-            Math.Min(_tables.Wheel.NextWakeTick, _residency.NextMs), Math.Min(projectionMs, _ownership.NextMs));
+        long ownMs = Math.Min(projectionMs, _ownership.NextMs);
+        return Math.Min(Math.Min(_tables.Wheel.NextWakeTick, _residency.NextMs), Math.Min(ownMs, _ready.NextMs));
     }
 
     private void Report()
     {
         Status.SetTurn(
-            _position, _ready.InFlight + _pulled.InFlight, _ready.Waiting, _pulled.Waiting, _tables.Wheel.Count);
+            _position, _ready.InFlight + _pulled.InFlight, _ready.Waiting, _pulled.Waiting, _tables.Wheel.Count,
+            _ready.PacedCount);
         if (!_isSurveyDue)
             return;
 

@@ -13,6 +13,7 @@ public sealed class ShardStatus
     private long _ready;
     private long _waitingForWorker;
     private long _scheduled;
+    private long _paced;
 
     /// <summary>The last journal position handed out.</summary>
     public long Position => Volatile.Read(ref _position);
@@ -39,13 +40,18 @@ public sealed class ShardStatus
     /// <summary>Tasks in the wheel.</summary>
     public long Scheduled => Volatile.Read(ref _scheduled);
 
-    internal void SetTurn(long position, long inFlight, long ready, long waitingForWorker, long scheduled)
+    /// <summary>Targets whose due tasks wait since others went to them a moment ago.</summary>
+    public long Paced => Volatile.Read(ref _paced);
+
+    internal void SetTurn(
+        long position, long inFlight, long ready, long waitingForWorker, long scheduled, long paced)
     {
         Volatile.Write(ref _position, position);
         Volatile.Write(ref _inFlight, inFlight);
         Volatile.Write(ref _ready, ready);
         Volatile.Write(ref _waitingForWorker, waitingForWorker);
         Volatile.Write(ref _scheduled, scheduled);
+        Volatile.Write(ref _paced, paced);
     }
 
     internal void SetTables(long projectedPosition, long residentPlans, long changedPlans)

@@ -236,6 +236,12 @@ internal sealed record ExecutorOptions
     /// </summary>
     public int PerTarget { get; init; } = 64;
 
+    /// <summary>
+    /// How many attempts a second this node starts against one target; 0, for as many as there are. Chained plans and
+    /// workers are not targets.
+    /// </summary>
+    public int TargetRate { get; init; }
+
     public BreakerOptions Breaker { get; init; } = new();
 
     /// <summary>

@@ -167,6 +167,9 @@ internal static class OptionTable
             "executor.perTarget", 1, 65_536, o => o.Executor.PerTarget,
             (o, value) => o with { Executor = o.Executor with { PerTarget = value } }),
         Option.Number(
+            "executor.targetRate", 0, 1_000_000, o => o.Executor.TargetRate,
+            (o, value) => o with { Executor = o.Executor with { TargetRate = value } }),
+        Option.Number(
             "executor.breaker.failures", 0, 1_000_000, o => o.Executor.Breaker.Failures,
             (o, value) => WithBreaker(o, o.Executor.Breaker with { Failures = value })),
         Option.Duration(

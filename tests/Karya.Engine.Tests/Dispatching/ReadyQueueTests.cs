@@ -98,6 +98,94 @@ public sealed class ReadyQueueTests
         Assert.False(_tasks[taken].IsReady);
     }
 
+    [Fact]
+    public void Attempts_of_a_paced_lane_come_at_its_pace_and_others_do_not_wait()
+    {
+        var queue = new ReadyQueue(_tasks, 1000, 1000, new LanePace(IntervalUs: 250_000, Unpaced: 9));
+        for (int i = 0; i < 3; i++)
+        {
+            Add(queue, lane: 1);
+            Add(queue, lane: 9);
+        }
+
+        Add(queue, lane: 2);
+        Assert.Equal([1u, 9u, 2u, 9u, 9u], StartAll(queue, 1000));
+        Assert.Equal((1, 1250L), (queue.PacedCount, queue.NextMs));
+        queue.Advance(1249);
+        Assert.False(queue.CanTake);
+
+        queue.Advance(1250);
+        Assert.Equal([1u], StartAll(queue, 1250));
+        queue.Advance(1600); // Late: what was missed is not made up for.
+        Assert.Equal([1u], StartAll(queue, 1600));
+        Assert.Equal(0, queue.PacedCount);
+    }
+
+    [Fact]
+    public void A_fast_pace_lets_several_start_within_a_millisecond_and_is_right_on_average()
+    {
+        var queue = new ReadyQueue(_tasks, 10_000, 10_000, new LanePace(IntervalUs: 300));
+        for (int i = 0; i < 5000; i++)
+            Add(queue, lane: 1);
+        int started = 0;
+        for (long nowMs = 0; nowMs < 300; nowMs++)
+        {
+            queue.Advance(nowMs);
+            int now = StartAll(queue, nowMs).Count;
+            Assert.InRange(now, 3, 4);
+            started += now;
+        }
+
+        Assert.Equal(1000, started);
+    }
+
+    [Fact]
+    public void A_lane_keeps_its_pace_while_nothing_of_it_waits_or_runs_and_is_forgotten_then()
+    {
+        var queue = new ReadyQueue(_tasks, 10, 10, new LanePace(IntervalUs: 100_000));
+        Add(queue, lane: 1);
+        StartAll(queue, 1000);
+        queue.Release(1);
+        Assert.Equal((1, 0), (queue.LaneCount, queue.PacedCount));
+
+        Add(queue, lane: 1);
+        Assert.False(queue.CanTake);
+        Assert.Equal(1, queue.PacedCount);
+        queue.Advance(1100);
+        Assert.Single(StartAll(queue, 1100));
+        queue.Release(1);
+        queue.Advance(1200);
+        Assert.Equal((0, 0, long.MaxValue), (queue.LaneCount, queue.PacedCount, queue.NextMs));
+    }
+
+    [Fact]
+    public void A_task_that_was_cancelled_while_it_waited_uses_up_no_turn()
+    {
+        var queue = new ReadyQueue(_tasks, 10, 10, new LanePace(IntervalUs: 100_000));
+        _tasks[Add(queue, lane: 1)].IsDetached = true;
+        Add(queue, lane: 1);
+        Assert.True(queue.TryTake(out int cancelled));
+        Assert.True(_tasks[cancelled].IsDetached);
+        queue.Release(1);
+
+        Assert.Equal([1u], StartAll(queue, 1000));
+    }
+
+    [Fact]
+    public void A_paced_lane_that_is_parked_stays_parked_when_its_turn_comes()
+    {
+        var queue = new ReadyQueue(_tasks, 10, 10, new LanePace(IntervalUs: 100_000));
+        Add(queue, lane: 1);
+        Add(queue, lane: 1);
+        StartAll(queue, 1000);
+        queue.SetLimit(1, 0);
+        queue.Advance(1100);
+        Assert.False(queue.CanTake);
+
+        queue.SetLimit(1, 10);
+        Assert.Single(StartAll(queue, 1100));
+    }
+
     [Theory]
     [InlineData(1)]
     [InlineData(2)]
@@ -149,6 +237,19 @@ public sealed class ReadyQueueTests
         _tasks[task] = new TaskEntry { Lane = lane };
         queue.Enqueue(task);
         return task;
+    }
+
+    /// <summary>Takes and starts what may go now; the lanes in the order in which they went.</summary>
+    private List<uint> StartAll(ReadyQueue queue, long nowMs)
+    {
+        List<uint> lanes = [];
+        while (queue.TryTake(out int task))
+        {
+            lanes.Add(_tasks[task].Lane);
+            queue.Started(_tasks[task].Lane, nowMs);
+        }
+
+        return lanes;
     }
 
     private static List<int> TakeAll(ReadyQueue queue)

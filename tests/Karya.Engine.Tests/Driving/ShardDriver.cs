@@ -1,5 +1,6 @@
 using System.Buffers;
 using System.Text;
+using Karya.Engine.Dispatching;
 using Karya.Engine.Journal;
 using Karya.Engine.Shards;
 using Xunit;
@@ -32,10 +33,13 @@ internal sealed class ShardDriver : IDisposable
     public ShardDriver(
         int partitions = 4, long horizonMs = 600_000, int inFlightMax = 10_000, int laneInFlightMax = 10_000,
         long projectionIntervalMs = 50, int projectionLagMax = 1_000_000,
-        FakeStore? store = null)
+        FakeStore? store = null, LanePace lanePace = default)
     {
         _options = new ShardOptions(
-            0, partitions, inFlightMax, laneInFlightMax, horizonMs, projectionIntervalMs, projectionLagMax);
+            0, partitions, inFlightMax, laneInFlightMax, horizonMs, projectionIntervalMs, projectionLagMax)
+        {
+            LanePace = lanePace,
+        };
         _ownsAll = store is null;
         Store = store ?? new FakeStore(partitions);
         (_inbox, Shard) = Recover();
