@@ -8,9 +8,9 @@ namespace Karya.Engine.Dispatching;
 /// </summary>
 /// <remarks>
 /// Owned by one shard. The queues are linked through the tasks; a lane exists while it has a task waiting or running,
-/// or is paced. <see cref="TryTake"/>, <see cref="Enqueue"/> and <see cref="Release"/> are O(1) and allocate nothing once
-/// warm. The pace is the generic cell rate algorithm (ITU-T I.371) without a burst but for that of a millisecond, which
-/// is the clock's grain.
+/// or is paced. <see cref="TryTake"/>, <see cref="Enqueue"/> and <see cref="Release"/> are O(1) and allocate nothing
+/// once warm. The pace is the generic cell rate algorithm (ITU-T I.371) without a burst but for that of a millisecond,
+/// which is the clock's grain.
 /// </remarks>
 internal sealed class ReadyQueue(Slab<TaskEntry> tasks, int inFlightMax, int laneInFlightMax, LanePace pace = default)
 {

@@ -1,9 +1,11 @@
 using System.Globalization;
 using System.Net;
+using System.Net.Security;
 using System.Net.Sockets;
 using Karya.Engine;
 using Karya.Node.Execution.Egress;
 using Karya.Node.Plans;
+using MailKit;
 using MailKit.Net.Smtp;
 using MailKit.Security;
 using MimeKit;
@@ -53,11 +55,18 @@ internal sealed class EmailConnector : IConnector, IDisposable
     private readonly EmailOptions _options;
     private readonly EgressGate _gate;
     private readonly TimeProvider _time;
+    private readonly RemoteCertificateValidationCallback? _trust;
     private readonly TimedCalls _calls;
     private readonly MailboxAddress _from;
 
-    public EmailConnector(EmailOptions options, EgressGate gate, TimeProvider time)
+    /// <param name="options">Where to, and as whom.</param>
+    /// <param name="gate">The way out.</param>
+    /// <param name="time">Dates mails, and measures the time limit.</param>
+    /// <param name="trust">Judges certificates in place of the system's list of authorities, for tests.</param>
+    public EmailConnector(
+        EmailOptions options, EgressGate gate, TimeProvider time, RemoteCertificateValidationCallback? trust = null)
     {
+        _trust = trust;
         _options = options;
         _gate = gate;
         _time = time;
@@ -90,7 +99,11 @@ internal sealed class EmailConnector : IConnector, IDisposable
         Func<SmtpClient, CancellationToken, Task> send, CancellationToken deadline)
     {
         using var socket = await _gate.ConnectAsync(_options.Host, _options.Port, deadline);
-        using var client = new SmtpClient { CheckCertificateRevocation = false };
+        using var client = new SmtpClient
+        {
+            CheckCertificateRevocation = false,
+            ServerCertificateValidationCallback = _trust,
+        };
         await client.ConnectAsync(socket, _options.Host, _options.Port, SecurityOf(_options), deadline);
         if (_options.User.Length > 0)
             await client.AuthenticateAsync(_options.User, _options.Password, deadline);
@@ -123,6 +136,9 @@ internal sealed class EmailConnector : IConnector, IDisposable
             AuthenticationException => Outcome.FailedForGood(
                 FailureClass.SignIn,
                 $"e-mail: {server} did not accept connectors.email.user and its password: {exception.Message}"),
+            ServiceNotAuthenticatedException => Outcome.FailedForGood(
+                FailureClass.SignIn,
+                $"e-mail: {server} wants to know who sends, and connectors.email.user is not set: {exception.Message}"),
             SslHandshakeException => Outcome.Down(
                 FailureClass.Tls,
                 $"e-mail: TLS with {server} failed: {exception.GetBaseException().Message}"),

@@ -3,6 +3,7 @@ using System.Net;
 using System.Net.Sockets;
 using System.Text;
 using Karya.Node.Execution.Egress;
+using Karya.Node.Plans;
 
 namespace Karya.Node.Execution;
 
@@ -25,6 +26,8 @@ internal static class GatedHttp
         ConnectCallback = async (context, stopping) =>
         {
             var (host, port) = (context.DnsEndPoint.Host, context.DnsEndPoint.Port);
+            if (ServicePorts.NameOf(port) is { } service)
+                throw new EgressDeniedException($"egress denied: port {port} is that of {service}, not of HTTP.");
             return new NetworkStream(await gate.ConnectAsync(host, port, stopping), ownsSocket: true);
         },
         UseProxy = false,

@@ -60,6 +60,7 @@ internal sealed class KafkaConnector(KafkaOptions options, EgressGate gate, Time
     private readonly TimedCalls _calls = new("Kafka", TimeLimit + MessageTimeToSpare, time);
     private readonly SemaphoreSlim _making = new(1, 1);
     private IProducer<byte[]?, byte[]>? _producer;
+    private volatile Error? _lastError; // Of a connection: why a message is not acknowledged.
 
     public ValueTask<Outcome> RunAsync(Attempt attempt, PlanAction action, CancellationToken stopping)
     {
@@ -83,6 +84,7 @@ internal sealed class KafkaConnector(KafkaOptions options, EgressGate gate, Time
     {
         var producer = await ProducerAsync(deadline);
         await producer.ProduceAsync(kafka.Topic, MessageOf(attempt, kafka), deadline);
+        _lastError = null;
         return Outcome.Success;
     }
 
@@ -104,12 +106,7 @@ internal sealed class KafkaConnector(KafkaOptions options, EgressGate gate, Time
             case KafkaException { Error: var error }:
                 if (error.IsFatal)
                     DropProducer();
-                bool isForGood = IsForGood(error.Code);
-                return new Outcome($"Kafka: {Describe(error)}", !isForGood)
-                {
-                    IsTargetDown = !isForGood,
-                    Failure = ClassOf(error.Code),
-                };
+                return OutcomeOf(error);
             default: // Another attempt has just dropped the producer, say.
                 return Outcome.Failed(FailureClass.Other, $"Kafka: {exception.Message}");
         }
@@ -127,6 +124,7 @@ internal sealed class KafkaConnector(KafkaOptions options, EgressGate gate, Time
             await CheckServersAsync(stopping);
             var producer = new ProducerBuilder<byte[]?, byte[]>(Configuration())
                 .SetLogHandler((_, _) => { }) // What goes wrong comes back with the attempts.
+                .SetErrorHandler((_, error) => _lastError = error)
                 .Build();
             Volatile.Write(ref _producer, producer);
             return producer;
@@ -205,6 +203,20 @@ internal sealed class KafkaConnector(KafkaOptions options, EgressGate gate, Time
             CultureInfo.InvariantCulture,
             $"timeout: no broker acknowledged the message within {TimeLimit.TotalSeconds} s.")
         : error.Reason;
+
+    /// <summary>A message that was not acknowledged says so; what is wrong with the brokers is known besides.</summary>
+    private Outcome OutcomeOf(Error error)
+    {
+        bool isUnheard = error.Code is ErrorCode.Local_MsgTimedOut or ErrorCode.Local_Transport
+            or ErrorCode.Local_TimedOut;
+        var cause = isUnheard ? _lastError : null;
+        bool isForGood = IsForGood(error.Code);
+        return new Outcome($"Kafka: {Describe(error)}{(cause is null ? "" : $" {cause.Reason}")}", !isForGood)
+        {
+            IsTargetDown = !isForGood,
+            Failure = ClassOf(cause?.Code ?? error.Code),
+        };
+    }
 
     private static FailureClass ClassOf(ErrorCode code) => code switch
     {

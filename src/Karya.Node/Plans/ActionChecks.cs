@@ -119,12 +119,19 @@ internal static class ActionChecks
 
         var url = reader.ReadUtf8("action.url", ProtocolLimits.UrlBytesMax);
         uint lane = 0;
-        if (!reader.HasFailed && !TryJudgeUrl(url, out lane))
+        int port = 0;
+        if (!reader.HasFailed && !TryJudgeUrl(url, out lane, out port))
         {
             reader.Refuse(
                 ErrorCode.InvalidUrl, "action.url",
                 $"action.url is {Quote(url)}; it must be a URL like https://host:port/path, of http or https, with a "
                 + "port from 1 to 65535.");
+        }
+        else if (!reader.HasFailed && ServicePorts.NameOf(port) is { } service)
+        {
+            reader.Refuse(
+                ErrorCode.InvalidUrl, "action.url",
+                $"action.url is {Quote(url)}; port {port} is that of {service}, not of HTTP.");
         }
 
         int headers = reader.ReadArray("action.headers", 0, ProtocolLimits.HeadersMax, itemSlots: 2);
@@ -194,9 +201,10 @@ internal static class ActionChecks
     }
 
     /// <summary>Nearly all URLs are plain ASCII and are judged here; the others by the library.</summary>
-    private static bool TryJudgeUrl(ReadOnlySpan<byte> url, out uint lane)
+    private static bool TryJudgeUrl(ReadOnlySpan<byte> url, out uint lane, out int port)
     {
         lane = 0;
+        port = 0;
         bool isHttps = url.Length > 8 && Ascii.EqualsIgnoreCase(url[..8], "https://"u8);
         bool isHttp = url.Length > 7 && Ascii.EqualsIgnoreCase(url[..7], "http://"u8);
         if (!isHttp && !isHttps)
@@ -209,9 +217,9 @@ internal static class ActionChecks
         var host = colon < 0 ? authority : authority[..colon];
         bool isPlain = IsPlainHost(host) && !authority.Contains((byte)'@') && !rest.ContainsAnyExcept(PlainLetters);
         if (!isPlain)
-            return TryJudgeWithLibrary(url, out lane);
+            return TryJudgeWithLibrary(url, out lane, out port);
 
-        int port = isHttps ? 443 : 80;
+        port = isHttps ? 443 : 80;
         if (colon >= 0)
         {
             bool isPort = Utf8Parser.TryParse(authority[(colon + 1)..], out port, out int used)
@@ -231,9 +239,10 @@ internal static class ActionChecks
         && char.IsAsciiLetterOrDigit((char)host[0]) && char.IsAsciiLetterOrDigit((char)host[^1])
         && host.IndexOf(".."u8) < 0 && host.IndexOf(".-"u8) < 0 && host.IndexOf("-."u8) < 0;
 
-    private static bool TryJudgeWithLibrary(ReadOnlySpan<byte> url, out uint lane)
+    private static bool TryJudgeWithLibrary(ReadOnlySpan<byte> url, out uint lane, out int port)
     {
         lane = 0;
+        port = 0;
         string text = Encoding.UTF8.GetString(url);
         if (url.ContainsAny(Controls) || !Uri.TryCreate(text, UriKind.Absolute, out var uri) || uri.Host.Length == 0
             || uri.Port is <= 0 or > ushort.MaxValue)
@@ -241,6 +250,7 @@ internal static class ActionChecks
             return false;
         }
 
+        port = uri.Port;
         lane = Lanes.Of(WireActions.Of(new Protocol.Messages.RestAction("GET", text, [], null, 0)));
         return true;
     }

@@ -1,5 +1,6 @@
 using System.Runtime.CompilerServices;
 using Karya.Engine;
+using Karya.Node.Execution;
 using Karya.Node.Execution.Egress;
 using Karya.Node.Plans;
 using Karya.Node.Tests.Network;
@@ -8,6 +9,7 @@ using Karya.Protocol.Messages;
 using Xunit;
 using EmailAction = Karya.Protocol.Messages.EmailAction;
 using KafkaAction = Karya.Protocol.Messages.KafkaAction;
+using RestAction = Karya.Protocol.Messages.RestAction;
 using SlackAction = Karya.Protocol.Messages.SlackAction;
 
 namespace Karya.Node.Tests.Execution;
@@ -19,10 +21,28 @@ public sealed class ConnectorDocumentTests
     {
         MailDomains = ["example.com"],
         Topics = ["orders", "audit-*"],
+        Secrets = new PlanSecrets(["PAYMENTS_*"], "/run/secrets/karya", _ => null),
     };
 
     private static readonly (string What, ActionMessage Action)[] Submits =
     [
+        ("REST, no scheme", Call("api.example.com/x")),
+        ("REST, another scheme", Call("ftp://api.example.com/x")),
+        ("REST, a file", Call("file:///etc/passwd")),
+        ("REST, port 0", Call("http://api.example.com:0/")),
+        ("REST, port 65536", Call("http://api.example.com:65536/")),
+        ("REST, the port of a mail server", Call("http://api.example.com:25/")),
+        ("REST, the port of a cache", Call("http://api.example.com:6379/")),
+        ("REST, a backslash in front of another host", Call("http://api.example.com\\@evil.example/")),
+        ("REST, a line break in the URL", Call("http://api.example.com/\r\nHost: x")),
+        ("REST, another method", Call("http://api.example.com/") with { Method = "TRACE" }),
+        ("REST, a header name with a space", Call("http://api.example.com/", ("x y", "1"))),
+        ("REST, a header value with a line break", Call("http://api.example.com/", ("x", "1\r\nHost: y"))),
+        ("REST, a header that frames the message", Call("http://api.example.com/", ("Transfer-Encoding", "chunked"))),
+        ("REST, a secret that is not allowed", Call("http://api.example.com/", ("x", "${env:PATH}"))),
+        ("REST, a file outside of the secrets", Call("http://api.example.com/", ("x", "${file:../../etc/passwd}"))),
+        ("REST, a time limit over an hour", Call("http://api.example.com/") with { TimeoutMs = 3_600_001 }),
+        ("REST, a retry after 200", Call("http://api.example.com/") with { RetryOn = [200] }),
         ("Slack, a message that is no JSON", new SlackAction("C1", "hello")),
         ("Slack, a message that is no array", new SlackAction("C1", """{"type":"divider"}""")),
         ("Slack, a block without a type", new SlackAction("C1", """[{"type":"divider"},{}]""")),
@@ -53,6 +73,57 @@ public sealed class ConnectorDocumentTests
     ];
 
     private static readonly string Documentation = File.ReadAllText(InRepository("docs/connectors.md"));
+
+    private static readonly (string What, string Answer)[] Answers =
+    [
+        ("200", "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"),
+        ("204", "HTTP/1.1 204 No Content\r\n\r\n"),
+        ("200, and the body breaks off", "HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\nok"),
+        ("302", "HTTP/1.1 302 Found\r\nLocation: /x\r\nContent-Length: 0\r\n\r\n"),
+        ("404", "HTTP/1.1 404 Not Found\r\nContent-Length: 4\r\n\r\ngone"),
+        ("429 with a pause", "HTTP/1.1 429 Slow\r\nRetry-After: 7\r\nContent-Length: 0\r\n\r\n"),
+        ("503", "HTTP/1.1 503 Busy\r\nContent-Length: 4\r\n\r\nbusy"),
+        ("500, and the body breaks off", "HTTP/1.1 500 No\r\nContent-Length: 100\r\n\r\noops"),
+        ("500 with escape sequences", "HTTP/1.1 500 No\r\nContent-Length: 8\r\n\r\n\u001b[31mred"),
+        ("500 with a body of 100 kB", "HTTP/1.1 500 No\r\nContent-Length: 100000\r\n\r\n" + new string('x', 100_000)),
+        ("nothing, and the end", ""),
+        ("what is not HTTP", "SSH-2.0-OpenSSH_9.2\r\n"),
+        ("headers of 100 kB", "HTTP/1.1 200 OK\r\nx: " + new string('x', 100_000) + "\r\n\r\n"),
+        ("a thousand 1xx, and the end", string.Concat(Enumerable.Repeat("HTTP/1.1 103 Early\r\n\r\n", 1000))),
+        ("two different lengths", "HTTP/1.1 200 OK\r\nContent-Length: 2\r\nContent-Length: 3\r\n\r\nok"),
+    ];
+
+    [Fact]
+    public async Task What_targets_answer_is_documented()
+    {
+        var rows = new List<string>();
+        foreach (var (what, answer) in Answers)
+        {
+            await using var target = new RawTarget(answer);
+            using var connector = new RestConnector(
+                new RestOptions(ResponseBytesMax: 1000), new EgressGate(Egress.Rules.Local), TimeProvider.System);
+            var action = new Karya.Node.Plans.RestAction(false, target.Authority + "/x", "POST", [], "{}", 10_000)
+            {
+                RetriesAnyStatus = false,
+            };
+            var outcome = await connector.RunAsync(
+                SampleAttempt.Number(1), action, TestContext.Current.CancellationToken);
+            string text = outcome.Error is null
+                ? ""
+                : ErrorText.Fit(outcome.Error).Replace(target.Authority, "HOST", StringComparison.Ordinal);
+            string failure = outcome.IsSuccess ? "success" : $"`{FailureNames.Of(outcome.Failure)}`";
+            string again = (outcome.IsSuccess, outcome.Retryable, outcome.RetryAfterMs) switch
+            {
+                (true, _, _) => "",
+                (_, false, _) => "no",
+                (_, _, 0) => "yes",
+                (_, _, var ms) => $"after {ms / 1000} s",
+            };
+            rows.Add($"| {what} | {failure} | {again} | {Cell(Shorten(text))} |");
+        }
+
+        AssertDocumented("answers of targets", "| Answer | Is | Again | Text |\n| --- | --- | --- | --- |\n", rows);
+    }
 
     [Fact]
     public void Every_class_of_failure_is_there_in_order()
@@ -95,12 +166,22 @@ public sealed class ConnectorDocumentTests
             Documentation.Contains(table, StringComparison.Ordinal), $"docs/connectors.md should have:\n{table}");
     }
 
+    private static string Shorten(string text)
+    {
+        int start = text.IndexOf("xxxxx", StringComparison.Ordinal);
+        int end = text.LastIndexOf("xxxxx", StringComparison.Ordinal) + 5;
+        return start < 0 ? text : $"{text[..start]}xxx...{text[end..]}";
+    }
+
+    private static RestAction Call(string url, params (string Name, string Value)[] headers) => new(
+        "GET", url, [.. headers.Select(header => KeyValuePair.Create(header.Name, header.Value))], null, 0);
+
     private static WireFault FaultOf(ActionMessage action)
     {
         var writer = new FrameWriter();
         Frames.Far(1, action).Write(writer);
         var reader = new WireReader(writer.Written.Span);
-        Assert.False(SubmissionReader.TryRead(ref reader, Rules, default, out _));
+        Assert.False(SubmissionReader.TryRead(ref reader, Rules, default, out _), $"Not refused: {action}");
         return reader.Fault!;
     }
 

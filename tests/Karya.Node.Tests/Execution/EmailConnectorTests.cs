@@ -1,4 +1,3 @@
-using System.Buffers;
 using System.Net;
 using Karya.Engine;
 using Karya.LocalServers;
@@ -6,11 +5,9 @@ using Karya.Node.Execution;
 using Karya.Node.Execution.Egress;
 using Karya.Node.Plans;
 using Karya.Node.Tests.Execution.Egress;
-using MimeKit;
 using SmtpServer;
 using SmtpServer.ComponentModel;
 using SmtpServer.Protocol;
-using SmtpServer.Storage;
 using Xunit;
 
 namespace Karya.Node.Tests.Execution;
@@ -181,35 +178,4 @@ public sealed class EmailConnectorTests : IAsyncLifetime
     private static ValueTask<Outcome> SendAsync(
         EmailConnector connector, string recipient, string subject, string message) => connector.RunAsync(
         First, new EmailAction(recipient, subject, message), TestContext.Current.CancellationToken);
-
-    /// <summary>Keeps what was sent, and answers as told.</summary>
-    private sealed class MailBag : MessageStore
-    {
-        private readonly Lock _lock = new();
-        private readonly List<MimeMessage> _mails = [];
-
-        public SmtpResponse Answer { get; set; } = SmtpResponse.Ok;
-
-        public IReadOnlyList<MimeMessage> Mails
-        {
-            get
-            {
-                lock (_lock)
-                    return [.. _mails];
-            }
-        }
-
-        public override async Task<SmtpResponse> SaveAsync(
-            ISessionContext context, IMessageTransaction transaction, ReadOnlySequence<byte> buffer,
-            CancellationToken cancellationToken)
-        {
-            if (Answer.ReplyCode != SmtpReplyCode.Ok)
-                return Answer;
-            using var stream = new MemoryStream(buffer.ToArray());
-            var mail = await MimeMessage.LoadAsync(stream, cancellationToken);
-            lock (_lock)
-                _mails.Add(mail);
-            return Answer;
-        }
-    }
 }

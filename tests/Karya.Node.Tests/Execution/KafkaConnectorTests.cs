@@ -1,5 +1,6 @@
 using System.Text;
 using Confluent.Kafka;
+using Karya.Engine;
 using Karya.Node.Execution;
 using Karya.Node.Execution.Egress;
 using Karya.Node.Plans;
@@ -82,6 +83,30 @@ public sealed class KafkaConnectorTests : IDisposable
     }
 
     [Fact]
+    public async Task Who_signs_in_is_let_in()
+    {
+        await using var broker = new SaslBroker("karya", "s3cret");
+        using var connector = NewSaslConnector(broker, "s3cret");
+
+        Assert.Equal(Outcome.Success, await connector.TestAsync(TestContext.Current.CancellationToken));
+
+        Assert.Equal("\0karya\0s3cret", broker.Seen.First());
+    }
+
+    [Fact]
+    public async Task Who_is_not_let_in_is_told_why_and_not_what_the_password_was()
+    {
+        await using var broker = new SaslBroker("karya", "s3cret");
+        using var connector = NewSaslConnector(broker, "wr0ng");
+
+        var outcome = await connector.TestAsync(TestContext.Current.CancellationToken);
+
+        Assert.Equal(FailureClass.SignIn, outcome.Failure);
+        Assert.Contains("no such user", outcome.Error, StringComparison.Ordinal);
+        Assert.DoesNotContain("wr0ng", outcome.Error, StringComparison.Ordinal);
+    }
+
+    [Fact]
     public async Task Brokers_are_behind_the_gate_too()
     {
         using var connector = new KafkaConnector(
@@ -101,6 +126,15 @@ public sealed class KafkaConnectorTests : IDisposable
 
     private KafkaConnector NewConnector(params string[] topics) =>
         new(new KafkaOptions(_servers, topics), new EgressGate(Rules.Local), TimeProvider.System);
+
+    private static KafkaConnector NewSaslConnector(SaslBroker broker, string password) => new(
+        new KafkaOptions(broker.Address, ["*"])
+        {
+            User = "karya",
+            Password = password,
+            SignIn = KafkaSignIn.Plain,
+        },
+        new EgressGate(Rules.Local), TimeProvider.System);
 
     private Message<byte[], byte[]> Consume(string topic)
     {
