@@ -26,7 +26,7 @@ internal sealed class Operations(OperationParts parts, TimeProvider clock) : IAs
     /// <summary>What was not written for so long has nobody who carries it out.</summary>
     private static readonly TimeSpan Silence = TimeSpan.FromSeconds(30);
 
-    private static readonly TimeSpan LookPeriod = TimeSpan.FromSeconds(10);
+    private static readonly TimeSpan LookPeriod = TimeSpan.FromSeconds(2);
 
     private readonly PlanIds _ids = new();
     private readonly CancellationTokenSource _stop = new();
