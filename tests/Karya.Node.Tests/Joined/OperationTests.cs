@@ -18,7 +18,8 @@ public sealed class OperationTests : ClusterTest
         Rig.Target.Answer(200);
 
         var started = await first.Parts!.DeadLetters.StartAsync(
-            new StartOperationRequest(DeadLetterVerb.Replay, new DeadLetterFilter(Failure: "http_5xx"), false, 0, false),
+            new StartOperationRequest(
+                DeadLetterVerb.Replay, new DeadLetterFilter(Failure: "http_5xx"), false, 0, false),
             Stopping);
         var ended = await Until.AskAsync(
             async () => await AskAsync(second, started.Id), operation => operation.HasEnded, "the operation ends");
