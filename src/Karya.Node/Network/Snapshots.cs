@@ -1,3 +1,4 @@
+using System.Globalization;
 using Karya.Engine;
 using Karya.Node.Plans;
 using Karya.Protocol.Messages;
@@ -18,6 +19,9 @@ internal static class Snapshots
         plan.CreatedMs,
         plan.UpdatedMs,
         WireActions.ToMessage(plan.Body));
+
+    /// <summary>A task that is no later than this is about to start.</summary>
+    private const long SoonMs = 100;
 
     /// <param name="plan">The one that the task belongs to.</param>
     /// <param name="node">Knows how far a worker has come, and whether there is one.</param>
@@ -74,7 +78,28 @@ internal static class Snapshots
                 ? null
                 : $"Waits for a worker: none serves \"{worker.Name}\" at present.",
             null => null,
-            _ => node.WhyParked(action),
+            _ => task.State == PlanTaskState.Created ? WaitOf(task, action, node) : null,
         };
+    }
+
+    private static string? WaitOf(TaskView task, PlanAction action, NodeParts node)
+    {
+        if (node.WhyParked(action) is { } parked)
+            return parked;
+        long lateMs = node.NowMs() - task.AttemptDueMs;
+        if (lateMs < 0)
+        {
+            var at = DateTimeOffset.FromUnixTimeMilliseconds(task.AttemptDueMs);
+            return string.Create(
+                CultureInfo.InvariantCulture,
+                $"Waits for attempt {task.Attempts + 1}, at {at:yyyy-MM-dd'T'HH:mm:ss.fff'Z'}.");
+        }
+
+        if (lateMs < SoonMs)
+            return null;
+        return node.Stats().NotReady is { } trouble
+            ? $"Waits for the node: {trouble}"
+            : $"Waits for a place: others are under way to {TargetNames.Of(action)}, or to all targets together "
+                + "(executor.perTarget, executor.targetRate, executor.concurrency).";
     }
 }

@@ -54,10 +54,14 @@ internal sealed class OperationRun(Operation operation, OperationParts parts, Ti
 
     private async Task GoOnAsync(CancellationToken stopping)
     {
+        if (_now is { IsStopAsked: true, HasEnded: false }) // While nobody carried it out.
+            _now = _now with { State = OperationState.Stopped };
         if (_now.State == OperationState.Counting)
             await CountAsync(stopping);
         if (_now.State == OperationState.Running && !_isOver)
             await ChangeAllAsync(stopping);
+        if (_now.HasEnded && !_isOver)
+            await SaveAsync(stopping);
     }
 
     private async Task CountAsync(CancellationToken stopping)
@@ -72,7 +76,6 @@ internal sealed class OperationRun(Operation operation, OperationParts parts, Ti
             {
                 bool isAll = _now.IsDryRun || _now.Matched == 0;
                 _now = _now with { State = isAll ? OperationState.Done : OperationState.Running };
-                await SaveAsync(stopping);
                 return;
             }
 
@@ -82,6 +85,7 @@ internal sealed class OperationRun(Operation operation, OperationParts parts, Ti
 
     private async Task ChangeAllAsync(CancellationToken stopping)
     {
+        await SaveAsync(stopping); // How many there are, before the first is changed.
         _startedAt = clock.GetTimestamp();
         _before = _now.Changed + _now.Passed;
         while (!_isOver)
@@ -98,7 +102,6 @@ internal sealed class OperationRun(Operation operation, OperationParts parts, Ti
             if (_below is null)
             {
                 _now = _now with { State = OperationState.Done, Note = null };
-                await SaveAsync(stopping);
                 return;
             }
 

@@ -135,6 +135,9 @@ public sealed record TaskView(
 {
     /// <summary>Of a skipped range the last occurrence; else the task's own.</summary>
     public long OccurrenceTo { get; init; } = Key.Occurrence;
+
+    /// <summary>When its next attempt is due; 0 when none is to come, as far as is known.</summary>
+    public long AttemptDueMs { get; init; }
 }
 
 /// <summary>One failed attempt, for answers.</summary>

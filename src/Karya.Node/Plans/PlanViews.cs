@@ -99,7 +99,10 @@ internal static class PlanViews
 
     private static TaskView Of(StoredPlan stored, OpenTask open) => new(
         new TaskKey(stored.Id, open.Occurrence, open.Hook), stored.Partition, open.State, open.CreatedMs, open.DueMs,
-        Instant(open.StartedMs), Instant(open.FinishedMs), open.Attempts, null);
+        Instant(open.StartedMs), Instant(open.FinishedMs), open.Attempts, null)
+    {
+        AttemptDueMs = open.AttemptDueMs,
+    };
 
     private static (long, long, int) OrderOf(TaskView task) => (task.CreatedMs, task.Key.Occurrence, task.Key.Hook);
 

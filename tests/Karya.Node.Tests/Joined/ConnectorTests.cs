@@ -190,6 +190,53 @@ public sealed class ConnectorTests : IAsyncLifetime
         Assert.InRange(attempts, 4, 16); // Those that ran when it was parked, of 240.
     }
 
+    [Fact]
+    public async Task A_target_gets_no_more_attempts_a_second_than_it_bears_and_no_other_target_waits()
+    {
+        await using var other = await LoopbackTarget.StartAsync();
+        await using var rig = await NodeRig.StartAsync(NodeRig.Fast with
+        {
+            Executor = NodeRig.Fast.Executor with { TargetRate = 1 },
+        });
+        await using var client = await KaryaClient.ConnectAsync($"karya://{rig.Node.Addresses.Tcp}", Stopping);
+        PlanHandle? last = null;
+        for (int i = 0; i < 50; i++)
+            last = await client.SubmitAsync(CallOf(rig, $"http://{rig.Target.Authority}/"), Stopping);
+        await Until.AskAsync(
+            async () => await PostgresRig.GaugeAsync(rig.Node, "karya_paced_targets"), paced => paced >= 1,
+            "the tasks of the target wait for their turn");
+
+        var call = await client.SubmitAsync(CallOf(rig, $"http://{other.Authority}/"), Stopping);
+
+        Assert.Equal(PlanTaskStatus.Success, (await call.WaitAsync(cancellationToken: Stopping)).Status);
+        Assert.InRange(rig.Target.Seen.Count, 0, 25); // Of fifty that are due, at one a second.
+        await Until.AskAsync(
+            async () => (await last!.GetAsync(Stopping))!.Task.Note,
+            note => note?.StartsWith(
+                $"Waits for a place: others are under way to {rig.Target.Authority}", StringComparison.Ordinal) == true,
+            "the task says why it waits");
+        Assert.True(await PostgresRig.GaugeAsync(rig.Node, "karya_ready_tasks") > 0);
+    }
+
+    [Fact]
+    public async Task A_task_that_waits_for_its_next_attempt_says_when_that_is()
+    {
+        _rig.Target.Answer(503);
+        var plan = await _client.SubmitAsync(
+            CallOf(_rig, $"http://{_rig.Target.Authority}/") with
+            {
+                MaxRetries = 3,
+                RetryDelay = TimeSpan.FromHours(1),
+                RetryDelayMax = TimeSpan.FromHours(1),
+            },
+            Stopping);
+
+        await Until.AskAsync(
+            async () => (await plan.GetAsync(Stopping))!.Task.Note,
+            note => note?.StartsWith("Waits for attempt 2, at 2", StringComparison.Ordinal) == true,
+            "the task says when it is tried again");
+    }
+
     /// <summary>A marker in the place of secrets is looked for wherever the node shows or writes something.</summary>
     [Fact]
     public async Task A_secret_is_in_the_request_and_nowhere_else()
@@ -231,7 +278,8 @@ public sealed class ConnectorTests : IAsyncLifetime
 
         var shown = new List<string> { log.Text };
         foreach (string path in (string[])
-            [$"/v1/plan/{plan.Id}", $"/v1/plan/{plan.Id}/summary", "/api/dead-letters", "/api/connectors", "/metrics"])
+            [$"/v1/plan/{plan.Id}", $"/v1/plan/{plan.Id}/summary", "/api/dead-letters",
+                "/api/dead-letters/groups", "/api/connectors", "/metrics"])
         {
             shown.Add((await rig.HttpAsync(path)).Text);
         }

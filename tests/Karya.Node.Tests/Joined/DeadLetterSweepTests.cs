@@ -183,6 +183,21 @@ public sealed class DeadLetterSweepTests : IAsyncLifetime
     }
 
     [Fact]
+    public async Task What_was_asked_to_stop_while_nobody_carried_it_out_changes_nothing_more()
+    {
+        await BuryAsync(3);
+        var left = new OperationSnapshot(
+            Uuid.ToGuid(5), DeadLetterVerb.Drop, All, OperationState.Running, false, 0, 3, 0, 0, 1, UpdatedMs: 0, false,
+            "gone", null);
+        _rig.Store.PutOperation(new Operation(left with { IsStopAsked = true }, Version: 0, Below: null).ToRow());
+
+        var ended = await EndAsync(left.Id);
+
+        Assert.Equal((OperationState.Stopped, 0L), (ended.State, ended.Changed));
+        Assert.Equal(3, (await FindAsync(All)).Count);
+    }
+
+    [Fact]
     public async Task An_order_for_everything_has_to_say_so()
     {
         foreach (var verb in Enum.GetValues<DeadLetterVerb>())
