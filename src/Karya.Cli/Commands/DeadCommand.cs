@@ -22,10 +22,11 @@ internal static class DeadCommand
         What is replayed gets its attempts once more. What is dropped is listed no more; its task stays as failed.
         Replaying and dropping many is an operation of the cluster: it goes on when this command is interrupted, and
         when nodes stop.
-        Exit codes: 0 done, 1 there is no such letter or operation, 2 wrong usage, 3 no node reachable.
+        Exit codes: 0 done, 2 wrong usage, 3 no node reachable, 4 there is no such letter or operation.
         """;
 
     private const int LimitDefault = 50;
+    private const int PageSize = 100;
 
     private static readonly TimeSpan LookAgain = TimeSpan.FromMilliseconds(200);
 
@@ -49,11 +50,12 @@ internal static class DeadCommand
         server.AddTo(command);
         command.SetAction(parsed => server.RunAsync(parsed, async session =>
         {
+            int count = parsed.GetValue(limit) ?? LimitDefault;
             var letters = session.Client.DeadLetters.ListAsync(
-                filter.Read(parsed, session.Clock), cancellationToken: session.Stopping);
+                filter.Read(parsed, session.Clock), Math.Min(count, PageSize), session.Stopping);
             var text = new DeadLetterText(session.Printer.Times);
             await session.Printer.ManyAsync(
-                letters.Take(parsed.GetValue(limit) ?? LimitDefault), DeadLetterJson.Write, text.Print,
+                letters.Take(count), DeadLetterJson.Write, text.Print,
                 session.Stopping);
             return ExitCodes.Done;
         }));
@@ -111,19 +113,23 @@ internal static class DeadCommand
         {
             var wanted = filter.Read(parsed, session.Clock);
             string[] named = parsed.GetValue(letters) ?? [];
+            var slowly = spread is null ? null : parsed.GetValue(spread);
+            bool isDry = parsed.GetValue(dryRun);
             if (named.Length > 0)
             {
-                return wanted.IsEmpty && !parsed.GetValue(all)
+                bool isAlone = wanted.IsEmpty && !parsed.GetValue(all) && !isDry && slowly is null;
+                return isAlone
                     ? await ChangeEachAsync(session, verb, [.. named.Select(Letter)])
-                    : throw new UsageException("name letters, or say by --plan, --failure and so on which are meant");
+                    : throw new UsageException(
+                        "letters that are named go with no option that says which are meant, nor with --dry-run or "
+                        + "--spread");
             }
 
             if (wanted.IsEmpty && !parsed.GetValue(all))
                 throw new UsageException("say which are meant: LETTER, --failure, --target and so on, or --all");
             var operation = verb == DeadLetterVerb.Replay
-                ? await session.Client.DeadLetters.StartReplayAsync(
-                    wanted, spread is null ? null : parsed.GetValue(spread), parsed.GetValue(dryRun), session.Stopping)
-                : await session.Client.DeadLetters.StartDropAsync(wanted, parsed.GetValue(dryRun), session.Stopping);
+                ? await session.Client.DeadLetters.StartReplayAsync(wanted, slowly, isDry, session.Stopping)
+                : await session.Client.DeadLetters.StartDropAsync(wanted, isDry, session.Stopping);
             if (!parsed.GetValue(noWait))
                 operation = await WaitAsync(session, operation);
             session.Printer.One(
@@ -171,8 +177,12 @@ internal static class DeadCommand
 
     private static async Task<OperationSnapshot> WaitAsync(Session session, OperationSnapshot operation)
     {
+        bool isTold = false;
         while (!operation.HasEnded)
         {
+            if (operation.State == OperationState.Running && !isTold)
+                session.Terminal.Note(DeadLetterText.Say(operation));
+            isTold |= operation.State == OperationState.Running;
             await Task.Delay(LookAgain, session.Clock, session.Stopping);
             operation = await session.Client.DeadLetters.GetOperationAsync(operation.Id, session.Stopping);
         }

@@ -61,13 +61,14 @@ internal sealed class DeadLetterFlags
             return null;
         try
         {
-            bool isAgo = text.Length > 0 && (char.IsAsciiLetter(text[^1]) && text[^1] != 'Z');
+            bool isAgo = text.Length > 0 && char.IsAsciiLetter(text[^1]) && text[^1] != 'Z';
             var instant = isAgo ? clock.GetUtcNow() - DurationText.Read(text) : InstantText.Read(text);
             return instant.ToUnixTimeMilliseconds();
         }
-        catch (FormatException exception)
+        catch (FormatException)
         {
-            throw new UsageException($"{name}: {exception.Message}");
+            throw new UsageException(
+                $"{name}: '{text}' is neither an instant such as 2026-12-01T08:00:00Z nor how long ago, such as 24h");
         }
     }
 }

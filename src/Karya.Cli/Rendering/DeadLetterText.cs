@@ -61,7 +61,8 @@ internal sealed class DeadLetterText(TimeText times)
             (OperationState.Stopped, _) => string.Create(
                 CultureInfo.InvariantCulture,
                 $"stopped: {Done(operation.Verb, operation.Changed)} of {operation.Matched}{passed}"),
-            _ => $"operation {operation.Id} has begun; karya dead operations tells how far it is",
+            _ => $"operation {operation.Id} has begun with {Letters(operation.Matched)}; "
+                + "karya dead operations tells how far it is",
         };
     }
 

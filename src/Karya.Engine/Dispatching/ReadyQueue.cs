@@ -46,12 +46,16 @@ internal sealed class ReadyQueue(Slab<TaskEntry> tasks, int inFlightMax, int lan
         ref var lane = ref _lanes[index];
         entry.IsReady = true;
         entry.NextReady = None;
-        if (lane.Head != None)
-            tasks[lane.Tail].NextReady = task;
-        else
+        if (lane.Head == None)
+        {
             lane.Head = task;
-        if (lane.Head == task && lane.IsPaced)
-            PacedCount++;
+            PacedCount += lane.IsPaced ? 1 : 0;
+        }
+        else
+        {
+            tasks[lane.Tail].NextReady = task;
+        }
+
         lane.Tail = task;
         Waiting++;
         JoinRing(index);

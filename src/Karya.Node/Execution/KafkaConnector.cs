@@ -93,6 +93,7 @@ internal sealed class KafkaConnector(KafkaOptions options, EgressGate gate, Time
         var producer = await ProducerAsync(deadline);
         using var admin = new DependentAdminClientBuilder(producer.Handle).Build();
         await Task.Run(() => admin.GetMetadata(MetadataMax), deadline);
+        _lastError = null;
         return Outcome.Success;
     }
 

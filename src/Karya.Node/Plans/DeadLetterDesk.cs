@@ -14,24 +14,9 @@ internal sealed class DeadLetterDesk(PlanDesk desk, Operations operations) : IDe
         DeadLetterOffice.Check(request.Filter);
         var below = DeadLetterOffice.ReadCursor(request.Cursor);
         return await desk.AskCaughtUpAsync(
-            store =>
-            {
-                int take = request.IsGrouped ? DeadLetterOffice.LookMax : request.Limit;
-                var scan = DeadLetterOffice.Scan(store, request.Filter, below, take);
-                byte[]? next = DeadLetterOffice.CursorOf(scan.Next);
-                if (!request.IsGrouped)
-                {
-                    return new DeadLettersReply(
-                        [.. scan.Letters.Select(letter => DeadLetterOffice.Describe(store, letter))], [], scan.Looked,
-                        next);
-                }
-
-                var groups = DeadLetterOffice.Group(scan.Letters).Take(request.Limit).Select(
-                    group => new DeadLetterGroup(
-                        group.Example.Connector, group.Example.Target, group.Example.Failure, group.Count,
-                        group.LastFailedMs, DeadLetterOffice.Describe(store, group.Example)));
-                return new DeadLettersReply([], [.. groups], scan.Looked, next);
-            },
+            store => request.IsGrouped
+                ? DeadLetterOffice.Group(store, request.Filter, below, request.Limit)
+                : DeadLetterOffice.List(store, request.Filter, below, request.Limit),
             stopping);
     }
 
@@ -40,7 +25,7 @@ internal sealed class DeadLetterDesk(PlanDesk desk, Operations operations) : IDe
         var key = new TaskKey(new PlanId(request.Plan), request.Occurrence, request.Hook);
         bool isDone = request.Verb == DeadLetterVerb.Replay
             ? await desk.ReplayAsync(key, stopping)
-            : await desk.AskCaughtUpAsync(store => store.DropDead([key]), stopping) > 0;
+            : await desk.AskCaughtUpAsync(key.Plan, store => store.DropDead([key]), stopping) > 0;
         if (!isDone)
         {
             throw new DeskException(new WireFault(
@@ -54,7 +39,7 @@ internal sealed class DeadLetterDesk(PlanDesk desk, Operations operations) : IDe
     {
         DeadLetterOffice.Check(request.Filter);
         if (request.Filter.IsEmpty && !request.IsForAll)
-            throw Mistake("filter", "filter names nothing; name what is meant, or say for_all.");
+            throw Mistake("filter", "filter names nothing; name what is meant, or say that all are.");
         if (request.SpreadMs > 0 && request.Verb != DeadLetterVerb.Replay)
             throw Mistake("spread", "spread goes with a replay only; nothing happens when dead letters are dropped.");
         return operations.StartAsync(request, stopping);

@@ -31,6 +31,12 @@ internal static class DeadLetterOffice
     private const int CursorBytes = 16 + sizeof(long) + sizeof(int);
     private const int Chunk = 1000;
 
+    /// <summary>Causes on one page, each with the longest texts there may be.</summary>
+    private const int CausesMax = 50;
+
+    /// <summary>Of the texts of a page: a reply stays far below the limit of a frame.</summary>
+    private const int PageCharsMax = 256 * 1024;
+
     private static readonly string[] Connectors = ["rest", "slack", "email", "kafka", "chained", "worker"];
 
     /// <summary>Throws <see cref="DeskException"/> when a filter names what there is not.</summary>
@@ -54,34 +60,54 @@ internal static class DeadLetterOffice
             throw Mistake("filter.until", "is before filter.since; no dead letter could be meant.");
     }
 
-    /// <summary>The next letters that a filter applies to.</summary>
+    /// <summary>The next letters that a filter applies to, as many as are wanted.</summary>
     public static DeadLetterScan Scan(IStore store, DeadLetterFilter filter, TaskKey? below, int take)
     {
         var found = new List<DeadLetter>();
+        var (looked, next) = Walk(store, filter, below, take, letter =>
+        {
+            if (found.Count == take)
+                return false;
+            found.Add(letter);
+            return true;
+        });
+        return new DeadLetterScan(found, looked, next);
+    }
+
+    /// <summary>
+    /// Hands out the letters that a filter applies to until one is not taken, or enough rows were looked at.
+    /// </summary>
+    /// <param name="store">The store.</param>
+    /// <param name="filter">Which are meant.</param>
+    /// <param name="below">Where the page before ended.</param>
+    /// <param name="wanted">About how many will be taken: so many rows are read at once if there is no filter.</param>
+    /// <param name="take">False: the page is full without this one.</param>
+    /// <returns>How many rows were looked at, and what the next page is below.</returns>
+    public static (int Looked, TaskKey? Next) Walk(
+        IStore store, DeadLetterFilter filter, TaskKey? below, int wanted, Predicate<DeadLetter> take)
+    {
         int looked = 0;
         var end = StartOf(filter, below);
-        int chunk = filter.IsEmpty ? take + 1 : Chunk;
+        int chunk = filter.IsEmpty ? Math.Min(wanted + 1, Chunk) : Chunk;
         while (looked < LookMax)
         {
             var rows = store.ListDead(end, chunk);
-            var plans = ReadPlans(store, rows);
+            var letters = ReadLetters(store, rows);
             foreach (var row in rows)
             {
-                if (found.Count == take)
-                    return new DeadLetterScan(found, looked, end);
                 if (filter.Plan is { } plan && row.Key.Plan.Value != plan)
-                    return new DeadLetterScan(found, looked, null);
+                    return (looked, null);
+                if (letters.TryGetValue(row.Key, out var letter) && Matches(filter, letter) && !take(letter))
+                    return (looked, end);
                 looked++;
                 end = row.Key;
-                if (plans.TryGetValue(row.Key.Plan, out var known) && TryMatch(filter, row, known, out var letter))
-                    found.Add(letter);
             }
 
             if (rows.Count < chunk)
-                return new DeadLetterScan(found, looked, null);
+                return (looked, null);
         }
 
-        return new DeadLetterScan(found, looked, end);
+        return (looked, end);
     }
 
     /// <summary>The letters of a page as answers show them, with their last errors.</summary>
@@ -96,23 +122,52 @@ internal static class DeadLetterOffice
             task.FinishedMs == 0 ? null : task.FinishedMs, error);
     }
 
-    /// <summary>Letters by their causes, the most frequent first.</summary>
-    public static IEnumerable<(long Count, long LastFailedMs, DeadLetter Example)> Group(
-        IReadOnlyList<DeadLetter> letters)
+    /// <summary>
+    /// Letters by their causes, the most frequent first: as many causes as are wanted, with all that have them up to
+    /// the end of the page.
+    /// </summary>
+    public static DeadLettersReply Group(IStore store, DeadLetterFilter filter, TaskKey? below, int limit)
     {
         var groups =
             new Dictionary<(string, string, FailureClass), (long Count, long LastFailedMs, DeadLetter First)>();
-        foreach (var letter in letters)
+        int causesMax = Math.Min(limit, CausesMax);
+        var (looked, next) = Walk(store, filter, below, LookMax, letter =>
         {
             var cause = (letter.Connector, letter.Target, letter.Task.Failure);
+            if (groups.Count == causesMax && !groups.ContainsKey(cause))
+                return false;
             ref var group = ref CollectionsMarshal.GetValueRefOrAddDefault(groups, cause, out _);
-            group = (
-                group.Count + 1, Math.Max(group.LastFailedMs, letter.Task.FinishedMs), group.First ?? letter);
-        }
-
-        return groups.Values.OrderByDescending(group => group.Count)
+            group = (group.Count + 1, Math.Max(group.LastFailedMs, letter.Task.FinishedMs), group.First ?? letter);
+            return true;
+        });
+        var ordered = groups.Values.OrderByDescending(group => group.Count)
             .ThenBy(group => group.First.Target, StringComparer.Ordinal)
             .ThenBy(group => group.First.Task.Failure);
+        return new DeadLettersReply(
+            [],
+            [
+                .. ordered.Select(group => new DeadLetterGroup(
+                    group.First.Connector, group.First.Target, group.First.Failure, group.Count, group.LastFailedMs,
+                    Describe(store, group.First))),
+            ],
+            looked, CursorOf(next));
+    }
+
+    /// <summary>A page of letters, which ends early when it has become large.</summary>
+    public static DeadLettersReply List(IStore store, DeadLetterFilter filter, TaskKey? below, int limit)
+    {
+        var letters = new List<DeadLetterSnapshot>();
+        int chars = 0;
+        var (looked, next) = Walk(store, filter, below, limit, letter =>
+        {
+            if (letters.Count == limit || chars > PageCharsMax)
+                return false;
+            var described = Describe(store, letter);
+            letters.Add(described);
+            chars += described.Description.Length + described.Target.Length + described.Error.Length;
+            return true;
+        });
+        return new DeadLettersReply(letters, [], looked, CursorOf(next));
     }
 
     /// <summary>A page's end as bytes that mean nothing to clients.</summary>
@@ -153,31 +208,34 @@ internal static class DeadLetterOffice
         return below is { } key && key.Plan.Value <= plan ? below : start;
     }
 
-    private static Dictionary<PlanId, (UserId User, PlanBody Body)> ReadPlans(
-        IStore store, IReadOnlyList<StoredTask> rows)
+    /// <summary>What filters look at, of each row. Bodies may be large, and are let go one by one.</summary>
+    private static Dictionary<TaskKey, DeadLetter> ReadLetters(IStore store, IReadOnlyList<StoredTask> rows)
     {
-        var plans = new Dictionary<PlanId, (UserId, PlanBody)>();
-        store.LoadPlans(
-            [.. rows.Select(row => row.Key.Plan).Distinct()],
-            (id, memo, body) => plans[id] = (PlanMemo.Read(memo).Spec.User, PlanBodyCodec.Read(body)));
-        return plans;
+        var letters = new Dictionary<TaskKey, DeadLetter>();
+        var byPlan = rows.ToLookup(row => row.Key.Plan);
+        store.LoadPlans([.. byPlan.Select(plan => plan.Key)], (id, memo, bytes) =>
+        {
+            var user = PlanMemo.Read(memo).Spec.User;
+            var body = PlanBodyCodec.Read(bytes);
+            foreach (var row in byPlan[id])
+            {
+                var action = row.Key.Hook == 0
+                    ? body.Action
+                    : body.Hooks.ElementAtOrDefault(row.Key.Hook - 1)?.Action ?? body.Action;
+                letters[row.Key] = new DeadLetter(
+                    row, user, body.Description, TargetNames.ConnectorOf(action), TargetNames.Of(action));
+            }
+        });
+        return letters;
     }
 
-    private static bool TryMatch(
-        DeadLetterFilter filter, StoredTask row, (UserId User, PlanBody Body) plan, out DeadLetter letter)
-    {
-        var action = row.Key.Hook == 0
-            ? plan.Body.Action
-            : plan.Body.Hooks.ElementAtOrDefault(row.Key.Hook - 1)?.Action ?? plan.Body.Action;
-        letter = new DeadLetter(
-            row, plan.User, plan.Body.Description, TargetNames.ConnectorOf(action), TargetNames.Of(action));
-        return (filter.User is null || filter.User == plan.User.Value)
-            && (filter.Connector is null || filter.Connector == letter.Connector)
-            && (filter.Target is null || filter.Target.Equals(letter.Target, StringComparison.OrdinalIgnoreCase))
-            && (filter.Failure is null || filter.Failure == letter.Failure)
-            && (filter.SinceMs is null || row.FinishedMs >= filter.SinceMs)
-            && (filter.UntilMs is null || row.FinishedMs < filter.UntilMs);
-    }
+    private static bool Matches(DeadLetterFilter filter, DeadLetter letter) =>
+        (filter.User is null || filter.User == letter.User.Value)
+        && (filter.Connector is null || filter.Connector == letter.Connector)
+        && (filter.Target is null || filter.Target.Equals(letter.Target, StringComparison.OrdinalIgnoreCase))
+        && (filter.Failure is null || filter.Failure == letter.Failure)
+        && (filter.SinceMs is null || letter.Task.FinishedMs >= filter.SinceMs)
+        && (filter.UntilMs is null || letter.Task.FinishedMs < filter.UntilMs);
 
     private static DeskException Mistake(string slot, string text) =>
         new(new WireFault(ErrorCode.OutOfRange, slot, $"{slot} {text}"));

@@ -42,6 +42,10 @@ internal sealed class OperationRun(Operation operation, OperationParts parts, Ti
                 await GoOnAsync(stopping);
                 return;
             }
+            catch (Exception) when (stopping.IsCancellationRequested)
+            {
+                // It is left as it is.
+            }
             catch (Exception e)
             {
                 _now = _now with { Note = $"It goes on when this has passed: {e.Message}" };

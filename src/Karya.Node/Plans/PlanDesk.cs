@@ -348,11 +348,8 @@ internal sealed class PlanDesk : IPlanDesk, IDisposable
     }
 
     /// <summary>What a task's handler returned; null when there is nothing.</summary>
-    public async ValueTask<byte[]?> GetResultAsync(TaskKey key, CancellationToken stopping)
-    {
-        await CatchUpAsync(PartitionHash.Of(key.Plan.Value, _options.PartitionCount), stopping);
-        return await _reads.AskAsync(store => store.FindResult(key), stopping);
-    }
+    public ValueTask<byte[]?> GetResultAsync(TaskKey key, CancellationToken stopping) =>
+        AskCaughtUpAsync(key.Plan, store => store.FindResult(key), stopping);
 
     /// <summary>Asks the store when the tables have all that was acknowledged.</summary>
     public async ValueTask<T> AskCaughtUpAsync<T>(Func<IStore, T> question, CancellationToken stopping)
@@ -361,11 +358,18 @@ internal sealed class PlanDesk : IPlanDesk, IDisposable
         return await _reads.AskAsync(question, stopping);
     }
 
+    /// <summary>The same of one plan: only its partition is waited for.</summary>
+    public async ValueTask<T> AskCaughtUpAsync<T>(PlanId plan, Func<IStore, T> question, CancellationToken stopping)
+    {
+        await CatchUpAsync(PartitionHash.Of(plan.Value, _options.PartitionCount), stopping);
+        return await _reads.AskAsync(question, stopping);
+    }
+
     /// <summary>Gives a dead letter its attempts once more. False: no such dead letter (any more).</summary>
     public async ValueTask<bool> ReplayAsync(TaskKey key, CancellationToken stopping)
     {
-        await CatchUpAsync(PartitionHash.Of(key.Plan.Value, _options.PartitionCount), stopping);
-        if (await _reads.AskAsync(store => store.FindTask(key), stopping) is not { State: PlanTaskState.Failure } row)
+        var found = await AskCaughtUpAsync(key.Plan, store => store.FindTask(key), stopping);
+        if (found is not { State: PlanTaskState.Failure } row)
             return false;
         var command = NewCommand(CommandKind.Replay, key.Plan);
         command.Key = key;
@@ -524,11 +528,8 @@ internal sealed class PlanDesk : IPlanDesk, IDisposable
         }
     }
 
-    private async ValueTask<StoredPlan?> FindAsync(PlanId id, CancellationToken stopping)
-    {
-        await CatchUpAsync(PartitionHash.Of(id.Value, _options.PartitionCount), stopping);
-        return await _reads.AskAsync(store => store.FindPlan(id), stopping);
-    }
+    private ValueTask<StoredPlan?> FindAsync(PlanId id, CancellationToken stopping) =>
+        AskCaughtUpAsync(id, store => store.FindPlan(id), stopping);
 
     /// <summary>
     /// The tables are shared by all nodes: what has to have caught up is the node that has the partition.

@@ -142,6 +142,57 @@ public sealed class DeadLetterOfficeTests : IDisposable
         Assert.Equal((2_500, null), (second.Looked, second.Next));
     }
 
+    [Fact]
+    public void A_page_with_long_errors_ends_early_and_the_next_one_goes_on()
+    {
+        var batch = new ProjectionBatch();
+        AddPlan(batch, Batches.Plan(1));
+        for (int occurrence = 1; occurrence <= 300; occurrence++)
+        {
+            var key = Batches.Key(1, occurrence);
+            batch.EndedTask(key, PlanTaskState.Failure).Error(key, 1, new string('x', Limits.ErrorBytesMax));
+        }
+
+        Write(batch);
+        var seen = new List<long>();
+        TaskKey? below = null;
+        int pages = 0;
+        do
+        {
+            var page = DeadLetterOffice.List(_store, new DeadLetterFilter(), below, 1000);
+            Assert.InRange(page.Letters.Sum(letter => letter.Error.Length), 1, 300 * 1024);
+            seen.AddRange(page.Letters.Select(letter => letter.Occurrence));
+            below = DeadLetterOffice.ReadCursor(page.Next);
+            pages++;
+        }
+        while (below is not null);
+        Assert.Equal(Enumerable.Range(1, 300).Reverse().Select(number => (long)number), seen);
+        Assert.InRange(pages, 2, 10);
+    }
+
+    [Fact]
+    public void No_cause_is_left_out_when_there_are_more_than_a_page_has()
+    {
+        Bury([.. Enumerable.Range(1, 9).Select(number => Batches.Key((ulong)number))]);
+        var batch = new ProjectionBatch();
+        for (int number = 1; number <= 9; number++)
+            batch.EndedTask(Batches.Key((ulong)number), PlanTaskState.Failure);
+        for (int i = 0; i < 9; i++)
+            batch.Tasks.Span[i].Failure = (FailureClass)(i % 3);
+        Write(batch);
+        long count = 0;
+        TaskKey? below = null;
+        do
+        {
+            var page = DeadLetterOffice.Group(_store, new DeadLetterFilter(), below, 2);
+            Assert.InRange(page.Groups.Count, 1, 2);
+            count += page.Groups.Sum(group => group.Count);
+            below = DeadLetterOffice.ReadCursor(page.Next);
+        }
+        while (below is not null);
+        Assert.Equal(9, count);
+    }
+
     [Theory]
     [InlineData(0)]
     [InlineData(27)]

@@ -219,6 +219,73 @@ public sealed class NodeCommandTests(NodeFixture fixture) : IClassFixture<NodeFi
     }
 
     [Fact]
+    public async Task Dead_letters_are_listed_counted_replayed_and_dropped()
+    {
+        string id = await BuryAsync();
+        string other = await BuryAsync();
+        using var listed = JsonDocument.Parse((await AskAsync("dead", "list", "--plan", id, "-o", "json")).Output);
+        var letter = Assert.Single(listed.RootElement.GetProperty("items").EnumerateArray());
+        Assert.Equal(
+            ("rest", "127.0.0.1:1", "refused"),
+            (Text(letter, "connector"), Text(letter, "target"), Text(letter, "failure")));
+        Assert.Contains($"{id}/1 ", (await AskAsync("dead", "list", "--since", "1h")).Output, StringComparison.Ordinal);
+        Assert.Equal("", (await AskAsync("dead", "list", "--until", "1h", "-o", "jsonl")).Output);
+        Assert.Contains("refused", (await AskAsync("dead", "causes", "--plan", id)).Output, StringComparison.Ordinal);
+
+        Assert.Equal("replayed 1 dead letter", Lines(await AskAsync("dead", "replay", $"{id}/1"))[0]);
+        Assert.Equal(
+            "1 dead letter meant; nothing was changed",
+            Lines(await AskAsync("dead", "drop", "--plan", other, "--dry-run"))[0]);
+        Assert.Equal("dropped 1 dead letter", Lines(await AskAsync("dead", "drop", "--plan", other))[0]);
+        Assert.Equal("", (await AskAsync("dead", "list", "--plan", other, "-o", "jsonl")).Output);
+        Assert.Contains("drop (dry run)", (await AskAsync("dead", "operations")).Output, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public async Task What_is_spread_goes_on_when_nobody_waits_and_is_stopped_by_its_id()
+    {
+        string id = await BuryAsync(letters: 2);
+        using var started = JsonDocument.Parse((await AskAsync(
+            "dead", "replay", "--plan", id, "--spread", "7d", "--no-wait", "-o", "json")).Output);
+
+        var stopped = await AskAsync("dead", "stop", Text(started.RootElement, "id"));
+
+        Assert.Equal(0, stopped.ExitCode);
+        Assert.StartsWith("stopped: replayed ", stopped.Output, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public async Task Dead_letters_that_are_named_are_not_changed_by_a_dry_run()
+    {
+        string id = await BuryAsync();
+        foreach (string verb in (string[])["replay", "drop"])
+        {
+            var run = await AskAsync("dead", verb, $"{id}/1", "--dry-run");
+            Assert.Equal((2, ""), (run.ExitCode, run.Output));
+            Assert.Contains("--dry-run", run.Errors, StringComparison.Ordinal);
+        }
+
+        Assert.Single(Lines(await AskAsync("dead", "list", "--plan", id, "-o", "jsonl")));
+        Assert.Equal(2, (await AskAsync("dead", "replay", $"{id}/1", "--spread", "1m")).ExitCode);
+        Assert.Equal(2, (await AskAsync("dead", "drop", $"{id}/1", "--all")).ExitCode);
+    }
+
+    [Theory]
+    [InlineData(2, "say which are meant", "drop")]
+    [InlineData(2, "'x' is no dead letter", "replay", "x")]
+    [InlineData(2, "--since: 'yesterday' is neither an instant", "list", "--since", "yesterday")]
+    [InlineData(4, "There is no such dead letter", "replay", NoSuchPlan + "/1")]
+    [InlineData(4, "There is no operation", "stop", NoSuchPlan)]
+    [InlineData(2, "filter.failure is \"tired\"; it must be one of ", "list", "--failure", "tired")]
+    public async Task What_dead_letters_are_meant_has_to_be_said_and_be_there(
+        int exitCode, string error, params string[] arguments)
+    {
+        var run = await AskAsync(["dead", .. arguments]);
+        Assert.Equal((exitCode, ""), (run.ExitCode, run.Output));
+        Assert.Contains(error, run.Errors, StringComparison.Ordinal);
+    }
+
+    [Fact]
     public async Task Watching_ends_with_the_plan_with_one_object_for_each_change()
     {
         string id = IdOf(await AskAsync("submit", "task", "nobody-serves-it", "--in", "1h"));
@@ -263,6 +330,22 @@ public sealed class NodeCommandTests(NodeFixture fixture) : IClassFixture<NodeFi
             ids.Add(IdOf(await AskAsync("submit", "task", "nobody-serves-it", "--in", "1h")));
         return ids;
     }
+
+    /// <summary>A plan with a dead letter; with two, the other is its hook's.</summary>
+    private async Task<string> BuryAsync(int letters = 1)
+    {
+        string[] hook = letters > 1 ? ["--on-failure-url", "http://127.0.0.1:1/hook"] : [];
+        string id = IdOf(await AskAsync(["submit", "http", "GET", "http://127.0.0.1:1/", "--retries", "0", .. hook]));
+        for (int count = 0; count < letters;)
+        {
+            var listed = await AskAsync("dead", "list", "--plan", id, "-o", "jsonl");
+            count = listed.Output.Count(character => character == '\n');
+        }
+
+        return id;
+    }
+
+    private static string Text(JsonElement element, string name) => element.GetProperty(name).GetString()!;
 
     /// <summary>Of the line that submitting prints.</summary>
     private static string IdOf(Capture run)

@@ -90,19 +90,12 @@ internal sealed class DeadLetterRoutes(IDeadLetterDesk desk, int bodyBytesMax)
         var filter = json.Has("filter")
             ? DeadLetterJson.ReadFilter(json.Object("filter", DeadLetterJson.FilterFields))
             : new DeadLetterFilter();
-        bool isForAll = json.Flag("all");
-        if (filter.IsEmpty && !isForAll)
-        {
-            throw new ApiMistakeException(
-                ErrorCode.OutOfRange, "filter",
-                "filter names nothing; name what is meant, or set all to true for all dead letters.");
-        }
-
         long spreadMs = json.DurationMsOrNull("spread", 0) ?? 0;
         if (spreadMs > StartOperationRequest.SpreadMsMax)
             throw json.Mistake(ErrorCode.OutOfRange, "spread", "is longer than a week, which is the most.");
         var operation = await desk.StartAsync(
-            new StartOperationRequest(verb, filter, isForAll, spreadMs, json.Flag("dry_run")), context.RequestAborted);
+            new StartOperationRequest(verb, filter, json.Flag("all"), spreadMs, json.Flag("dry_run")),
+            context.RequestAborted);
         context.Response.Headers.Location = $"/api/operations/{operation.Id}";
         await Answer.JsonAsync(context, operation, DeadLetterJson.Write, StatusCodes.Status202Accepted);
     }

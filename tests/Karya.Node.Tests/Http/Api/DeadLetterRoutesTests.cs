@@ -218,8 +218,6 @@ public sealed class DeadLetterRoutesTests
     }
 
     [Theory]
-    [InlineData("replay", "{}", "OUT_OF_RANGE", "filter")]
-    [InlineData("drop", """{"filter":{}}""", "OUT_OF_RANGE", "filter")]
     [InlineData("replay", """{"all":"yes"}""", "MALFORMED", "all")]
     [InlineData("replay", """{"all":true,"spread":"P8D"}""", "OUT_OF_RANGE", "spread")]
     [InlineData("replay", """{"all":true,"spread":"PT-1S"}""", "OUT_OF_RANGE", "spread")]
